@@ -1,0 +1,5 @@
+"""srlab: does this change make a super-resolution network better?"""
+
+from importlib.metadata import version
+
+__version__ = version("srlab")

@@ -1,0 +1,172 @@
+"""The declaration of a study: variants x learning rates x seeds under one training protocol.
+
+Values only: nothing here trains, reads or writes.
+"""
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from srlab.errors import UserError
+from srlab.networks import NetworkOptions
+from srlab.objectives import PixelObjective
+from srlab.protocol import EvaluationProtocol
+
+Schedule = Literal["constant", "step", "cosine"]
+Precision = Literal["auto", "fp32", "bf16"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingProtocol:
+    """What all runs of a study share.
+
+    `schedule` is the learning rate over the run: ``constant``; ``step``, halved after each fraction of `num_steps` named
+    in `halve_at`; or ``cosine``, from the full rate to zero at the last step. `gradient_clip_norm` bounds the norm of
+    the whole gradient. `precision` ``auto`` is bf16 autocast where the device computes in bf16 and fp32 elsewhere.
+    `jpeg_noise` compresses half of the LR patches as JPEG of quality 50 to 95.
+    """
+
+    num_steps: int
+    batch_size: int = 16
+    lr_patch_size: int = 24
+    schedule: Schedule = "constant"
+    halve_at: tuple[float, ...] = ()
+    adam_betas: tuple[float, float] = (0.9, 0.999)
+    adam_eps: float = 1e-8
+    gradient_clip_norm: float | None = None
+    flips: bool = True
+    quarter_turns: bool = True
+    jpeg_noise: bool = False
+    precision: Precision = "auto"
+    validate_every: int | None = None  # None: ten times in a run
+    checkpoint_every: int | None = None  # None: as often as it validates
+
+    def __post_init__(self) -> None:
+        for name in ("num_steps", "batch_size", "lr_patch_size", "validate_every", "checkpoint_every"):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+                raise UserError(f"{name} must be a whole number of at least 1, not {value!r}")
+        if self.schedule not in get_args(Schedule):
+            raise UserError(f"the schedule is one of {', '.join(get_args(Schedule))}, not {self.schedule!r}")
+        if (self.schedule == "step") != bool(self.halve_at):
+            raise UserError("the step schedule needs halve_at, and only it; for example halve_at=(0.5,)")
+        if not all(0 < fraction < 1 for fraction in self.halve_at):
+            raise UserError(f"halve_at holds fractions of the run, between 0 and 1; got {self.halve_at}")
+        if self.precision not in get_args(Precision):
+            raise UserError(f"the precision is one of {', '.join(get_args(Precision))}, not {self.precision!r}")
+        if self.gradient_clip_norm is not None and not self.gradient_clip_norm > 0:
+            raise UserError(f"gradient_clip_norm must be positive, not {self.gradient_clip_norm!r}")
+        if not self.adam_eps > 0 or not all(0 <= beta < 1 for beta in self.adam_betas):
+            raise UserError(f"Adam wants eps > 0 and betas in [0, 1); got {self.adam_eps} and {self.adam_betas}")
+
+    @property
+    def validation_interval(self) -> int:
+        """Steps between two validations."""
+        return self.validate_every or max(1, math.ceil(self.num_steps / 10))
+
+    @property
+    def checkpoint_interval(self) -> int:
+        """Steps between two checkpoints."""
+        return self.checkpoint_every or self.validation_interval
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """One row of the comparison: a network and what it is trained for."""
+
+    name: str
+    network: NetworkOptions
+    objective: PixelObjective = PixelObjective()
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*(/[A-Za-z0-9_][A-Za-z0-9_.+-]*)?", self.name):
+            raise UserError(
+                f"{self.name!r} cannot name a variant: it becomes a folder, so use letters, digits, '_', '-', '.', "
+                "'+' and at most one '/'"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One training: a variant at one learning rate with one seed."""
+
+    variant: Variant
+    scale: int
+    learning_rate: float
+    seed: int
+    protocol: TrainingProtocol
+
+    @property
+    def name(self) -> str:
+        """The run's folder. The rate is written so that two rates never share one."""
+        return f"{self.variant.name.replace('/', '-')}-lr{self.learning_rate!r}-seed{self.seed}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """Variants, rates and seeds to compare; `train`, `validate` and `test` name data sets or folders.
+
+    Without `validate`, every tenth training image is held out.
+    """
+
+    name: str
+    scale: int
+    variants: tuple[Variant, ...]
+    learning_rates: tuple[float, ...]
+    protocol: TrainingProtocol
+    seeds: tuple[int, ...] = (0,)
+    evaluation: EvaluationProtocol = EvaluationProtocol()
+    train: tuple[str, ...]
+    validate: tuple[str, ...] = ()
+    test: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if self.scale not in (2, 3, 4):
+            raise UserError(f"study {self.name!r}: the scale is 2, 3 or 4, not {self.scale!r}")
+        for what, values in (
+            ("variants", self.variants),
+            ("learning rates", self.learning_rates),
+            ("seeds", self.seeds),
+            ("training data", self.train),
+            ("test data", self.test),
+        ):
+            if not values:
+                raise UserError(f"study {self.name!r} names no {what}")
+        for what, numbers in (("learning rate", self.learning_rates), ("seed", self.seeds)):
+            if len(set(numbers)) < len(numbers):
+                raise UserError(f"study {self.name!r} names a {what} twice: {numbers}")
+        if not all(0 < rate < math.inf for rate in self.learning_rates):
+            raise UserError(f"a learning rate is a positive number; study {self.name!r} has {self.learning_rates}")
+        if not all(isinstance(seed, int) and 0 <= seed < 2**32 for seed in self.seeds):
+            raise UserError(f"a seed is a whole number from 0 to 2**32 - 1; study {self.name!r} has {self.seeds}")
+        self._check_variants()
+
+    def _check_variants(self) -> None:
+        first: dict[object, str] = {}
+        for variant in self.variants:
+            folder = variant.name.replace("/", "-")
+            for key, what in (
+                (folder.lower(), "the same name (a name is a folder, upper and lower case alike)"),
+                ((variant.network, variant.objective), "the same network and objective"),
+            ):
+                if key in first:
+                    raise UserError(
+                        f"study {self.name!r}: {first[key]!r} and {variant.name!r} have {what}; "
+                        "a comparison needs variants that differ"
+                    )
+                first[key] = variant.name
+
+    def runs(self) -> Iterator[Run]:
+        """Every run of the study: all variants at the first rate and seed, then the other rates, then the seeds."""
+        for seed in self.seeds:
+            for learning_rate in self.learning_rates:
+                for variant in self.variants:
+                    yield Run(
+                        variant=variant,
+                        scale=self.scale,
+                        learning_rate=learning_rate,
+                        seed=seed,
+                        protocol=self.protocol,
+                    )

@@ -1,0 +1,26 @@
+"""What every test stands on: one thread, a fixed seed, no colour, and where the real images are."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture(autouse=True)
+def _repeatable() -> Iterator[None]:
+    """An unseeded tiny ReLU network can be dead; more than one thread makes small tensors slow."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    yield
+    torch.set_num_threads(1)
+
+
+@pytest.fixture()
+def shared_data() -> Path:
+    """Set5, Set14, T91, ... beside a developer's checkout."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("needs the real images in ../shared/data, which a fresh clone does not have")
+    return SHARED_DATA
