@@ -1,0 +1,226 @@
+"""Enlarging pictures of any size in bounded memory: tiles that give the same pixels as the whole image.
+
+A tile is read with a margin as wide as the network's receptive field, so that no pixel that is kept has seen
+a cut. A margin never leaves the image: where a tile touches the image's edge the network sees that edge, as
+it would in the whole image. Tiles are laid on a grid that depends on the image's size and the network alone,
+never on the memory at hand.
+
+On a CPU the convolutions run in channels_last, whose kernels add up in one order whatever the tile's shape
+(measured: equal to the last bit but for tiles of a few pixels; in torch's default layout nine values of ten
+differ in the last bit).
+"""
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Literal, cast
+
+import torch
+from torch import Tensor, nn
+
+from srlab.errors import UserError
+from srlab.networks.complexity import receptive_radius
+
+Precision = Literal["fp32", "bf16"]
+Box = tuple[int, int, int, int]  # top, left, bottom, right in LR pixels; bottom and right excluded
+
+_ACTIVATION_BYTES = 1 << 29  # what a tile's largest layer may take, input and output together
+_SMALLEST_TILE = 8  # below it a tile is nearly all margin, and memory is not what is missing
+
+
+def upscale_tensor(
+    network: nn.Module,
+    lr: Tensor,
+    *,
+    tile: int | None = None,
+    luma: bool = False,
+    precision: Precision = "fp32",
+) -> Tensor:
+    """SR [1, C, sH, sW] float32 on the CPU, not clamped, of `lr` [1, C, H, W] in [0, 1], on the network's
+    device.
+
+    C is 3, or 1 with `luma`, which uses the network's Y-to-Y forward. `tile` is the largest side of a tile in
+    LR pixels, its margin not counted; None chooses by `default_tile`. Every tile size gives the same picture
+    once it is rounded to uint8. `bf16` computes under autocast: faster where the device can, and not for
+    scores. Whatever mode the network's modules are in, they are evaluated as in ``eval()`` and left as they
+    were. Out of memory, a tile is halved.
+    """
+    if lr.ndim != 4 or lr.shape[0] != 1 or not lr.is_floating_point():
+        raise ValueError(f"lr must be one float image [1, C, H, W]; got {tuple(lr.shape)} of {lr.dtype}")
+    _, channels, height, width = lr.shape
+    scale = cast(int, network.scale)
+    sr = torch.empty(1, channels, scale * height, scale * width)
+
+    def read(box: Box) -> Tensor:
+        top, left, bottom, right = box
+        return lr[..., top:bottom, left:right]
+
+    for box, piece in upscale_tiles(
+        network, read, size=(height, width), tile=tile, luma=luma, precision=precision
+    ):
+        top, left, bottom, right = (scale * value for value in box)
+        sr[..., top:bottom, left:right] = piece
+    return sr
+
+
+def upscale_tiles(
+    network: nn.Module,
+    read: Callable[[Box], Tensor],
+    *,
+    size: tuple[int, int],
+    tile: int | None = None,
+    luma: bool = False,
+    precision: Precision = "fp32",
+) -> Iterator[tuple[Box, Tensor]]:
+    """Each tile's box in LR pixels and its SR [1, C, h, w], float32 on the CPU: an image that is never whole
+    in memory.
+
+    `read` gives LR [1, C, h, w] in [0, 1] of a box inside the image, whose height and width are `size`.
+    Everything else is as in `upscale_tensor`.
+    """
+    margin = receptive_radius(network)
+    if tile is None:
+        tile = default_tile(network, luma=luma) if max(size) > 64 else 64
+    if tile < 1:
+        raise UserError(f"a tile has a side of at least 1 pixel, not {tile}")
+    pending = deque(grid(size, tile))
+    while pending:
+        box = pending.popleft()
+        top, left, bottom, right = box
+        side = max(bottom - top, right - left)
+        if side > tile:  # memory did not suffice for this one, or for one before it
+            pieces = grid((bottom - top, right - left), tile)
+            pending.extendleft((top + t, left + le, top + b, left + r) for t, le, b, r in reversed(pieces))
+            continue
+        sr = _upscale_box(network, read, box, size=size, margin=margin, luma=luma, precision=precision)
+        if sr is not None:
+            yield box, sr
+            continue
+        if side <= _SMALLEST_TILE:
+            raise UserError(
+                f"{device_of(network)} has too little free memory for a tile of {side} pixels with its "
+                f"margin of {margin}; free some, or use another device"
+            )
+        tile = (side + 1) // 2
+        pending.appendleft(box)
+
+
+def grid(size: tuple[int, int], tile: int) -> list[Box]:
+    """Boxes of nearly equal size, none with a side over `tile`, that cover an image of height and width
+    `size`.
+
+    >>> grid((5, 3), 4)
+    [(0, 0, 2, 3), (2, 0, 5, 3)]
+    """
+    rows, columns = (
+        list(itertools.pairwise(length * part // parts for part in range(parts + 1)))
+        for length, parts in ((length, -(-length // tile)) for length in size)
+    )
+    return [(top, left, bottom, right) for top, bottom in rows for left, right in columns]
+
+
+@torch.no_grad()
+def default_tile(network: nn.Module, *, luma: bool = False) -> int:
+    """The side in LR pixels of the tiles that `upscale_tensor` takes by itself: from the network alone.
+
+    As large as half a GiB for the input and output of its largest layer allows (a whole forward needs about
+    three times that), at most 1024; at least 64 and at least the margin, below which most of the work would
+    go into margins.
+    """
+    probe = 16
+    largest = [probe * probe]
+
+    def note(_: nn.Module, inputs: tuple[object, ...], output: object) -> None:
+        tensors = [value for value in (*inputs, output) if isinstance(value, Tensor)]
+        largest[0] = max(largest[0], sum(tensor.numel() for tensor in tensors))
+
+    leaves = [module for module in network.modules() if not any(True for _ in module.children())]
+    hooks = [module.register_forward_hook(note) for module in leaves]
+    try:
+        weights = {**dict(network.named_parameters()), **dict(network.named_buffers())}
+        on_meta = {name: tensor.detach().to("meta") for name, tensor in weights.items()}
+        lr = torch.empty(1, 1 if luma else 3, probe, probe, device="meta")
+        with _evaluating(network):
+            torch.func.functional_call(
+                _Forward(network, luma), {f"network.{k}": v for k, v in on_meta.items()}, (lr,)
+            )
+    finally:
+        for hook in hooks:
+            hook.remove()
+    bytes_per_pixel = 4 * largest[0] / probe**2
+    margin = receptive_radius(network)
+    side = int((_ACTIVATION_BYTES / bytes_per_pixel) ** 0.5) - 2 * margin
+    return min(1024, max(side // 32 * 32, 64, margin))
+
+
+def device_of(network: nn.Module) -> torch.device:
+    """Where the network's tensors are; the CPU for one that has none, as bicubic."""
+    first = next(itertools.chain(network.parameters(), network.buffers()), None)
+    return torch.device("cpu") if first is None else first.device
+
+
+class _Forward(nn.Module):
+    """The forward that is wanted, as a module: `functional_call` calls nothing else."""
+
+    def __init__(self, network: nn.Module, luma: bool) -> None:
+        super().__init__()
+        self.network = network
+        self.luma = luma
+
+    def forward(self, lr: Tensor) -> Tensor:
+        return _forward(self.network, self.luma)(lr)
+
+
+def _forward(network: nn.Module, luma: bool) -> Callable[[Tensor], Tensor]:
+    return cast(Callable[[Tensor], Tensor], network.forward_luma if luma else network)
+
+
+@contextmanager
+def _evaluating(network: nn.Module) -> Iterator[None]:
+    """Every module in evaluation mode; afterwards each in the mode that it was in."""
+    training = [module for module in network.modules() if module.training]
+    for module in training:
+        module.training = False
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
+
+
+def _upscale_box(
+    network: nn.Module,
+    read: Callable[[Box], Tensor],
+    box: Box,
+    *,
+    size: tuple[int, int],
+    margin: int,
+    luma: bool,
+    precision: Precision,
+) -> Tensor | None:
+    """SR of `box` alone, seen with its margin; None if there is not enough memory."""
+    scale = cast(int, network.scale)
+    device = device_of(network)
+    top, left, bottom, right = box
+    seen_top, seen_left = max(0, top - margin), max(0, left - margin)
+    seen_bottom, seen_right = min(size[0], bottom + margin), min(size[1], right + margin)
+    rows = slice(scale * (top - seen_top), scale * (bottom - seen_top))
+    columns = slice(scale * (left - seen_left), scale * (right - seen_left))
+    autocast = torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
+    try:
+        with torch.inference_mode(), _evaluating(network), autocast:
+            lr = read((seen_top, seen_left, seen_bottom, seen_right)).to(device, torch.float32)
+            sr = _forward(network, luma)(lr.contiguous(memory_format=torch.channels_last))
+            return sr[..., rows, columns].float().cpu()
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+    if device.type == "cuda":
+        torch.cuda.empty_cache()  # not above: while an error is handled, its frames keep their tensors
+    return None
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """The CPU's allocator raises a plain RuntimeError."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
