@@ -1,0 +1,272 @@
+"""Reading data sets: by name or from any folder, split into training, validation and test, with what identifies them.
+
+A name of the catalogue always means that set, even where a folder of the same name lies in the current directory;
+``./set5`` means the folder.
+"""
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from importlib import resources
+from itertools import chain
+from pathlib import Path
+from typing import Any, Literal
+
+from srlab.data.catalogue import CATALOGUE, absent, entry, set_folder
+from srlab.errors import UserError
+from srlab.images import HRImage, list_images, read_hr_image
+
+Role = Literal["train", "validate", "test"]
+Progress = Callable[[str, int, int], None]  # what is being read, how many are done, of how many
+
+SAMPLE: dict[Role, tuple[str, ...]] = {
+    "train": (
+        "astronaut.png",
+        "coffee.png",
+        "motorcycle_left.png",
+        "motorcycle_right.png",
+        "hubble_deep_field.jpg",
+    ),
+    "validate": ("rocket.jpg",),
+    "test": ("chelsea.png",),
+}
+SAMPLE_NOTE = "one test image: this shows the way and proves nothing"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SetImage(HRImage):
+    """An image with the set and the file that it came from."""
+
+    dataset: str
+    file: str
+    sha256: str  # of shape and pixels, as `HRImage.pixel_hash` computes it; kept, since it is asked for often
+
+    def pixel_hash(self) -> str:
+        return self.sha256
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ImageSet:
+    """Images under one name, which is a row of the leaderboard and a folder. `note` is to be printed with its scores."""
+
+    name: str
+    images: tuple[SetImage, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Split:
+    """What is trained on, what chooses the learning rate, and what is reported. No image is in two of them."""
+
+    train: tuple[SetImage, ...]
+    validation: tuple[SetImage, ...]
+    test: tuple[ImageSet, ...]
+
+
+def load_sets(names: Sequence[str], *, role: Role, progress: Progress | None = None) -> tuple[ImageSet, ...]:
+    """Read the sets named, each a name of the catalogue or a folder; ``sample`` gives its part for `role`.
+
+    `progress` is called after each image. Two sets of one name, two images of one name in a set, unknown names and
+    files that are no plain picture are a `UserError`.
+    """
+    sets = []
+    for name in names:
+        set_name, files, note = _files(name, role)
+        images = _read(set_name, files, progress)
+        sets.append(ImageSet(name=set_name, images=images, note=note))
+    doubled = [name for name, count in Counter(found.name for found in sets).items() if count > 1]
+    if doubled:
+        raise UserError(
+            f"two of the {role} sets are named {doubled[0]!r} (asked for: {', '.join(names)}); name each set once, and "
+            "rename the folder if they differ"
+        )
+    return tuple(sets)
+
+
+def split(
+    *,
+    train: Sequence[str],
+    validate: Sequence[str] = (),
+    test: Sequence[str],
+    progress: Progress | None = None,
+) -> Split:
+    """Read all sets of a study and make sure that no image is in two of train, validation and test.
+
+    Without `validate`, every tenth training image by name (the last one of fewer than ten) is held out. Images are
+    compared by their pixels. One that is twice in the training set is an error too, since it would count twice;
+    within validation and test sets it is harmless: it is scored twice under two names.
+    """
+    train_images = tuple(
+        chain.from_iterable(found.images for found in load_sets(train, role="train", progress=progress))
+    )
+    _refuse_doubles(train_images)
+    if validate:
+        sets = load_sets(validate, role="validate", progress=progress)
+        validation = tuple(chain.from_iterable(found.images for found in sets))
+    else:
+        train_images, validation = _hold_out(train_images)
+    test_sets = load_sets(test, role="test", progress=progress)
+    _refuse_overlap(
+        train=train_images,
+        validation=validation,
+        test=tuple(chain.from_iterable(found.images for found in test_sets)),
+    )
+    return Split(train=train_images, validation=_with_unique_names(validation), test=test_sets)
+
+
+def manifest(found: Split) -> dict[str, list[dict[str, Any]]]:
+    """Which images a study used: name, set, SHA-256 of the pixels, and size [width, height], for JSON."""
+    return {role: [_describe(image) for image in images] for role, images in _roles(found).items()}
+
+
+def data_hash(found: Split) -> str:
+    """One SHA-256 over the pixel hashes of all images in their roles and order; names do not count."""
+    digest = hashlib.sha256()
+    for role, images in _roles(found).items():
+        for image in images:
+            digest.update(f"{role} {image.pixel_hash()}\n".encode())
+    return digest.hexdigest()
+
+
+def picture_folder(folder: Path) -> Path:
+    """The folder itself, or its ``HR`` subfolder where the pictures lie there (as in Set5/HR beside Set5/LR_x2)."""
+    inner = folder / "HR"
+    return inner if inner.is_dir() and not any(path.is_file() for path in folder.iterdir()) else folder
+
+
+def _files(name: str, role: Role) -> tuple[str, list[Path], str]:
+    """Name of the set, its files, and the note that goes with it."""
+    if name == "sample":
+        return name, _sample_files(role), SAMPLE_NOTE if role == "test" else ""
+    if name in CATALOGUE:
+        parts = CATALOGUE[name].parts or (name,)
+        for part in parts:
+            if not set_folder(part).is_dir():
+                raise absent(part)
+        return name, list(chain.from_iterable(list_images(set_folder(part)) for part in parts)), ""
+    folder = Path(name).expanduser()
+    if not folder.is_dir() and not _is_path(name):
+        entry(name)  # raises: the name is unknown
+    if folder.is_dir() and picture_folder(folder) != folder:
+        raise UserError(
+            f"{name} holds no pictures itself, but a folder HR; if those are meant, write {folder / 'HR'}"
+        )
+    files = list_images(folder)
+    resolved = folder.resolve()
+    # A folder named HR says nothing: Set5/HR is Set5.
+    return (resolved.parent.name if resolved.name == "HR" else resolved.name) or "root", files, ""
+
+
+def _is_path(name: str) -> bool:
+    return (
+        os.sep in name
+        or (os.altsep is not None and os.altsep in name)
+        or name in (".", "..")
+        or name[:1] == "~"
+    )
+
+
+def _sample_files(role: Role) -> list[Path]:
+    folder = Path(str(resources.files("skimage"))) / "data"
+    files = [folder / name for name in SAMPLE[role]]
+    if missing := [path.name for path in files if not path.is_file()]:
+        raise UserError(
+            f"the installed scikit-image does not bring {', '.join(missing)}, which the data set sample needs; "
+            "install scikit-image 0.24 or later, or name another data set"
+        )
+    return files
+
+
+def _read(set_name: str, files: Sequence[Path], progress: Progress | None) -> tuple[SetImage, ...]:
+    by_name: dict[str, Path] = {}
+    for path in files:
+        if (other := by_name.setdefault(path.stem.casefold(), path)) is not path:
+            raise UserError(
+                f"{other} and {path} would have one name in set {set_name}; results are named after the image, so "
+                "rename or remove one"
+            )
+
+    def read(path: Path) -> SetImage:
+        image = read_hr_image(path)
+        return SetImage(
+            name=image.name,
+            pixels=image.pixels,
+            is_gray=image.is_gray,
+            dataset=set_name,
+            file=str(path),
+            sha256=image.pixel_hash(),
+        )
+
+    images = []
+    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
+        try:
+            for image in pool.map(read, files):
+                images.append(image)
+                if progress is not None:
+                    progress(set_name, len(images), len(files))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return tuple(images)
+
+
+def _hold_out(images: tuple[SetImage, ...]) -> tuple[tuple[SetImage, ...], tuple[SetImage, ...]]:
+    """Training and validation: every tenth by name, the last one of fewer than ten."""
+    if len(images) < 2:
+        raise UserError(
+            f"{len(images)} training image leaves none to train on once one is held out to validate; train on more, or "
+            "name validation data with --validate"
+        )
+    ordered = sorted(images, key=lambda image: (image.name, image.dataset))
+    held = {id(image) for image in ordered[9::10] or ordered[-1:]}
+    return (
+        tuple(image for image in images if id(image) not in held),
+        tuple(image for image in ordered if id(image) in held),
+    )
+
+
+def _refuse_doubles(images: Iterable[SetImage]) -> None:
+    seen: dict[str, SetImage] = {}
+    for image in images:
+        if (other := seen.setdefault(image.sha256, image)) is not image:
+            raise UserError(
+                f"{other.file} and {image.file} are the same picture, which would count twice in training; "
+                "remove one, or name its set once"
+            )
+
+
+def _refuse_overlap(**roles: Sequence[SetImage]) -> None:
+    seen: dict[str, tuple[str, SetImage]] = {}
+    for role, images in roles.items():
+        for image in images:
+            first_role, other = seen.setdefault(image.sha256, (role, image))
+            if first_role != role:
+                raise UserError(
+                    f"one picture is in both {first_role} and {role}: {other.file} and {image.file}; scores on "
+                    "pictures seen before prove nothing, so take it out of one of them"
+                )
+
+
+def _with_unique_names(images: tuple[SetImage, ...]) -> tuple[SetImage, ...]:
+    """Images of several sets under one roof: those that share a name get the set's in front."""
+    counts = Counter(image.name.casefold() for image in images)
+    return tuple(
+        replace(image, name=f"{image.dataset}-{image.name}") if counts[image.name.casefold()] > 1 else image
+        for image in images
+    )
+
+
+def _roles(found: Split) -> dict[str, list[SetImage]]:
+    return {
+        "train": list(found.train),
+        "validation": list(found.validation),
+        "test": list(chain.from_iterable(tested.images for tested in found.test)),
+    }
+
+
+def _describe(image: SetImage) -> dict[str, Any]:
+    height, width = image.pixels.shape[:2]
+    return {"name": image.name, "set": image.dataset, "sha256": image.sha256, "size": [width, height]}
