@@ -1,7 +1,8 @@
 """HR -> LR of a whole picture, in one place, so that training and evaluation cannot differ.
 
-Both published protocols make LR with MATLAB's bicubic; they differ in what is made smaller and in the rounding
-(`srlab.protocol`). HR must have been cropped to a multiple of the scale (`srlab.images.crop_to_multiple`).
+Both published protocols make LR with MATLAB's bicubic; they differ in what is made smaller and in the
+rounding (`srlab.protocol`). HR must have been cropped to a multiple of the scale
+(`srlab.images.crop_to_multiple`).
 """
 
 import io

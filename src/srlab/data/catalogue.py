@@ -1,7 +1,8 @@
 """The data sets that are known by name: what they are, whose, how many images, and where they can be had.
 
-Nothing is fetched here. A checksum is written only where somebody has published one for that very file, and says who;
-where there is none, `srlab.data.download` says that it could not verify and records the hash of what it got.
+Nothing is fetched here. A checksum is written only where somebody has published one for that very file, and
+says who; where there is none, `srlab.data.download` says that it could not verify and records the hash of
+what it got.
 """
 
 import difflib
@@ -18,8 +19,8 @@ from srlab.errors import UserError
 class Mirror:
     """One archive that holds a set.
 
-    `folder` is where in the archive the pictures lie ("" for its root), `size` the bytes to download (None: not
-    known), `checksum` ``sha256:...`` or ``md5:...`` as published by `checksum_from`.
+    `folder` is where in the archive the pictures lie ("" for its root), `size` the bytes to download (None:
+    not known), `checksum` ``sha256:...`` or ``md5:...`` as published by `checksum_from`.
     """
 
     url: str
@@ -63,7 +64,7 @@ def _benchmark(folder: str) -> Mirror:
 _ENTRIES = (
     Entry(
         name="sample",
-        about="photographs that scikit-image ships: five to train, one to validate, one to test; shows the way",
+        about="photographs that scikit-image ships: five to train, one to validate, one to test",
         num_images=7,
         terms="public domain or CC, see scikit-image's data folder",
         homepage="https://scikit-image.org",
@@ -225,13 +226,13 @@ def entry(name: str) -> Entry:
     nearest = difflib.get_close_matches(name.lower(), CATALOGUE, n=1, cutoff=0.6)
     guess = f" (did you mean {nearest[0]}?)" if nearest else ""
     raise UserError(
-        f"there is neither a data set nor a folder {name!r}{guess}; the sets are {', '.join(CATALOGUE)}, and any folder "
-        "of pictures will do"
+        f"there is neither a data set nor a folder {name!r}{guess}; the sets are "
+        f"{', '.join(CATALOGUE)}, and any folder of pictures will do"
     )
 
 
 def set_folder(name: str) -> Path:
-    """Where a set of the catalogue lies once it is there (one made of parts, or ``sample``, has no folder)."""
+    """Where a set of the catalogue lies once it is there; ``sample`` and sets of parts have no folder."""
     return data_folder() / name
 
 
@@ -252,5 +253,6 @@ def absent(name: str) -> UserError:
         else f"ask for it at {known.homepage}, then"
     )
     return UserError(
-        f"data set {name} is not in {data_folder()}: {how} add a copy you have with `srlab data add {name} FOLDER`"
+        f"data set {name} is not in {data_folder()}: {how} add a copy you have with `srlab data add "
+        f"{name} FOLDER`"
     )

@@ -1,11 +1,12 @@
-"""Reading data sets: by name or from any folder, split into training, validation and test, with what identifies them.
+"""Reading data sets, by name or from any folder, and splitting them into training, validation and test.
 
-A name of the catalogue always means that set, even where a folder of the same name lies in the current directory;
-``./set5`` means the folder.
+A name of the catalogue always means that set, even where a folder of the same name lies in the current
+directory; ``./set5`` means the folder.
 """
 
 import hashlib
 import os
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -50,7 +51,7 @@ class SetImage(HRImage):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ImageSet:
-    """Images under one name, which is a row of the leaderboard and a folder. `note` is to be printed with its scores."""
+    """Images under one name, a row of the leaderboard and a folder; `note` is to be printed with scores."""
 
     name: str
     images: tuple[SetImage, ...]
@@ -59,7 +60,7 @@ class ImageSet:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Split:
-    """What is trained on, what chooses the learning rate, and what is reported. No image is in two of them."""
+    """What is trained on, what chooses the learning rate, what is reported. No image is in two of them."""
 
     train: tuple[SetImage, ...]
     validation: tuple[SetImage, ...]
@@ -69,8 +70,8 @@ class Split:
 def load_sets(names: Sequence[str], *, role: Role, progress: Progress | None = None) -> tuple[ImageSet, ...]:
     """Read the sets named, each a name of the catalogue or a folder; ``sample`` gives its part for `role`.
 
-    `progress` is called after each image. Two sets of one name, two images of one name in a set, unknown names and
-    files that are no plain picture are a `UserError`.
+    `progress` is called after each image. Two sets of one name, two images of one name in a set, unknown
+    names and files that are no plain picture are a `UserError`.
     """
     sets = []
     for name in names:
@@ -80,8 +81,8 @@ def load_sets(names: Sequence[str], *, role: Role, progress: Progress | None = N
     doubled = [name for name, count in Counter(found.name for found in sets).items() if count > 1]
     if doubled:
         raise UserError(
-            f"two of the {role} sets are named {doubled[0]!r} (asked for: {', '.join(names)}); name each set once, and "
-            "rename the folder if they differ"
+            f"two of the {role} sets are named {doubled[0]!r} (asked for: {', '.join(names)}); name "
+            "each set once, and rename the folder if they differ"
         )
     return tuple(sets)
 
@@ -95,9 +96,9 @@ def split(
 ) -> Split:
     """Read all sets of a study and make sure that no image is in two of train, validation and test.
 
-    Without `validate`, every tenth training image by name (the last one of fewer than ten) is held out. Images are
-    compared by their pixels. One that is twice in the training set is an error too, since it would count twice;
-    within validation and test sets it is harmless: it is scored twice under two names.
+    Without `validate`, every tenth training image by name (the last one of fewer than ten) is held out.
+    Images are compared by their pixels. One that is twice in the training set is an error too, since it
+    would count twice; within validation and test sets it is harmless: it is scored twice under two names.
     """
     train_images = tuple(
         chain.from_iterable(found.images for found in load_sets(train, role="train", progress=progress))
@@ -132,7 +133,7 @@ def data_hash(found: Split) -> str:
 
 
 def picture_folder(folder: Path) -> Path:
-    """The folder itself, or its ``HR`` subfolder where the pictures lie there (as in Set5/HR beside Set5/LR_x2)."""
+    """The folder itself, or its subfolder ``HR`` where the pictures lie there (as in Set5/HR)."""
     inner = folder / "HR"
     return inner if inner.is_dir() and not any(path.is_file() for path in folder.iterdir()) else folder
 
@@ -174,8 +175,8 @@ def _sample_files(role: Role) -> list[Path]:
     files = [folder / name for name in SAMPLE[role]]
     if missing := [path.name for path in files if not path.is_file()]:
         raise UserError(
-            f"the installed scikit-image does not bring {', '.join(missing)}, which the data set sample needs; "
-            "install scikit-image 0.24 or later, or name another data set"
+            f"the installed scikit-image does not bring {', '.join(missing)}, which the data set "
+            "sample needs; install scikit-image 0.24 or later, or name another data set"
         )
     return files
 
@@ -185,8 +186,8 @@ def _read(set_name: str, files: Sequence[Path], progress: Progress | None) -> tu
     for path in files:
         if (other := by_name.setdefault(path.stem.casefold(), path)) is not path:
             raise UserError(
-                f"{other} and {path} would have one name in set {set_name}; results are named after the image, so "
-                "rename or remove one"
+                f"{other} and {path} would have one name in set {set_name}; results are named after "
+                "the image, so rename or remove one"
             )
 
     def read(path: Path) -> SetImage:
@@ -201,7 +202,10 @@ def _read(set_name: str, files: Sequence[Path], progress: Progress | None) -> tu
         )
 
     images = []
-    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
+    with warnings.catch_warnings(), ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
+        # The reader silences Pillow's warnings, and the filters belong to the process: the threads would undo
+        # one another's settings, so they are set once here, and put back when the last thread has ended.
+        warnings.simplefilter("ignore")
         try:
             for image in pool.map(read, files):
                 images.append(image)
@@ -217,8 +221,8 @@ def _hold_out(images: tuple[SetImage, ...]) -> tuple[tuple[SetImage, ...], tuple
     """Training and validation: every tenth by name, the last one of fewer than ten."""
     if len(images) < 2:
         raise UserError(
-            f"{len(images)} training image leaves none to train on once one is held out to validate; train on more, or "
-            "name validation data with --validate"
+            f"{len(images)} training image leaves none to train on once one is held out to validate; "
+            "train on more, or name validation data with --validate"
         )
     ordered = sorted(images, key=lambda image: (image.name, image.dataset))
     held = {id(image) for image in ordered[9::10] or ordered[-1:]}
@@ -245,8 +249,8 @@ def _refuse_overlap(**roles: Sequence[SetImage]) -> None:
             first_role, other = seen.setdefault(image.sha256, (role, image))
             if first_role != role:
                 raise UserError(
-                    f"one picture is in both {first_role} and {role}: {other.file} and {image.file}; scores on "
-                    "pictures seen before prove nothing, so take it out of one of them"
+                    f"one picture is in both {first_role} and {role}: {other.file} and {image.file}; "
+                    "scores on pictures seen before prove nothing, so take it out of one of them"
                 )
 
 

@@ -1,10 +1,11 @@
 """Training patches: the batch of step k is a pure function of the seed and k.
 
-Pictures stay in memory as uint8 and patches are cut with NumPy: no worker processes, no loader state to save. Sample
-n of step k draws ten numbers from a Philox generator keyed by (seed, k), whatever the options: so a study's variants
-see the same places and the same augmentations, in colour or on luma, with or without noise, and a batch of 8 begins
-like a batch of 16. The numbers are raw words of the generator, mapped here: they depend neither on the platform nor on
-the versions of NumPy and torch. (JPEG noise comes from Pillow's JPEG library, which may change by a level.)
+Pictures stay in memory as uint8 and patches are cut with NumPy: no worker processes, no loader state to
+save. Sample n of step k draws ten numbers from a Philox generator keyed by (seed, k), whatever the options:
+so a study's variants see the same places and the same augmentations, in colour or on luma, with or without
+noise, and a batch of 8 begins like a batch of 16. The numbers are raw words of the generator, mapped here:
+they depend neither on the platform nor on the versions of NumPy and torch. (JPEG noise comes from Pillow's
+JPEG library, which may change by a level.)
 """
 
 from collections.abc import Sequence
@@ -28,14 +29,15 @@ JPEG_QUALITY = (50, 95)  # both included
 class Patches:
     """Random aligned crops of `images`, in batches for `srlab.training`.
 
-    A picture is drawn uniformly, then a place in its LR, uniformly; the HR patch is the one that covers the same
-    ground. LR is made once, from the whole picture cropped to a multiple of `scale`, when a picture is first drawn.
-    `color` ``luma`` gives Y alone: HR rounded to uint8, LR as float. `flips` mirror each axis with probability a half;
-    `quarter_turns` turn by 0 to 3 quarters. `jpeg_noise` compresses half of the LR patches (never HR) as JPEG of
-    quality 50 to 95; on luma the patch is rounded to uint8 for it and compressed as a gray JPEG.
+    A picture is drawn uniformly, then a place in its LR, uniformly; the HR patch is the one that covers the
+    same ground. LR is made once, from the whole picture cropped to a multiple of `scale`, when a picture is
+    first drawn. `color` ``luma`` gives Y alone: HR rounded to uint8, LR as float. `flips` mirror each axis
+    with probability a half; `quarter_turns` turn by 0 to 3 quarters. `jpeg_noise` compresses half of the LR
+    patches (never HR) as JPEG of quality 50 to 95; on luma the patch is rounded to uint8 for it and
+    compressed as a gray JPEG.
 
-    Memory: the pictures, of which nothing is copied in colour (luma keeps a third more), and 1 / scale^2 of that
-    for LR (luma: 4/3 / scale^2). All of DIV2K's training set is 6.6 GB and 1.7 GB at x2.
+    Memory beyond the pictures themselves, in bytes per byte of them: 1 / scale^2 for LR in colour; on luma
+    1/3 for Y and 4/9 / scale^2 for LR. DIV2K's training set is about 7 GB, and 1.7 GB more at x2.
     """
 
     def __init__(
@@ -81,7 +83,8 @@ class Patches:
             hr_patch = large[scale * y : scale * (y + size), scale * x : scale * (x + size)]
             if self.jpeg_noise and draw[6] < JPEG_SHARE:
                 lr_patch = _with_noise(lr_patch, quality=JPEG_QUALITY[0] + _below(draw[7], 46))
-            # A half turn flips both axes; a quarter turn exchanges them and flips one. Two flips of one axis are none.
+            # A half turn flips both axes; a quarter turn exchanges them and flips one. Two flips of one axis
+            # are none.
             turns = _below(draw[5], 4) if self.quarter_turns else 0
             exchanged = turns % 2 == 1
             down = (self.flips and draw[3] < 0.5) != (turns >= 2)
@@ -151,7 +154,8 @@ def _check_sizes(images: Sequence[HRImage], *, scale: int, lr_patch_size: int) -
     largest = min(fits)
     remedy = f"the largest LR patch that fits all is {largest}, or " if largest else "no patch fits it: "
     raise UserError(
-        f"{len(small)} of {len(images)} training images are smaller than a patch: {worst.name} is {width}x{height} "
+        f"{len(small)} of {len(images)} training images are smaller than a patch: {worst.name} is "
+        f"{width}x{height} "
         f"(width x height), and LR patches of {lr_patch_size} at x{scale} need {needed}x{needed}; "
         f"{remedy}leave small images out"
     )
