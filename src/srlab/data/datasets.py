@@ -97,8 +97,9 @@ def split(
     """Read all sets of a study and make sure that no image is in two of train, validation and test.
 
     Without `validate`, every tenth training image by name (the last one of fewer than ten) is held out.
-    Images are compared by their pixels. One that is twice in the training set is an error too, since it
-    would count twice; within validation and test sets it is harmless: it is scored twice under two names.
+    Images are compared by their pixels. One that is in two training sets is an error too, since it would
+    count twice. Within one set it is left as it is: it counts twice in training (T91 is published with one
+    picture twice, t36 and t65), is scored twice under two names, and is held out together with its copies.
     """
     train_images = tuple(
         chain.from_iterable(found.images for found in load_sets(train, role="train", progress=progress))
@@ -218,27 +219,26 @@ def _read(set_name: str, files: Sequence[Path], progress: Progress | None) -> tu
 
 
 def _hold_out(images: tuple[SetImage, ...]) -> tuple[tuple[SetImage, ...], tuple[SetImage, ...]]:
-    """Training and validation: every tenth by name, the last one of fewer than ten."""
-    if len(images) < 2:
-        raise UserError(
-            f"{len(images)} training image leaves none to train on once one is held out to validate; "
-            "train on more, or name validation data with --validate"
-        )
+    """Training and validation: every tenth by name, the last one of fewer than ten, and their copies."""
     ordered = sorted(images, key=lambda image: (image.name, image.dataset))
-    held = {id(image) for image in ordered[9::10] or ordered[-1:]}
-    return (
-        tuple(image for image in images if id(image) not in held),
-        tuple(image for image in ordered if id(image) in held),
-    )
+    held = {image.sha256 for image in ordered[9::10] or ordered[-1:]}
+    kept = tuple(image for image in images if image.sha256 not in held)
+    if not kept:
+        raise UserError(
+            f"{len({image.sha256 for image in images})} training image leaves none to train on once one is held "
+            "out to validate; train on more, or name validation data"
+        )
+    return kept, tuple(image for image in ordered if image.sha256 in held)
 
 
 def _refuse_doubles(images: Iterable[SetImage]) -> None:
     seen: dict[str, SetImage] = {}
     for image in images:
-        if (other := seen.setdefault(image.sha256, image)) is not image:
+        other = seen.setdefault(image.sha256, image)
+        if other.dataset != image.dataset:
             raise UserError(
-                f"{other.file} and {image.file} are the same picture, which would count twice in training; "
-                "remove one, or name its set once"
+                f"training sets {other.dataset} and {image.dataset} share a picture, which would count twice: "
+                f"{other.file} and {image.file}; name each set once, or remove one of the files"
             )
 
 
