@@ -66,7 +66,7 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def encode_tiff(pixels: NDArray[np.uint16], icc_profile: bytes | None) -> bytes:
-    """A TIFF file of pixels [H, W, C] with 1 to 4 channels, as one strip (TIFF 6.0, Adobe, 1992)."""
+    """A TIFF file of pixels [H, W, C] with 1, 3 or 4 channels, as one strip (TIFF 6.0, Adobe, 1992)."""
     height, width, channels = pixels.shape
     strip = zlib.compress(pixels.astype("<u2").tobytes())
     short, long, undefined = 3, 4, 7
@@ -75,13 +75,13 @@ def encode_tiff(pixels: NDArray[np.uint16], icc_profile: bytes | None) -> bytes:
         (257, long, 1, struct.pack("<I", height)),
         (258, short, channels, struct.pack(f"<{channels}H", *[16] * channels)),  # bits per sample
         (259, short, 1, struct.pack("<H", 8)),  # compression: deflate
-        (262, short, 1, struct.pack("<H", 1 if channels <= 2 else 2)),  # black is zero, or RGB
+        (262, short, 1, struct.pack("<H", 1 if channels == 1 else 2)),  # black is zero, or RGB
         (273, long, 1, struct.pack("<I", 8)),  # where the strip lies
         (277, short, 1, struct.pack("<H", channels)),
         (278, long, 1, struct.pack("<I", height)),  # rows per strip
         (279, long, 1, struct.pack("<I", len(strip))),
     ]
-    if channels in (2, 4):
+    if channels == 4:
         entries.append((338, short, 1, struct.pack("<H", 2)))  # the extra sample is alpha, not premultiplied
     if icc_profile is not None:
         entries.append((34675, undefined, len(icc_profile), icc_profile))

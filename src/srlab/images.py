@@ -39,6 +39,7 @@ _FORMATS = {
 _LONGEST_SIDE = {"JPEG": 65535, "WEBP": 16383}
 _ORIENTATION = 0x0112  # EXIF
 _BITS_PER_SAMPLE = 258  # TIFF
+_PNG_BITS_AT, _PNG_COLOR_TYPE_AT, _PNG_GRAY_ALPHA = 24, 25, 4  # bytes of IHDR, always the first chunk
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -155,8 +156,9 @@ def write_picture(path: Path, picture: Picture) -> None:
     """Write `picture` in the format of `path`'s suffix, whole or not at all; folders are made.
 
     PNG, TIFF, BMP and WebP (lossless) keep each pixel; JPEG is written at quality 95 without subsampling.
-    WebP has no gray and holds it as RGB; BMP has no place for the ICC profile. What else the format cannot
-    hold (16 bits, alpha, size) is a `UserError` that names those that can.
+    WebP has no gray and holds it as RGB, 16-bit TIFF likewise for gray and alpha; BMP has no place for the
+    ICC profile. What else the format cannot hold (16 bits, alpha, size) is a `UserError` that names those
+    that can.
     """
     data = _encode(path, picture)
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -190,8 +192,12 @@ def _encode(path: Path, picture: Picture) -> bytes:
             f"{path}: {format_} ends at {limit} pixels a side, and the picture has {_size(pixels)}"
         )
     if pixels.dtype == np.uint16:
-        encode = encode_png if format_ == "PNG" else encode_tiff
-        return encode(pixels.astype(np.uint16, copy=False), picture.icc_profile)
+        deep = pixels.astype(np.uint16, copy=False)
+        if format_ == "PNG":
+            return encode_png(deep, picture.icc_profile)
+        if deep.shape[2] == 2:  # valid TIFF, but few programs read it
+            deep = deep[:, :, [0, 0, 0, 1]]
+        return encode_tiff(deep, picture.icc_profile)
     image = Image.fromarray(np.ascontiguousarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels))
     buffer = io.BytesIO()
     if format_ == "JPEG":
@@ -254,7 +260,7 @@ def _damage_named(path: Path) -> Iterator[None]:
 def _bits(image: Image.Image, data: bytes) -> int:
     """Bits a channel, as the file holds them; Pillow shows it for gray only."""
     if image.format == "PNG":
-        return data[24]  # of IHDR, always the first chunk
+        return data[_PNG_BITS_AT]
     if image.format == "TIFF":
         bits = getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, (1,))
         return int(max(bits))
@@ -283,6 +289,8 @@ def _pixels(path: Path, image: Image.Image, data: bytes, *, orientation: int, bi
     converted = upright if upright.mode == mode else upright.convert(mode)
     pixels = np.ascontiguousarray(converted, np.uint8).reshape(upright.height, upright.width, -1)
     if bits == 16:
+        if image.format == "PNG" and data[_PNG_COLOR_TYPE_AT] == _PNG_GRAY_ALPHA:  # to Pillow it is RGBA
+            pixels = pixels[:, :, [0, 3]]
         deep = _color_16_bit(path, image, data, pixels, orientation)
         return _Decoded(pixels=deep, colors=None, icc_profile=profile)
     if bits > 8:
