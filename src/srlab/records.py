@@ -1,0 +1,80 @@
+"""What a study's folder says about its runs: read, never guessed. Needs no torch."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from srlab import store
+from srlab.scores import StoredScores, load_scores
+
+Status = Literal["finished", "diverged", "failed", "started", "not started"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """One planned run as its folder has it. `validation` is the mean over the validation images, by metric."""
+
+    name: str
+    variant: str
+    learning_rate: float
+    seed: int
+    folder: Path
+    status: Status
+    seconds: float | None = None
+    validation: Mapping[str, float] | None = None
+
+
+def read_runs(folder: Path) -> list[RunRecord]:
+    """Every run planned in the study's folder, in the order of the plan."""
+    study = store.load_study(folder)
+    return [_read_run(folder, planned, protocol=study["evaluation_id"]) for planned in study["runs"]]
+
+
+def _read_run(folder: Path, planned: Mapping[str, Any], *, protocol: str) -> RunRecord:
+    run_folder = folder / planned["name"]
+    status = run_status(run_folder)
+    result = store.load_json(run_folder / store.RESULT) if status in ("finished", "diverged") else {}
+    scores = stored_scores(run_folder / store.SCORES, protocol=protocol) if status == "finished" else None
+    return RunRecord(
+        name=planned["name"],
+        variant=planned["variant"],
+        learning_rate=planned["learning_rate"],
+        seed=planned["seed"],
+        folder=run_folder,
+        status=status,
+        seconds=result.get("seconds"),
+        validation=means(scores) if scores else None,
+    )
+
+
+def run_status(folder: Path) -> Status:
+    """How far the run in `folder` is. ``started`` is running, or interrupted and to be carried on."""
+    if store.is_finished(folder):
+        return "diverged" if store.load_json(folder / store.RESULT)["status"] == "diverged" else "finished"
+    if (folder / store.FAILURE).exists():
+        return "failed"
+    return "started" if (folder / store.RUN).exists() else "not started"
+
+
+def stored_scores(path: Path, *, protocol: str) -> StoredScores | None:
+    """The scores in `path`; None if there are none, or if they were made under another protocol than `protocol`."""
+    if not path.exists():
+        return None
+    scores = load_scores(path)
+    return scores if scores.protocol.id == protocol else None
+
+
+def means(stored: StoredScores, *, dataset: str | None = None) -> dict[str, float]:
+    """Mean over the images by metric, of all images or of one data set's."""
+    values: dict[str, list[float]] = {}
+    for score in stored.scores:
+        if dataset is None or score.dataset == dataset:
+            values.setdefault(score.metric, []).append(score.value)
+    return {metric: mean(found) for metric, found in values.items()}
+
+
+def mean(values: Iterable[float]) -> float:
+    """Arithmetic mean, of at least one value."""
+    found = list(values)
+    return sum(found) / len(found)

@@ -1,0 +1,175 @@
+"""Run many tasks through a `concurrent.futures` executor, so that one failure stops no other.
+
+`InProcess` runs them here, one after another. `Processes` gives each task a new process of its own, several at a time:
+memory is given back after each, and a process that the system kills takes no other task with it.
+"""
+
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from os import _exit
+from signal import SIG_IGN, SIGINT, signal
+from threading import Thread
+from typing import Any, Literal, Protocol
+
+from srlab.errors import UserError
+
+Report = Callable[[Any], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """Why a task did not end well. `kind` is ``user`` where the user can set it right, else ``unforeseen``."""
+
+    name: str
+    kind: Literal["user", "unforeseen"]
+    reason: str
+    traceback: str
+
+    @classmethod
+    def of(cls, name: str, error: BaseException) -> "Failure":
+        """What is known from an exception."""
+        text = "".join(traceback.format_exception(error))
+        if isinstance(error, BrokenProcessPool):
+            reason = "its process died at once, without a word; often the system does that when memory runs out"
+            return cls(name=name, kind="unforeseen", reason=reason, traceback=text)
+        if isinstance(error, UserError | OSError):
+            return cls(name=name, kind="user", reason=str(error) or type(error).__name__, traceback=text)
+        if is_out_of_memory(error):
+            reason = f"out of memory ({_first_line(error)}); a smaller --batch-size or fewer --jobs need less"
+            return cls(name=name, kind="user", reason=reason, traceback=text)
+        reason = f"{type(error).__name__}: {_first_line(error)}"
+        return cls(name=name, kind="unforeseen", reason=reason, traceback=text)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether Python or torch (which says so in words only, on the CPU) could not get the memory it asked for."""
+    words = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory")
+    said = str(error).lower()
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(word in said for word in words)
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [""])[0]
+
+
+class Task(Protocol):
+    """Something with a name that can be called once, here or in another process (so it must pickle)."""
+
+    @property
+    def name(self) -> str: ...
+
+    def __call__(self) -> object: ...
+
+
+def run_all(tasks: Iterable[Task], *, executor: Executor) -> list[Failure]:
+    """Call every task; return what failed, in the order in which it did. One failure does not stop the others.
+
+    An interruption (Ctrl-C) does: what is waiting is cancelled, and it goes on to the caller.
+    """
+    futures: dict[Future[object], str] = {}
+    try:
+        for task in tasks:
+            futures[executor.submit(task)] = task.name
+        return [
+            Failure.of(futures[future], error) for future in as_completed(futures) if (error := future.exception())
+        ]
+    except BaseException:
+        for future in futures:
+            future.cancel()
+        raise
+
+
+class InProcess(Executor):
+    """Each task is done in this process before `submit` returns; an interruption comes out of it."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+class Processes(Executor):
+    """Each task has a new process of its own, `jobs` of them at a time.
+
+    `report` is called in this process, from another thread, with what a task hands to `send_report`. The processes end
+    with this one, however it ends: each holds one end of a pipe and leaves when the other end is gone.
+    """
+
+    def __init__(self, jobs: int, *, report: Report) -> None:
+        self._context = get_context("spawn")  # a forked torch hangs
+        self._lanes = ThreadPoolExecutor(jobs, thread_name_prefix="srlab-lane")
+        self._reports = self._context.SimpleQueue()
+        self._alive, self._alive_here = self._context.Pipe(duplex=False)
+        self._listener = Thread(target=self._listen, args=(report,), daemon=True)
+        self._listener.start()
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        return self._lanes.submit(self._in_new_process, fn, args, kwargs)
+
+    def _in_new_process(self, fn: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        # A pool of one process for each task: when a process dies, a pool loses all its tasks.
+        with ProcessPoolExecutor(
+            1, mp_context=self._context, initializer=_prepare_worker, initargs=(self._alive, self._reports)
+        ) as pool:
+            return pool.submit(fn, *args, **kwargs).result()
+
+    def _listen(self, report: Report) -> None:
+        while (message := self._reports.get()) is not None:
+            report(message)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        if cancel_futures:
+            self._alive_here.close()  # the processes leave at once
+        self._lanes.shutdown(wait=wait, cancel_futures=cancel_futures)
+        if wait:
+            self._reports.put(None)
+            self._listener.join()
+            self._alive_here.close()
+            self._alive.close()
+            self._reports.close()
+
+    def __exit__(self, kind: object, value: object, trace: object) -> None:
+        self.shutdown(wait=True, cancel_futures=kind is not None)
+
+
+# Where a task's reports go: set once, when a worker process starts.
+_send: ContextVar[Report | None] = ContextVar("send", default=None)
+
+
+def send_report(message: Any) -> None:
+    """From a task in a process of its own: hand `message` (it must pickle) to the executor's `report`."""
+    if (send := _send.get()) is not None:
+        send(message)
+
+
+@contextmanager
+def reporting_to(report: Report) -> Iterator[None]:
+    """Let `send_report` call `report` in this process, for tasks that run here."""
+    token = _send.set(report)
+    try:
+        yield
+    finally:
+        _send.reset(token)
+
+
+def _prepare_worker(alive: Connection, reports: Any) -> None:
+    signal(SIGINT, SIG_IGN)  # Ctrl-C reaches the whole process group; the parent decides
+    _send.set(reports.put)
+
+    def leave_with_parent() -> None:
+        wait([alive])  # nothing is ever sent: readable means that the other end is gone
+        _exit(1)
+
+    Thread(target=leave_with_parent, daemon=True).start()

@@ -1,0 +1,240 @@
+"""A study's folder: what is in it is what is known. docs/files.md lists it file by file. Needs no torch.
+
+There is no index and no state machine. Each file is written beside and renamed, so that a reader never sees half of
+one; a run's ``result.json`` is written last, so it exists or the run is not finished.
+"""
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from srlab.errors import UserError
+
+STUDY = "study.json"
+CHOICE = "choice.json"
+BASELINE = "baseline.json"
+RUN = "run.json"
+PROVENANCE = "provenance.json"
+SCORES = "scores.json"
+TEST_SCORES = "test/scores.json"
+RESULT = "result.json"
+FAILURE = "failure.txt"
+WEIGHTS = "weights.safetensors"
+
+_PACKAGES = ("srlab", "torch", "numpy", "scipy", "pillow", "opencv-python-headless", "safetensors")
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Call `write` on a file beside `path`, then rename it, so that no reader sees half a file.
+
+    The bytes are on the disk before the name is: after a power cut, too, the file is whole or not there. If `write`
+    fails, `path` is as it was and nothing is left beside it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".part")
+    try:
+        write(partial)
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """`text` as UTF-8, whole or not at all."""
+    write_atomically(path, lambda part: part.write_text(text, encoding="utf-8"))
+
+
+def save_json(path: Path, values: Any) -> None:
+    """Numbers as Python has them; NaN is refused, since a reader could not tell it from missing."""
+    text = json.dumps(values, indent=2, allow_nan=False) + "\n"
+    write_text(path, text)
+
+
+def load_json(path: Path) -> Any:
+    """What `save_json` wrote; a `UserError` where the file is not JSON."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path} is not JSON ({error}); srlab writes it whole, so something else changed it") from error
+
+
+def plain(values: Any) -> Any:
+    """`values` as they come back from a JSON file: tuples are lists, keys are strings."""
+    return json.loads(json.dumps(values, allow_nan=False))
+
+
+def digest(values: Any) -> str:
+    """SHA-256 of `values` as JSON, whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True, allow_nan=False).encode()).hexdigest()
+
+
+def now() -> str:
+    """The time, as ISO 8601 in UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def is_study(folder: Path) -> bool:
+    """Whether `folder` is a study's."""
+    return (folder / STUDY).is_file()
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether the run in `folder` has ended, well or diverged: its result is the last file written."""
+    return (folder / RESULT).is_file()
+
+
+def load_study(folder: Path) -> dict[str, Any]:
+    """``study.json`` of a study's folder; a `UserError` where `folder` is none."""
+    if not is_study(folder):
+        what = "is no study's folder: it has no study.json" if folder.is_dir() else "does not exist"
+        raise UserError(f"{folder} {what}; `srlab study NAME` makes one, by default runs/NAME")
+    study = load_json(folder / STUDY)
+    if not isinstance(study, dict) or study.get("format") != "srlab study":
+        raise UserError(f"{folder / STUDY} was not written by srlab")
+    if study.get("version") != 1:
+        raise UserError(f"{folder / STUDY} has version {study.get('version')!r}; this srlab reads version 1")
+    return study
+
+
+def differences(found: Any, asked: Any, *, path: str = "") -> list[tuple[str, Any, Any]]:
+    """Where two JSON values differ: the name (``protocol.num_steps``), what was found and what was asked for.
+
+    >>> differences({"protocol": {"num_steps": 10}, "seed": 0}, {"protocol": {"num_steps": 20}, "seed": 0})
+    [('protocol.num_steps', 10, 20)]
+    """
+    if isinstance(found, Mapping) and isinstance(asked, Mapping):
+        return [
+            difference
+            for key in sorted({*found, *asked})
+            for difference in differences(
+                found.get(key), asked.get(key), path=f"{path}.{key}" if path else str(key)
+            )
+        ]
+    return [] if found == asked else [(path, found, asked)]
+
+
+def describe_differences(changed: list[tuple[str, Any, Any]]) -> str:
+    """Names with both values, as an error message has them.
+
+    >>> describe_differences([("protocol.num_steps", 10, 20)])
+    'protocol.num_steps (10 there, 20 asked for)'
+    """
+    return ", ".join(f"{name} ({_short(found)} there, {_short(asked)} asked for)" for name, found, asked in changed)
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= 60 else text[:28] + "..." + text[-28:]
+
+
+def check_claim(folder: Path, declaration: Mapping[str, Any], *, ignoring: tuple[str, ...] = ()) -> None:
+    """A `UserError` if `folder` holds a run declared otherwise; the keys in `ignoring` may differ."""
+    if not (folder / RUN).exists():
+        return
+    found = load_json(folder / RUN)
+    if not isinstance(found, dict):
+        raise UserError(f"{folder / RUN} was not written by srlab")
+    keep = {key: value for key, value in plain(declaration).items() if key not in ignoring}
+    changed = differences({key: value for key, value in found.items() if key not in ignoring}, keep)
+    if changed:
+        raise UserError(
+            f"{folder} holds a run that was started with another {describe_differences(changed)}; "
+            "a run is never carried on under another declaration: give this one another --out"
+        )
+
+
+def claim(folder: Path, declaration: Mapping[str, Any], *, ignoring: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Make `folder` the place of one declared run and return the declaration it is held to.
+
+    A `UserError` if it already holds another one. What is in `ignoring` stays as it was first declared.
+    """
+    check_claim(folder, declaration, ignoring=ignoring)
+    if not (folder / RUN).exists():
+        save_json(folder / RUN, plain(declaration))
+    found: dict[str, Any] = load_json(folder / RUN)
+    return found
+
+
+@contextmanager
+def locked(path: Path, *, busy: str, timeout: float = 0) -> Iterator[None]:
+    """Hold the lock file `path`; a `UserError` that says `busy` if another process holds it for `timeout` seconds.
+
+    The system lets go of it when the process ends, however it ends.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=timeout)
+    except Timeout as error:
+        raise UserError(busy) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def provenance(*, device: str, threads: int) -> dict[str, Any]:
+    """Where and with what a run was made: code, versions, machine. The host's name is left out: runs are shared."""
+    return {
+        "started": now(),
+        "ended": None,
+        "git": git_state(Path(__file__).parent),
+        "python": platform.python_version(),
+        "versions": {name: version for name in _PACKAGES if (version := _version(name)) is not None},
+        "platform": platform.platform(),
+        "cpu": cpu_name(),
+        "cores": os.cpu_count(),
+        "device": device,
+        "threads": threads,
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def git_state(folder: Path) -> dict[str, Any] | None:
+    """Commit of the checkout that `folder` is tracked in, and whether tracked files differ from it; None elsewhere."""
+
+    def git(*words: str) -> str:
+        command = ["git", "-C", str(folder), *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+
+    try:
+        # An installed srlab may lie below someone else's checkout (its virtual environment): not our commit then.
+        git("ls-files", "--error-unmatch", "__init__.py")
+        return {
+            "commit": git("rev-parse", "HEAD"),
+            "dirty": bool(git("status", "--porcelain", "--untracked-files=no")),
+        }
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def cpu_name() -> str:
+    """The processor as the system calls it."""
+    if sys.platform.startswith("linux"):
+        try:
+            for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+        except OSError:
+            pass
+    return platform.processor() or platform.machine()

@@ -1,0 +1,41 @@
+"""Is EDSR's residual block better than those with batch normalization or another activation?
+
+Run:       srlab study edsr --train div2k_train --validate div2k_valid --test set5,set14
+Takes:     not measured in full; `srlab study edsr --plan` estimates it for your machine
+Measured:  not yet
+
+The seed study's six variants, rates and protocol (L1, Adam as Keras has it, batches of 16 LR patches of 24 x 24
+at x4, 10,000 steps). The rate halves at half time whatever its start, where the seed subtracted 5e-5: a twentieth of
+the highest rate, and all of the lowest. The variants are what their names say; three of the seed's were mislabelled.
+"""
+
+from srlab.networks import preset
+from srlab.objectives import PixelObjective
+from srlab.study import Study, TrainingProtocol, Variant
+
+NAMES = ("vanilla", "leaky_relu", "relu_after_add", "batch_norm", "batch_norm_relu", "srresnet_block")
+
+STUDY = Study(
+    name="edsr",
+    scale=4,
+    variants=tuple(
+        Variant(
+            name=f"edsr/{name}",
+            network=preset(f"edsr/{name}", scale=4),
+            objective=PixelObjective(loss="l1"),
+        )
+        for name in NAMES
+    ),
+    learning_rates=(1e-3, 5e-4, 3e-4, 1e-4, 5e-5),
+    protocol=TrainingProtocol(
+        num_steps=10_000,
+        batch_size=16,
+        lr_patch_size=24,
+        schedule="step",
+        halve_at=(0.5,),
+        adam_eps=1e-7,
+    ),
+    train=("div2k_train",),
+    validate=("div2k_valid",),
+    test=("set5", "set14"),
+)

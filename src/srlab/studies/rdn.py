@@ -1,0 +1,49 @@
+"""Does the activation matter in a residual dense network?
+
+Run:       srlab study rdn --train div2k_train --validate div2k_valid --test set5,set14
+Takes:     not measured in full; `srlab study rdn --plan` estimates it for your machine
+Measured:  not yet
+
+The seed study's three variants, rates and protocol (L1, Adam as Keras has it, batches of 16 LR patches of 32 x 32
+at x2, half of them compressed as JPEG, 50,000 steps). The seed changed the activation inside the dense blocks and
+left the upsampler's ReLU; two variants more change both.
+"""
+
+from dataclasses import replace
+
+from srlab.networks import preset
+from srlab.objectives import PixelObjective
+from srlab.study import Study, TrainingProtocol, Variant
+
+OBJECTIVE = PixelObjective(loss="l1")
+
+
+def both(activation: str) -> Variant:
+    """The seed's variant with the upsampler's activation changed as well."""
+    network = preset(f"rdn/{activation}", scale=2)
+    return Variant(
+        name=f"rdn/{activation}_throughout",
+        network=replace(network, upsampler_activation=network.activation),
+        objective=OBJECTIVE,
+    )
+
+
+STUDY = Study(
+    name="rdn",
+    scale=2,
+    variants=(
+        *(
+            Variant(name=f"rdn/{name}", network=preset(f"rdn/{name}", scale=2), objective=OBJECTIVE)
+            for name in ("vanilla", "leaky_relu", "prelu")
+        ),
+        both("leaky_relu"),
+        both("prelu"),
+    ),
+    learning_rates=(1e-3, 5e-4, 3e-4, 1e-4, 5e-5),
+    protocol=TrainingProtocol(
+        num_steps=50_000, batch_size=16, lr_patch_size=32, adam_eps=1e-7, jpeg_noise=True
+    ),
+    train=("div2k_train",),
+    validate=("div2k_valid",),
+    test=("set5", "set14"),
+)
