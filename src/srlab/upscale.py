@@ -120,6 +120,17 @@ def grid(size: tuple[int, int], tile: int) -> list[Box]:
     return [(top, left, bottom, right) for top, bottom in rows for left, right in columns]
 
 
+def with_margin(box: Box, margin: int, size: tuple[int, int]) -> Box:
+    """`box` and `margin` pixels around it, as far as the image of height and width `size` reaches."""
+    top, left, bottom, right = box
+    return (
+        max(0, top - margin),
+        max(0, left - margin),
+        min(size[0], bottom + margin),
+        min(size[1], right + margin),
+    )
+
+
 @torch.no_grad()
 def default_tile(network: nn.Module, *, luma: bool = False) -> int:
     """The side in LR pixels of the tiles that `upscale_tensor` takes by itself: from the network alone.
@@ -203,14 +214,13 @@ def _upscale_box(
     scale = cast(int, network.scale)
     device = device_of(network)
     top, left, bottom, right = box
-    seen_top, seen_left = max(0, top - margin), max(0, left - margin)
-    seen_bottom, seen_right = min(size[0], bottom + margin), min(size[1], right + margin)
-    rows = slice(scale * (top - seen_top), scale * (bottom - seen_top))
-    columns = slice(scale * (left - seen_left), scale * (right - seen_left))
+    seen = with_margin(box, margin, size)
+    rows = slice(scale * (top - seen[0]), scale * (bottom - seen[0]))
+    columns = slice(scale * (left - seen[1]), scale * (right - seen[1]))
     autocast = torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
     try:
         with torch.inference_mode(), _evaluating(network), autocast:
-            lr = read((seen_top, seen_left, seen_bottom, seen_right)).to(device, torch.float32)
+            lr = read(seen).to(device, torch.float32)
             sr = _forward(network, luma)(lr.contiguous(memory_format=torch.channels_last))
             return sr[..., rows, columns].float().cpu()
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
@@ -222,5 +232,8 @@ def _upscale_box(
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
-    """The CPU's allocator raises a plain RuntimeError."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
+    """The CPU's allocator raises a plain RuntimeError, with these words on Linux and on Windows."""
+    words = ("can't allocate memory", "not enough memory")
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
+        word in str(error) for word in words
+    )
