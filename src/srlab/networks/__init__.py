@@ -1,0 +1,135 @@
+"""Super-resolution networks: options in, network out.
+
+Options are values (frozen dataclasses); `PRESETS` names the variants of the seed study and of the papers,
+and `with_options` changes any of them. Every network takes LR [N, 3, H, W] in [0, 1] to SR [N, 3, sH, sW],
+not clamped, and has `scale`, `color` and `border`; see `Network`.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from srlab.errors import UserError
+from srlab.networks.bicubic import Bicubic, BicubicOptions
+from srlab.networks.blocks import Network, check_scale, initialize
+from srlab.networks.discriminator import Discriminator
+from srlab.networks.edsr import EDSR, EDSROptions
+from srlab.networks.luma import Luma
+from srlab.networks.options import from_values, to_values, with_options
+from srlab.networks.presets import PRESETS, NetworkOptions, Preset, find_preset, preset
+from srlab.networks.rdn import RDN, RDNOptions
+from srlab.networks.srcnn import SRCNN, SRCNNOptions
+from srlab.networks.srresnet import SRResNet, SRResNetOptions
+from srlab.networks.values import Activation, BatchNorm
+from srlab.networks.vdsr import VDSR, VDSROptions
+
+__all__ = [
+    "EDSR",
+    "NETWORKS",
+    "PRESETS",
+    "RDN",
+    "SRCNN",
+    "VDSR",
+    "Activation",
+    "BatchNorm",
+    "Bicubic",
+    "BicubicOptions",
+    "Discriminator",
+    "EDSROptions",
+    "Luma",
+    "Network",
+    "NetworkOptions",
+    "Preset",
+    "RDNOptions",
+    "SRCNNOptions",
+    "SRResNet",
+    "SRResNetOptions",
+    "VDSROptions",
+    "build_network",
+    "find_preset",
+    "fits_every_scale",
+    "network_color",
+    "num_parameters",
+    "num_running_statistics",
+    "options_from_dict",
+    "options_to_dict",
+    "preset",
+    "with_options",
+]
+
+NETWORKS: dict[type[NetworkOptions], type[Network]] = {
+    BicubicOptions: Bicubic,
+    SRCNNOptions: SRCNN,
+    VDSROptions: VDSR,
+    EDSROptions: EDSR,
+    RDNOptions: RDN,
+    SRResNetOptions: SRResNet,
+}
+
+
+def build_network(options: NetworkOptions, *, scale: int) -> Network:
+    """A freshly initialized network: LR [N, 3, H, W] -> SR [N, 3, sH, sW], both in [0, 1].
+
+    The weights are drawn from torch's global generator, so ``torch.manual_seed`` before makes them
+    repeatable.
+    """
+    check_scale(scale)
+    network = NETWORKS[type(options)](options, scale=scale)  # type: ignore[call-arg, arg-type]
+    initialize(network, getattr(options, "initialization", "pytorch"))
+    return Luma(network) if network_color(options) == "luma" else network
+
+
+def network_color(options: NetworkOptions) -> str:
+    """``luma`` where the network works on Y alone, else ``rgb``."""
+    return getattr(options, "color", "rgb")
+
+
+def fits_every_scale(options: NetworkOptions) -> bool:
+    """Whether the same weights serve x2, x3 and x4: where the picture is enlarged first, they do."""
+    return getattr(options, "enlargement", "bicubic") != "sub_pixel"
+
+
+def architecture(options: NetworkOptions) -> str:
+    """The name of the network's class, as written in files."""
+    return NETWORKS[type(options)].__name__
+
+
+def num_parameters(options: NetworkOptions, *, scale: int) -> int:
+    """Trainable parameters, counted without allocating them."""
+    return sum(parameter.numel() for parameter in meta_network(options, scale=scale).parameters())
+
+
+def num_running_statistics(options: NetworkOptions, *, scale: int) -> int:
+    """Running means and variances of batch normalization (Keras counts them as "non-trainable")."""
+    buffers = meta_network(options, scale=scale).named_buffers()
+    return sum(buffer.numel() for name, buffer in buffers if name.endswith(("running_mean", "running_var")))
+
+
+def meta_network(options: NetworkOptions, *, scale: int) -> Network:
+    """The network without its numbers: shapes only, so that its size does not matter."""
+    with torch.device("meta"):
+        return build_network(options, scale=scale)
+
+
+def options_to_dict(options: NetworkOptions) -> dict[str, Any]:
+    """Every option as JSON has it, and the architecture.
+
+    >>> options_to_dict(EDSROptions(num_blocks=2))["architecture"]
+    'EDSR'
+    """
+    return {"architecture": architecture(options), **to_values(options)}
+
+
+def options_from_dict(values: Mapping[str, Any]) -> NetworkOptions:
+    """The reverse of `options_to_dict`.
+
+    Raises `UserError` where anything is missing, unknown or of the wrong kind.
+    """
+    rest = {name: value for name, value in values.items() if name != "architecture"}
+    name = values.get("architecture")
+    for options_type, network in NETWORKS.items():
+        if network.__name__ == name:
+            return from_values(options_type, rest)
+    known = ", ".join(network.__name__ for network in NETWORKS.values())
+    raise UserError(f"unknown architecture {name!r}; known: {known}")

@@ -1,0 +1,88 @@
+"""Every variant that has a name, and the scales at which it exists."""
+
+import difflib
+from dataclasses import dataclass
+
+from srlab.errors import UserError
+from srlab.networks import edsr, rdn, srcnn, srresnet, vdsr
+from srlab.networks.bicubic import BicubicOptions
+from srlab.networks.blocks import check_scale
+from srlab.networks.edsr import EDSROptions
+from srlab.networks.rdn import RDNOptions
+from srlab.networks.srcnn import SRCNNOptions
+from srlab.networks.srresnet import SRResNetOptions
+from srlab.networks.vdsr import VDSROptions
+
+NetworkOptions = BicubicOptions | SRCNNOptions | VDSROptions | EDSROptions | RDNOptions | SRResNetOptions
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A named variant: the seed study's at its one scale, a paper's at all that the paper has."""
+
+    name: str
+    options: NetworkOptions
+    scales: tuple[int, ...]
+
+
+ALL_SCALES = (2, 3, 4)
+
+PRESETS: dict[str, Preset] = {
+    preset.name: preset
+    for preset in (
+        Preset("bicubic", BicubicOptions(), ALL_SCALES),
+        Preset("srcnn/vanilla", srcnn.VANILLA, (2,)),
+        Preset("srcnn/leaky_relu", srcnn.LEAKY_RELU, (2,)),
+        Preset("srcnn/residual", srcnn.RESIDUAL, (2,)),
+        Preset("srcnn/residual_leaky_relu", srcnn.RESIDUAL_LEAKY_RELU, (2,)),
+        Preset("srcnn/residual_bicubic", srcnn.RESIDUAL_BICUBIC, (2,)),
+        Preset("srcnn/pixel_shuffle_leaky_relu", srcnn.PIXEL_SHUFFLE_LEAKY_RELU, (2,)),
+        Preset("srcnn/pixel_shuffle_residual_leaky_relu", srcnn.PIXEL_SHUFFLE_RESIDUAL_LEAKY_RELU, (2,)),
+        Preset("srcnn/paper_915", srcnn.PAPER_915, ALL_SCALES),
+        Preset("srcnn/paper_935", srcnn.PAPER_935, ALL_SCALES),
+        Preset("srcnn/paper_955", srcnn.PAPER_955, ALL_SCALES),
+        Preset("vdsr/vanilla", vdsr.VANILLA, (2,)),
+        Preset("vdsr/leaky_relu", vdsr.LEAKY_RELU, (2,)),
+        Preset("vdsr/vanilla_rgb", vdsr.VANILLA_RGB, (2,)),
+        Preset("vdsr/pixel_shuffle", vdsr.PIXEL_SHUFFLE, (2,)),
+        Preset("vdsr/pixel_shuffle_rgb", vdsr.PIXEL_SHUFFLE_RGB, (2,)),
+        Preset("vdsr/paper", vdsr.PAPER, ALL_SCALES),
+        Preset("edsr/vanilla", edsr.VANILLA, (4,)),
+        Preset("edsr/leaky_relu", edsr.LEAKY_RELU, (4,)),
+        Preset("edsr/relu_after_add", edsr.RELU_AFTER_ADD, (4,)),
+        Preset("edsr/batch_norm", edsr.BATCH_NORM, (4,)),
+        Preset("edsr/batch_norm_relu", edsr.BATCH_NORM_RELU, (4,)),
+        Preset("edsr/srresnet_block", edsr.SRRESNET_BLOCK, (4,)),
+        Preset("edsr/baseline", edsr.BASELINE, ALL_SCALES),
+        Preset("edsr/paper", edsr.PAPER, ALL_SCALES),
+        Preset("rdn/vanilla", rdn.VANILLA, (2,)),
+        Preset("rdn/leaky_relu", rdn.LEAKY_RELU, (2,)),
+        Preset("rdn/prelu", rdn.PRELU, (2,)),
+        Preset("rdn/paper", rdn.PAPER, ALL_SCALES),
+        Preset("rdn/paper_small", rdn.PAPER_SMALL, ALL_SCALES),
+        Preset("srresnet/original", srresnet.ORIGINAL, (4,)),
+        Preset("srresnet/paper", srresnet.PAPER, (4,)),
+    )
+}
+
+
+def preset(name: str, *, scale: int) -> NetworkOptions:
+    """The options of a named variant.
+
+    Raises `UserError` for an unknown name, or a scale at which the variant does not exist.
+    """
+    known = find_preset(name)
+    check_scale(scale)
+    if scale not in known.scales:
+        scales = " and ".join(f"x{known_scale}" for known_scale in known.scales)
+        raise UserError(f"{name} exists at {scales}, not at x{scale}")
+    return known.options
+
+
+def find_preset(name: str) -> Preset:
+    """The named variant. Raises `UserError` for an unknown name, with the nearest ones."""
+    if name in PRESETS:
+        return PRESETS[name]
+    near = difflib.get_close_matches(name, PRESETS, n=3) or [known for known in PRESETS if name in known][:3]
+    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    raise UserError(f"there is no variant {name!r}; {hint}`srlab networks` lists all")

@@ -1,0 +1,112 @@
+"""SRResNet: residual blocks with batch normalization and PReLU; the generator of SRGAN.
+
+Ledig et al., "Photo-Realistic Single Image Super-Resolution Using a Generative Adversarial Network", CVPR
+2017. https://arxiv.org/abs/1609.04802
+
+Deviations from the paper: in ``srresnet/paper`` none in the network that the paper would settle; eps and
+momentum of batch normalization are torch's.
+
+The seed study's network has a slope for every channel, starting from 0, and a tanh at its end, which is
+moved to [0, 1].
+"""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from srlab.networks.blocks import (
+    ConvLayer,
+    Network,
+    ResidualBlock,
+    Upsampler,
+    conv,
+    make_batch_norm,
+)
+from srlab.networks.options import check_options
+from srlab.networks.values import (
+    KERAS_BATCH_NORM,
+    Activation,
+    BatchNorm,
+    Enlargement,
+    Initialization,
+    Interpolation,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SRResNetOptions:
+    """What varies between SRResNet variants; the defaults are the seed's original network.
+
+    `batch_norm` follows every convolution of a block, `trunk_batch_norm` the one after the blocks. `output`
+    ``tanh`` ends in (tanh + 1) / 2, or in tanh alone where `skip` adds the enlarged input.
+    """
+
+    num_blocks: int = 16
+    num_features: int = 64
+    activation: Activation = Activation("prelu", 0.0)
+    batch_norm: BatchNorm | None = BatchNorm(eps=1e-3, momentum=0.2)
+    trunk_batch_norm: BatchNorm | None = KERAS_BATCH_NORM
+    output: Literal["tanh", "linear"] = "tanh"
+    enlargement: Enlargement = "sub_pixel"
+    skip: Interpolation | None = None
+    initialization: Initialization = "glorot_uniform"
+
+    def __post_init__(self) -> None:
+        check_options(self, num_blocks=1, num_features=1)
+
+
+ORIGINAL = SRResNetOptions()
+PAPER = replace(
+    ORIGINAL,
+    activation=Activation("prelu", 0.25, shared=True),
+    batch_norm=BatchNorm(),
+    trunk_batch_norm=BatchNorm(),
+    output="linear",
+    initialization="pytorch",
+)
+
+
+class SRResNet(Network):
+    """LR [N, 3, H, W] in [0, 1] -> SR [N, 3, sH, sW], not clamped.
+
+    ========= =========================================== =====================
+    head      conv 9 x 9, activation                      [N, F, H, W]
+    body      B residual blocks, conv, batch norm, + head [N, F, H, W]
+    tail      pixel shuffle with activation, conv 9 x 9   [N, 3, sH, sW]
+    ========= =========================================== =====================
+
+    Enlarged first (bicubic or bilinear), everything is at sH x sW and the tail is a convolution.
+
+    >>> from srlab.networks import num_parameters, num_running_statistics
+    >>> [(num_parameters(options, scale=4), num_running_statistics(options, scale=4)) for options in (ORIGINAL, PAPER)]
+    [(1550659, 4224), (1549462, 4224)]
+    """
+
+    def __init__(self, options: SRResNetOptions, *, scale: int) -> None:
+        super().__init__(scale=scale, enlargement=options.enlargement, skip=options.skip)
+        features = options.num_features
+        self.head = ConvLayer(3, features, kernel_size=9, activation=options.activation)
+        self.body = nn.Sequential()
+        for _ in range(options.num_blocks):
+            self.body.append(
+                ResidualBlock(features, activation=options.activation, batch_norm=options.batch_norm)
+            )
+        self.body.append(conv(features, features))
+        if norm := make_batch_norm(options.trunk_batch_norm, features):
+            self.body.append(norm)
+        self.tail = nn.Sequential()
+        if options.enlargement == "sub_pixel":
+            self.tail.append(Upsampler(features, features, scale=scale, activation=options.activation))
+        self.tail.append(conv(features, 3, kernel_size=9))
+        self.output = options.output
+
+    def forward(self, lr: Tensor) -> Tensor:
+        image = self.enlarged(lr)
+        shallow = self.head(image)
+        sr = self.tail(shallow + self.body(shallow))
+        if self.output == "tanh":
+            sr = torch.tanh(sr)
+            sr = (sr + 1) / 2 if self.skip is None else sr
+        return self.with_skip(sr, lr=lr, image=image)
