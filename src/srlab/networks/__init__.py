@@ -75,7 +75,8 @@ def build_network(options: NetworkOptions, *, scale: int) -> Network:
     repeatable.
     """
     check_scale(scale)
-    network = NETWORKS[type(options)](options, scale=scale)  # type: ignore[call-arg, arg-type]
+    network_class: Any = NETWORKS[type(options)]
+    network: Network = network_class(options, scale=scale)
     initialize(network, getattr(options, "initialization", "pytorch"))
     return Luma(network) if network_color(options) == "luma" else network
 

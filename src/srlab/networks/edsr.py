@@ -21,6 +21,9 @@ from srlab.networks.blocks import Network, ResidualBlock, Upsampler, conv
 from srlab.networks.options import check_options
 from srlab.networks.values import (
     KERAS_BATCH_NORM,
+    KERAS_LEAKY_RELU,
+    KERAS_PRELU,
+    RELU,
     Activation,
     BatchNorm,
     Enlargement,
@@ -43,7 +46,7 @@ class EDSROptions:
     num_blocks: int = 16
     num_features: int = 64
     residual_scale: float = 1.0
-    activation: Activation = Activation()
+    activation: Activation = RELU
     activation_after_add: bool = False
     batch_norm: BatchNorm | None = None
     mean_shift: bool = False
@@ -58,11 +61,11 @@ class EDSROptions:
 
 
 VANILLA = EDSROptions()
-LEAKY_RELU = replace(VANILLA, activation=Activation("leaky_relu", 0.3))
+LEAKY_RELU = replace(VANILLA, activation=KERAS_LEAKY_RELU)
 RELU_AFTER_ADD = replace(VANILLA, activation_after_add=True)
 BATCH_NORM = replace(VANILLA, batch_norm=KERAS_BATCH_NORM)
 BATCH_NORM_RELU = replace(BATCH_NORM, activation_after_add=True)
-SRRESNET_BLOCK = replace(BATCH_NORM, activation=Activation("prelu", 0.0))
+SRRESNET_BLOCK = replace(BATCH_NORM, activation=KERAS_PRELU)
 BASELINE = replace(VANILLA, mean_shift=True, initialization="pytorch")
 PAPER = replace(BASELINE, num_blocks=32, num_features=256, residual_scale=0.1)
 

@@ -8,7 +8,7 @@ from srlab.networks.blocks import Enlarge, Network
 
 
 class Luma(Network):
-    """LR [N, 3, H, W] in [0, 1] -> SR [N, 3, sH, sW], not clamped: Y by `core`, Cb and Cr by bicubic interpolation.
+    """LR [N, 3, H, W] in [0, 1] -> SR [N, 3, sH, sW], not clamped: Y by `core`, Cb and Cr by bicubic.
 
     `core` takes Y [N, 1, H, W] of BT.601 / 255, so in [16, 235] / 255, to [N, 1, sH, sW].
     """

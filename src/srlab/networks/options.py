@@ -1,7 +1,7 @@
 """Options of any architecture: checked, changed from text, and as JSON.
 
-They are frozen dataclasses. A field is a bool, int, float, a choice of words (`Literal`), a tuple of ints, an `Activation`, a
-`BatchNorm`, or one of these or None.
+They are frozen dataclasses. A field is a bool, int, float, a choice of words (`Literal`), a tuple of ints, an
+`Activation`, a `BatchNorm`, or one of these or None.
 """
 
 import dataclasses
@@ -59,7 +59,7 @@ def with_options(options: OptionsT, changes: Mapping[str, Any]) -> OptionsT:
         _check_name(type(options), name)
         values[name] = _parse(type(options), name, value) if isinstance(value, str) else value
     assert set(values) <= set(hints)
-    return dataclasses.replace(options, **values)  # type: ignore[type-var]
+    return dataclasses.replace(options, **values)
 
 
 def to_values(options: Options) -> dict[str, Any]:

@@ -18,7 +18,15 @@ from torch import Tensor, nn
 from srlab.errors import UserError
 from srlab.networks.blocks import ConvLayer, Network, Upsampler, conv
 from srlab.networks.options import check_options
-from srlab.networks.values import Activation, Enlargement, Initialization, Interpolation
+from srlab.networks.values import (
+    KERAS_LEAKY_RELU,
+    KERAS_PRELU,
+    RELU,
+    Activation,
+    Enlargement,
+    Initialization,
+    Interpolation,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,9 +43,9 @@ class RDNOptions:
     num_layers: int = 3
     growth: int = 64
     num_features: int = 64
-    activation: Activation = Activation()
+    activation: Activation = RELU
     upsampler_features: int | None = 16
-    upsampler_activation: Activation | None = Activation()
+    upsampler_activation: Activation | None = RELU
     enlargement: Enlargement = "sub_pixel"
     skip: Interpolation | None = None
     initialization: Initialization = "glorot_uniform"
@@ -56,8 +64,8 @@ class RDNOptions:
 
 
 VANILLA = RDNOptions()
-LEAKY_RELU = replace(VANILLA, activation=Activation("leaky_relu", 0.3))
-PRELU = replace(VANILLA, activation=Activation("prelu", 0.0))
+LEAKY_RELU = replace(VANILLA, activation=KERAS_LEAKY_RELU)
+PRELU = replace(VANILLA, activation=KERAS_PRELU)
 PAPER = RDNOptions(
     num_blocks=16,
     num_layers=8,
@@ -131,7 +139,7 @@ class RDN(Network):
 
 
 class DenseBlock(nn.Module):
-    """[N, F, H, W] -> [N, F, H, W]: convolutions of all before them, one 1 x 1 over everything, plus the input."""
+    """[N, F, H, W] -> same: each convolution sees all before it; 1 x 1 over everything; plus input."""
 
     def __init__(self, num_features: int, *, num_layers: int, growth: int, activation: Activation) -> None:
         super().__init__()

@@ -20,7 +20,16 @@ from torch import Tensor, nn
 from srlab.errors import UserError
 from srlab.networks.blocks import ConvLayer, Network, SubPixelLayer
 from srlab.networks.options import check_options
-from srlab.networks.values import Activation, Color, Enlargement, Initialization, Interpolation, Padding
+from srlab.networks.values import (
+    KERAS_LEAKY_RELU,
+    RELU,
+    Activation,
+    Color,
+    Enlargement,
+    Initialization,
+    Interpolation,
+    Padding,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +43,7 @@ class SRCNNOptions:
 
     kernel_sizes: tuple[int, ...] = (9, 3, 5)
     num_features: tuple[int, ...] = (128, 64)
-    activation: Activation = Activation()
+    activation: Activation = RELU
     enlargement: Enlargement = "bicubic"
     skip: Interpolation | None = None
     padding: Padding = "valid"
@@ -45,8 +54,8 @@ class SRCNNOptions:
         check_options(self, kernel_sizes=1, num_features=1)
         if not self.num_features or len(self.kernel_sizes) != len(self.num_features) + 1:
             raise UserError(
-                f"SRCNN: num_features are the widths between the convolutions, one or more and one fewer than "
-                f"kernel_sizes; got {len(self.num_features)} and {len(self.kernel_sizes)}"
+                f"SRCNN: num_features are the widths between the convolutions, one or more, one fewer "
+                f"than kernel_sizes; got {len(self.num_features)} and {len(self.kernel_sizes)}"
             )
         if any(size % 2 == 0 for size in self.kernel_sizes):
             raise UserError(f"SRCNN: kernel_sizes must be odd, to have a centre; got {self.kernel_sizes}")
@@ -61,9 +70,9 @@ class SRCNNOptions:
 
 
 VANILLA = SRCNNOptions()
-LEAKY_RELU = replace(VANILLA, activation=Activation("leaky_relu", 0.3))
+LEAKY_RELU = replace(VANILLA, activation=KERAS_LEAKY_RELU)
 RESIDUAL = replace(VANILLA, enlargement="bilinear", skip="bilinear", padding="same")
-RESIDUAL_LEAKY_RELU = replace(RESIDUAL, activation=Activation("leaky_relu", 0.3))
+RESIDUAL_LEAKY_RELU = replace(RESIDUAL, activation=KERAS_LEAKY_RELU)
 RESIDUAL_BICUBIC = replace(RESIDUAL, enlargement="bicubic", skip="bicubic")
 PIXEL_SHUFFLE_LEAKY_RELU = replace(
     LEAKY_RELU,
