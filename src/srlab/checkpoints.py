@@ -1,0 +1,279 @@
+"""Two files: a checkpoint to go on training from, and weights to use.
+
+``checkpoint.pt`` holds tensors, numbers and strings only and is read with ``weights_only=True``, so that it
+cannot run code. ``weights.safetensors`` describes itself: its metadata say which network it is for, so it
+is loaded without its run, strictly. Nothing that a file says is believed before it is checked against what
+the file holds.
+"""
+
+import io
+import json
+import os
+import sys
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any, Literal
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
+
+import srlab
+from srlab.errors import UserError
+from srlab.networks import Network, NetworkOptions, build_network, options_from_dict, options_to_dict
+from srlab.store import write_atomically
+
+CHECKPOINT_FORMAT = 1
+WEIGHTS_FORMAT = 1
+WEIGHTS_KEY = "srlab"  # in the metadata of weights.safetensors
+
+
+# Checkpoints
+
+
+def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
+    """Write tensors, numbers, strings, and dicts and lists of them; at any moment `path` is whole, old or new.
+
+    Raises:
+        OSError: the disk is full or read-only; `path` is as it was.
+    """
+    buffer = io.BytesIO()  # torch.save to a full disk would not raise OSError
+    torch.save({"format": CHECKPOINT_FORMAT, **state}, buffer)
+    _write(path, buffer.getbuffer())
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """What `save_checkpoint` wrote, on the CPU.
+
+    Raises:
+        UserError: the file is damaged, holds anything but plain values, or was not written by this srlab.
+    """
+    remedy = "delete it, and the run starts again from its first step"
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+        if damaged is not None:
+            raise UserError(f"{path} is damaged: the checksum of {damaged} is wrong; {remedy}")
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (zipfile.BadZipFile, EOFError, RuntimeError, KeyError, ValueError, NotImplementedError) as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"{path} is no checkpoint or was cut off ({_first_line(error)}); {remedy}") from error
+    except UnpicklingError as error:
+        raise UserError(
+            f"{path} is not srlab's: it holds more than tensors and numbers, which could run code; {remedy}"
+        ) from error
+    if not isinstance(state, dict) or state.pop("format", None) != CHECKPOINT_FORMAT:
+        raise UserError(f"{path} was written by another program or another version of srlab; {remedy}")
+    return state
+
+
+def require_same_tensors(found: Mapping[str, Any], expected: Mapping[str, Tensor], *, what: str) -> None:
+    """Check names, shapes and dtypes of tensors before they are loaded.
+
+    Raises:
+        UserError: naming the first tensor that is missing, unknown, or of another shape or dtype.
+    """
+    for name, tensor in expected.items():
+        if not isinstance(found.get(name), Tensor):
+            raise UserError(f"{what} is of another network: it has no {name!r}, which this one needs")
+        if found[name].shape != tensor.shape or found[name].dtype != tensor.dtype:
+            raise UserError(
+                f"{what} is of another network: {name!r} is {_kind(found[name])} there "
+                f"and {_kind(tensor)} here"
+            )
+    if unknown := sorted(set(found) - set(expected)):
+        raise UserError(f"{what} is of another network: it has {unknown[0]!r}, which this one does not have")
+
+
+def is_finite(values: object) -> bool:
+    """Whether no tensor in `values`, or in the dicts in it, holds NaN or infinity."""
+    if isinstance(values, Mapping):
+        return all(is_finite(value) for value in values.values())
+    return not isinstance(values, Tensor) or bool(torch.isfinite(values).all())
+
+
+# Weights
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LoadedWeights:
+    """A network as a weights file describes it: on the CPU, in fp32, in inference mode."""
+
+    network: Network
+    variant: str
+    options: NetworkOptions
+    scale: int
+    color: Literal["rgb", "luma"]
+    version: str  # of the srlab that wrote the file
+
+
+def save_weights(path: Path, network: Network, *, variant: str, options: NetworkOptions, scale: int) -> None:
+    """Write the network's weights and running statistics, and what it takes to build it again.
+
+    Raises:
+        ValueError: a weight is not finite.
+        OSError: the disk is full or read-only; `path` is as it was.
+    """
+    tensors = {
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, tensor in network.state_dict().items()
+    }
+    if not is_finite(tensors):
+        raise ValueError(f"the weights of {variant} are not finite")
+    description = {
+        "format": WEIGHTS_FORMAT,
+        "version": srlab.__version__,
+        "variant": variant,
+        "network": options_to_dict(options),
+        "scale": scale,
+        "color": network.color,
+    }
+    _write(path, safetensors.torch.save(tensors, metadata={WEIGHTS_KEY: json.dumps(description)}))
+
+
+def load_weights(path: Path) -> LoadedWeights:
+    """Build the network that the file describes and load it, strictly; the run it came from is not needed.
+
+    Raises:
+        UserError: the file is missing, cut off, no safetensors file, not srlab's, or its tensors are not
+        exactly
+            those of the network it names.
+    """
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise UserError(
+            f"{path} {what}; a weights file of srlab was expected, as weights.safetensors in a run"
+        )
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
+            shapes = {name: (tuple(piece.get_shape()), piece.get_dtype()) for name, piece in slices.items()}
+            variant, options, scale, color, version = _read_description(path, metadata)
+            _check_shapes(path, shapes, options=options, scale=scale, color=color)
+            tensors = {name: file.get_tensor(name) for name in slices}
+    except SafetensorError as error:
+        raise UserError(f"{path} is no weights file of srlab: {_explain(path, error)}") from error
+    if not is_finite(tensors):
+        raise UserError(f"{path} holds weights that are not finite; pictures made with them would be black")
+    with torch.random.fork_rng():
+        network = build_network(options, scale=scale)
+    network.load_state_dict(tensors, strict=True)
+    return LoadedWeights(
+        network=network.eval(), variant=variant, options=options, scale=scale, color=color, version=version
+    )
+
+
+def _read_description(
+    path: Path, metadata: Mapping[str, str]
+) -> tuple[str, NetworkOptions, int, Literal["rgb", "luma"], str]:
+    if WEIGHTS_KEY not in metadata:
+        raise UserError(
+            f"{path} does not say which network it is for; only weights that srlab wrote can be used"
+        )
+    try:
+        values = json.loads(metadata[WEIGHTS_KEY])
+        written, version = values["format"], values["version"]
+    except (ValueError, RecursionError, KeyError, TypeError) as error:
+        raise UserError(f"{path} does not describe its network as srlab does") from error
+    if written != WEIGHTS_FORMAT:
+        raise UserError(
+            f"{path} has format {written!r:.40}, written by srlab {version!r:.40}; this is srlab "
+            f"{srlab.__version__}, which reads format {WEIGHTS_FORMAT}: use that version, or a newer one"
+        )
+    variant, scale, color = (values.get(key) for key in ("variant", "scale", "color"))
+    if not isinstance(variant, str) or not isinstance(version, str):
+        raise UserError(f"{path} does not describe its network as srlab does: no variant or version")
+    if type(scale) is not int or scale not in (2, 3, 4):
+        raise UserError(f"{path} is for scale {scale!r:.40}; srlab's networks enlarge by 2, 3 or 4")
+    if color not in ("rgb", "luma"):
+        raise UserError(f"{path} is for color {color!r:.40}; rgb or luma was expected")
+    try:
+        options = options_from_dict(values["network"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(
+            f"{path} describes a network that srlab does not know: {_first_line(error)}"
+        ) from error
+    return variant, options, scale, color, version
+
+
+def _check_shapes(
+    path: Path,
+    shapes: Mapping[str, tuple[tuple[int, ...], str]],
+    *,
+    options: NetworkOptions,
+    scale: int,
+    color: str,
+) -> None:
+    """Compare the file's tensors with those of the network it describes, before anything is allocated."""
+    try:
+        with torch.device("meta"), _at_most_parameters(len(shapes)), torch.random.fork_rng(devices=[]):
+            network = build_network(options, scale=scale)
+    except Exception as error:  # whatever hostile options do to a constructor
+        raise UserError(f"{path} describes a network that cannot be built: {_first_line(error)}") from error
+    if network.color != color:
+        raise UserError(f"{path} says that it is for {color}, but its network works on {network.color}")
+    found = {
+        name: torch.empty(shape, dtype=_DTYPES.get(dtype, torch.bool), device="meta")
+        for name, (shape, dtype) in shapes.items()
+    }
+    require_same_tensors(found, network.state_dict(), what=str(path))
+
+
+_DTYPES = {"F32": torch.float32, "I64": torch.int64}  # all that a network of srlab holds
+
+
+@contextmanager
+def _at_most_parameters(limit: int) -> Iterator[None]:
+    """Stop building a network that has more parameters than its file: a small file may ask for millions."""
+    count = 0
+
+    def registered(_module: nn.Module, _name: str, _parameter: nn.Parameter | None) -> None:
+        nonlocal count
+        count += 1
+        if count > limit:
+            raise UserError(f"it has more parameters than the {limit} tensors of the file")
+
+    handle = register_module_parameter_registration_hook(registered)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def _explain(path: Path, error: SafetensorError) -> str:
+    with path.open("rb") as file:
+        start = file.read(2)
+    if start in (b"PK", b"\x80\x02"):
+        return "it is a pickle (a .pt or .pth file), which can run code and is never opened"
+    return f"not a safetensors file, or damaged ({_first_line(error)})"
+
+
+# Files
+
+
+def _write(path: Path, content: bytes | memoryview) -> None:
+    """Whole or not at all, and on the disk under its name when this returns."""
+    write_atomically(path, lambda part: part.write_bytes(content))
+    if sys.platform != "win32":
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _kind(tensor: Tensor) -> str:
+    return f"{list(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}"
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else type(error).__name__

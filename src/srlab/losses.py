@@ -1,0 +1,49 @@
+"""Distances between SR and HR pixels, both [N, C, sH, sW] in [0, 1]: scalars, means over all values."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+CHARBONNIER_EPS = 1e-3
+
+
+def l1(sr: Tensor, hr: Tensor) -> Tensor:
+    """Mean absolute error."""
+    return F.l1_loss(sr, hr)
+
+
+def mse(sr: Tensor, hr: Tensor) -> Tensor:
+    """Mean squared error, the one that PSNR measures."""
+    return F.mse_loss(sr, hr)
+
+
+def charbonnier(sr: Tensor, hr: Tensor) -> Tensor:
+    """sqrt((sr - hr)^2 + eps^2): as L1 far from zero, smooth at zero.
+
+    eps = 1e-3 on images in [0, 1], as Lai, Huang, Ahuja and Yang, "Deep Laplacian Pyramid Networks for Fast
+    and Accurate Super-Resolution", CVPR 2017, section 3.2. Its least value is eps, not 0.
+    """
+    return torch.sqrt((sr - hr) ** 2 + CHARBONNIER_EPS**2).mean()
+
+
+PIXEL_LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "l1": l1,
+    "mse": mse,
+    "charbonnier": charbonnier,
+}
+
+
+def without_border(images: Tensor, *, border: int) -> Tensor:
+    """Drop `border` pixels along each edge of [..., sH, sW].
+
+    Raises:
+        ValueError: if nothing is left.
+    """
+    if border == 0:
+        return images
+    height, width = images.shape[-2:]
+    if min(height, width) <= 2 * border:
+        raise ValueError(f"a patch of {width}x{height} SR pixels has nothing inside a border of {border}")
+    return images[..., border:-border, border:-border]

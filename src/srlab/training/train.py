@@ -1,0 +1,298 @@
+"""The training loop: one for all networks and objectives, in the order things happen."""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from srlab.checkpoints import is_finite, load_checkpoint, require_same_tensors, save_checkpoint, save_weights
+from srlab.errors import UserError
+from srlab.networks import Network, build_network, options_to_dict
+from srlab.store import WEIGHTS
+from srlab.study import Run
+from srlab.training.device import ResolvedPrecision, to_device, tune_allocator
+from srlab.training.monitor import Monitor
+from srlab.training.preview import side_by_side
+from srlab.training.schedule import learning_rate_at
+from srlab.training.updates import Update, make_update
+
+CHECKPOINT = "checkpoint.pt"
+NUM_LOGS = 100  # in a run, beside those at validations and checkpoints
+REPORT_SECONDS = 1.0
+
+
+class Batches(Protocol):
+    """Where patches come from: the batch of step k depends on the seed and k alone."""
+
+    def batch(self, step: int, *, seed: int) -> tuple[Tensor, Tensor]: ...
+
+
+Validate = Callable[[Network], dict[str, float]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """Where a run is: for a progress bar."""
+
+    step: int  # steps done
+    num_steps: int
+    loss: float | None  # mean since the log before the last one
+    seconds: float  # in the loop so far, over all sessions
+    psnr_y: float | None  # of the last validation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How a run ended. A diverged run has no weights."""
+
+    status: Literal["finished", "diverged"]
+    step: int
+    seconds: float
+    loss: float | None
+    reason: str | None
+
+
+def train(
+    run: Run,
+    *,
+    batches: Batches,
+    validate: Validate | None,
+    preview: tuple[Tensor, Tensor] | None,
+    folder: Path,
+    device: torch.device,
+    precision: ResolvedPrecision,
+    report: Callable[[Progress], None],
+) -> Outcome:
+    """Train one run to its last step and keep the weights of that step in `folder`.
+
+    It goes on from the folder's checkpoint if there is one and then ends, on the CPU, with the same weights
+    bit for bit as if it had never been interrupted, given the same machine and number of threads
+    (`use_threads`). `validate` gives numbers such as ``psnr_y`` for the network in inference mode; they are
+    logged and choose nothing. `preview` is an LR [1, 3, H, W] and its HR, logged as a picture with each
+    validation. `report` is called about once a second. The process's allocator is tuned on the way
+    (`tune_allocator`), and torch's global generator seeded.
+
+    Raises:
+        UserError: the checkpoint is damaged or another run's.
+        OSError: the disk is full or read-only; the last checkpoint stays.
+    """
+    protocol = run.protocol
+    tune_allocator()
+    torch.manual_seed(run.seed)
+    network = build_network(run.variant.network, scale=run.scale)
+    network = network.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    if not any(parameter.requires_grad for parameter in network.parameters()):
+        return finish(run, network, folder, Position())
+    update = make_update(run, network, precision=precision)
+
+    checkpoint = folder / CHECKPOINT
+    at = Position()
+    if checkpoint.exists():
+        at = restore(checkpoint, run, network, update, precision=precision)
+    if at.step == protocol.num_steps:
+        return finish(run, network, folder, at)
+
+    log_interval = math.ceil(protocol.num_steps / NUM_LOGS)
+    means = Means()
+    start = time.monotonic() - at.seconds
+    reported = -math.inf
+    with Monitor(folder, lengths=at.logs) as monitor:
+        if at.step == 0:
+            monitor.describe(network, settings(run, precision=precision))
+
+        while at.step < protocol.num_steps:
+            lr, hr = batches.batch(at.step, seed=run.seed)
+            learning_rate = learning_rate_at(at.step, run)
+            means.add(update(to_device(lr, device), to_device(hr, device), learning_rate=learning_rate))
+            at.step += 1
+            at.seconds = time.monotonic() - start
+
+            is_last = at.step == protocol.num_steps
+            validates = is_last or at.step % protocol.validation_interval == 0
+            saves = is_last or at.step % protocol.checkpoint_interval == 0
+            logs = validates or saves or at.step % log_interval == 0
+
+            if logs:
+                window = means.count
+                losses = means.take()
+                values = {f"train/{name}": value for name, value in losses.items()}
+                values |= {"train/learning_rate": learning_rate, "train/seconds": at.seconds}
+                at.loss = losses["loss"]
+                if not all(map(math.isfinite, losses.values())):
+                    monitor.values(at.step, values)
+                    return diverge(
+                        at, f"the loss was not finite between steps {at.step - window + 1} and {at.step}"
+                    )
+                if validates:
+                    with undisturbed(network):
+                        scores = validate(network) if validate else {}
+                        if preview is not None:
+                            lr, hr = (image.to(device) for image in preview)
+                            monitor.picture(at.step, side_by_side(network, lr, hr))
+                    values |= {f"validation/{name}": value for name, value in scores.items()}
+                    at.psnr_y = scores.get("psnr_y", at.psnr_y)
+                    monitor.weights(at.step, network)
+                monitor.values(at.step, values)
+
+            if saves:
+                if is_last:
+                    monitor.end()
+                at.logs = monitor.sync()
+                state = snapshot(at, run, network, update, precision=precision)
+                if not is_finite(state):
+                    return diverge(at, f"a weight or a moment of Adam was not finite at step {at.step}")
+                save_checkpoint(checkpoint, state)
+
+            if logs or time.monotonic() - reported >= REPORT_SECONDS:
+                report(at.progress(protocol.num_steps))
+                reported = time.monotonic()
+
+    return finish(run, network, folder, at)
+
+
+@dataclass(kw_only=True)
+class Position:
+    """How far a run is: what its checkpoint holds beside the weights."""
+
+    step: int = 0
+    seconds: float = 0.0
+    loss: float | None = None
+    psnr_y: float | None = None
+    logs: dict[str, int] = field(default_factory=dict)  # the length of each log file
+
+    def progress(self, num_steps: int) -> Progress:
+        """As the progress bar shows it."""
+        return Progress(
+            step=self.step, num_steps=num_steps, loss=self.loss, seconds=self.seconds, psnr_y=self.psnr_y
+        )
+
+
+class Means:
+    """Means of losses since the last look at them. Sums stay on the device; NaN and infinity stay in them."""
+
+    def __init__(self) -> None:
+        self.sums: dict[str, Tensor] = {}
+        self.count = 0
+
+    def add(self, losses: Mapping[str, Tensor]) -> None:
+        self.sums = {name: self.sums[name] + loss if self.count else loss for name, loss in losses.items()}
+        self.count += 1
+
+    def take(self) -> dict[str, float]:
+        means = {name: total.item() / self.count for name, total in self.sums.items()}
+        self.count = 0
+        return means
+
+
+def finish(run: Run, network: Network, folder: Path, at: Position) -> Outcome:
+    """Keep the last step's weights. Done again after an interruption, it writes the same file."""
+    save_weights(
+        folder / WEIGHTS,
+        network,
+        variant=run.variant.name,
+        options=run.variant.network,
+        scale=run.scale,
+    )
+    return Outcome(status="finished", step=at.step, seconds=at.seconds, loss=at.loss, reason=None)
+
+
+def diverge(at: Position, reason: str) -> Outcome:
+    """The end of a run that is beyond help; its last checkpoint, from before, stays."""
+    loss = at.loss if at.loss is not None and math.isfinite(at.loss) else None
+    return Outcome(status="diverged", step=at.step, seconds=at.seconds, loss=loss, reason=reason)
+
+
+def snapshot(
+    at: Position, run: Run, network: Network, update: Update, *, precision: ResolvedPrecision
+) -> dict[str, Any]:
+    """All that the next step depends on, and whose it is."""
+    devices = {parameter.device for parameter in network.parameters() if parameter.device.type == "cuda"}
+    return {
+        **identity(run, precision=precision),
+        "position": asdict(at),
+        "network": network.state_dict(),
+        "update": update.state_dict(),
+        "generators": [torch.get_rng_state(), *(torch.cuda.get_rng_state(device) for device in devices)],
+    }
+
+
+def restore(
+    path: Path, run: Run, network: Network, update: Update, *, precision: ResolvedPrecision
+) -> Position:
+    """Bring network, update and torch's generators to where the checkpoint was written.
+
+    Raises:
+        UserError: the checkpoint is damaged or another run's.
+    """
+    state = load_checkpoint(path)
+    expected = identity(run, precision=precision)
+    if changed := [name for name in expected if state.get(name) != expected[name]]:
+        raise UserError(
+            f"{path} is of a run with another {changed[0]}: {state.get(changed[0])!r:.80}, not "
+            f"{expected[changed[0]]!r}; delete it to start this run from its first step"
+        )
+    try:
+        require_same_tensors(state["network"], network.state_dict(), what=str(path))
+        network.load_state_dict(state["network"], strict=True)
+        update.load_state_dict(state["update"])
+        torch.set_rng_state(state["generators"][0])
+        for generator in state["generators"][1:]:
+            torch.cuda.set_rng_state(generator, next(network.parameters()).device)
+        at = Position(**state["position"])
+        if type(at.step) is not int or not 0 < at.step <= run.protocol.num_steps:
+            raise ValueError(f"step {at.step!r} of {run.protocol.num_steps}")
+    except UserError:
+        raise
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError, RuntimeError) as error:
+        raise UserError(
+            f"{path} does not hold what a checkpoint of srlab holds ({type(error).__name__}: {error!s:.80}); "
+            "delete it, and the run starts again from its first step"
+        ) from error
+    return at
+
+
+def identity(run: Run, *, precision: ResolvedPrecision) -> dict[str, Any]:
+    """Which run a checkpoint belongs to. That nothing else changed is for `srlab.store.claim` to see."""
+    return {
+        "run": run.name,
+        "num_steps": run.protocol.num_steps,
+        "precision": precision,
+    }
+
+
+def settings(run: Run, *, precision: ResolvedPrecision) -> dict[str, str | int | float | bool]:
+    """The run's hyper-parameters by name, as TensorBoard shows them."""
+    values = {
+        "variant": run.variant.name,
+        "scale": run.scale,
+        "learning_rate": run.learning_rate,
+        "seed": run.seed,
+        **asdict(run.variant.objective),
+        **asdict(run.protocol),
+        "precision": precision,
+        **{f"network.{name}": value for name, value in options_to_dict(run.variant.network).items()},
+    }
+    return {
+        name: value if isinstance(value, str | int | float | bool) else str(value)
+        for name, value in values.items()
+    }
+
+
+@contextmanager
+def undisturbed(network: nn.Module) -> Iterator[None]:
+    """Use the network in inference mode; afterwards modes, statistics and generators are as they were."""
+    modes = [(module, module.training) for module in network.modules()]
+    devices = {parameter.device for parameter in network.parameters() if parameter.device.type == "cuda"}
+    network.eval()
+    try:
+        with torch.random.fork_rng(devices=devices), torch.no_grad():
+            yield
+    finally:
+        for module, training in modes:
+            module.training = training
