@@ -76,7 +76,7 @@ def load_sets(names: Sequence[str], *, role: Role, progress: Progress | None = N
     sets = []
     for name in names:
         set_name, files, note = _files(name, role)
-        images = _read(set_name, files, progress)
+        images = read_images(set_name, files, progress)
         sets.append(ImageSet(name=set_name, images=images, note=note))
     doubled = [name for name, count in Counter(found.name for found in sets).items() if count > 1]
     if doubled:
@@ -133,6 +133,45 @@ def data_hash(found: Split) -> str:
     return digest.hexdigest()
 
 
+def read_images(
+    set_name: str, files: Sequence[Path], progress: Progress | None = None
+) -> tuple[SetImage, ...]:
+    """The pictures of a set, in the order of `files`; decoding takes all cores."""
+    by_name: dict[str, Path] = {}
+    for path in files:
+        if (other := by_name.setdefault(path.stem.casefold(), path)) is not path:
+            raise UserError(
+                f"{other} and {path} would have one name in set {set_name}; results are named after "
+                "the image, so rename or remove one"
+            )
+
+    def read(path: Path) -> SetImage:
+        image = read_hr_image(path)
+        return SetImage(
+            name=image.name,
+            pixels=image.pixels,
+            is_gray=image.is_gray,
+            dataset=set_name,
+            file=str(path),
+            sha256=image.pixel_hash(),
+        )
+
+    images = []
+    with warnings.catch_warnings(), ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
+        # The reader silences Pillow's warnings, and the filters belong to the process: the threads would undo
+        # one another's settings, so they are set once here, and put back when the last thread has ended.
+        warnings.simplefilter("ignore")
+        try:
+            for image in pool.map(read, files):
+                images.append(image)
+                if progress is not None:
+                    progress(set_name, len(images), len(files))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return tuple(images)
+
+
 def picture_folder(folder: Path) -> Path:
     """The folder itself, or its subfolder ``HR`` where the pictures lie there (as in Set5/HR)."""
     inner = folder / "HR"
@@ -182,42 +221,6 @@ def _sample_files(role: Role) -> list[Path]:
     return files
 
 
-def _read(set_name: str, files: Sequence[Path], progress: Progress | None) -> tuple[SetImage, ...]:
-    by_name: dict[str, Path] = {}
-    for path in files:
-        if (other := by_name.setdefault(path.stem.casefold(), path)) is not path:
-            raise UserError(
-                f"{other} and {path} would have one name in set {set_name}; results are named after "
-                "the image, so rename or remove one"
-            )
-
-    def read(path: Path) -> SetImage:
-        image = read_hr_image(path)
-        return SetImage(
-            name=image.name,
-            pixels=image.pixels,
-            is_gray=image.is_gray,
-            dataset=set_name,
-            file=str(path),
-            sha256=image.pixel_hash(),
-        )
-
-    images = []
-    with warnings.catch_warnings(), ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-        # The reader silences Pillow's warnings, and the filters belong to the process: the threads would undo
-        # one another's settings, so they are set once here, and put back when the last thread has ended.
-        warnings.simplefilter("ignore")
-        try:
-            for image in pool.map(read, files):
-                images.append(image)
-                if progress is not None:
-                    progress(set_name, len(images), len(files))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-    return tuple(images)
-
-
 def _hold_out(images: tuple[SetImage, ...]) -> tuple[tuple[SetImage, ...], tuple[SetImage, ...]]:
     """Training and validation: every tenth by name, the last one of fewer than ten, and their copies."""
     ordered = sorted(images, key=lambda image: (image.name, image.dataset))
@@ -225,8 +228,8 @@ def _hold_out(images: tuple[SetImage, ...]) -> tuple[tuple[SetImage, ...], tuple
     kept = tuple(image for image in images if image.sha256 not in held)
     if not kept:
         raise UserError(
-            f"{len({image.sha256 for image in images})} training image leaves none to train on once one is held "
-            "out to validate; train on more, or name validation data"
+            f"{len({image.sha256 for image in images})} training image leaves none to train on once "
+            "one is held out to validate; train on more, or name validation data"
         )
     return kept, tuple(image for image in ordered if image.sha256 in held)
 
@@ -237,7 +240,8 @@ def _refuse_doubles(images: Iterable[SetImage]) -> None:
         other = seen.setdefault(image.sha256, image)
         if other.dataset != image.dataset:
             raise UserError(
-                f"training sets {other.dataset} and {image.dataset} share a picture, which would count twice: "
+                f"training sets {other.dataset} and {image.dataset} share a picture, which would "
+                "count twice: "
                 f"{other.file} and {image.file}; name each set once, or remove one of the files"
             )
 

@@ -93,6 +93,11 @@ class Patches:
             hr[n] = _oriented(hr_patch, exchanged=exchanged, down=down, right=right)
         return _unit(lr) if exact else torch.from_numpy(lr), _unit(hr)
 
+    def prepare(self) -> None:
+        """Make LR of all images now, so that the time of the first steps says something."""
+        for index in range(len(self.images)):
+            self._pair(index)
+
     def _pair(self, index: int) -> tuple[NDArray[np.generic], NDArray[np.uint8]]:
         """LR and HR of one picture, [H, W, C] each."""
         pair = self._pairs[index]

@@ -1,0 +1,164 @@
+"""Taking the pictures out of a zip or tar archive that somebody else made, without trusting it.
+
+Nothing of the archive's own paths, owners, modes or links reaches the disk: the plain picture files of one
+of its folders are copied, each under its bare name. What no archive of pictures has, a path that leads
+outside, a link in place of a picture, or far more bytes than it could hold, is refused.
+"""
+
+import gzip
+import lzma
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from srlab.errors import UserError
+from srlab.images import SUFFIXES
+
+MOST_MEMBERS = 200_000
+MOST_TIMES_LARGER = 20  # BMP packs well, but not better than this
+ALWAYS_ALLOWED = 100 * 2**20  # bytes
+_CHUNK = 2**20
+_DAMAGE = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    gzip.BadGzipFile,
+    lzma.LZMAError,
+    EOFError,
+    RuntimeError,  # zip: a password is needed
+    NotImplementedError,  # zip: a compression that Python does not have
+    ValueError,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Member:
+    path: PurePosixPath
+    size: int  # as declared
+    is_folder: bool
+    is_plain: bool  # a file with bytes of its own: no link or device
+    open: Callable[[], IO[bytes] | None]
+
+
+def unpack_pictures(archive: Path, into: Path, *, folder: str) -> list[Path]:
+    """Copy the pictures directly in the archive's `folder` ("" for its root) to `into`, and return their
+    paths.
+
+    Where the archive has no such folder, but all its pictures lie in one other, that one is meant. `into`
+    exists and is empty; after an error it may hold some of the files. A file that is no archive, is damaged,
+    hostile, or holds no pictures is a `UserError`.
+    """
+    most_bytes = archive.stat().st_size * MOST_TIMES_LARGER + ALWAYS_ALLOWED
+    with _members(archive) as members:
+        by_folder: dict[PurePosixPath, list[_Member]] = {}
+        declared = 0
+        for count, member in enumerate(members, 1):
+            declared += member.size
+            if count > MOST_MEMBERS or declared > most_bytes:
+                raise UserError(
+                    f"{archive.name} would unpack to more than {MOST_MEMBERS} files or {most_bytes:,} "
+                    "bytes, far more than its pictures can need; not unpacked"
+                )
+            if member.path.is_absolute() or ".." in member.path.parts:
+                raise UserError(f"{archive.name} has a path that leads outside: {member.path}; not unpacked")
+            if not member.is_folder and _is_picture(member.path):
+                by_folder.setdefault(member.path.parent, []).append(member)
+        chosen = _chosen(archive, by_folder, PurePosixPath(folder))
+        return _copy(archive, chosen, into, most_bytes=most_bytes)
+
+
+def _chosen(
+    archive: Path, by_folder: dict[PurePosixPath, list[_Member]], folder: PurePosixPath
+) -> list[_Member]:
+    if folder in by_folder:
+        return by_folder[folder]
+    if len(by_folder) == 1:
+        return next(iter(by_folder.values()))
+    found = ", ".join(sorted(map(str, by_folder))[:8]) or "none"
+    raise UserError(f"{archive.name} has no folder {folder} of pictures; folders with pictures: {found}")
+
+
+def _copy(archive: Path, members: list[_Member], into: Path, *, most_bytes: int) -> list[Path]:
+    paths: list[Path] = []
+    written = 0
+    for member in members:
+        path = into / member.path.name
+        source = member.open() if member.is_plain else None
+        if source is None:
+            raise UserError(f"{archive.name} holds a link or device in place of a picture: {member.path}")
+        if path.exists():
+            raise UserError(f"{archive.name} holds {member.path} twice; not unpacked")
+        with source, path.open("xb") as target:
+            while chunk := source.read(_CHUNK):
+                written += len(chunk)
+                if written > most_bytes:
+                    raise UserError(
+                        f"{archive.name} unpacks to more than {most_bytes:,} bytes, more than it "
+                        "says; not unpacked"
+                    )
+                target.write(chunk)
+        paths.append(path)
+    return paths
+
+
+def _is_picture(path: PurePosixPath) -> bool:
+    """Files that macOS and others hide beside pictures are none."""
+    hidden = path.name.startswith(".") or "__MACOSX" in path.parts
+    return path.suffix.lower() in SUFFIXES and not hidden
+
+
+@contextmanager
+def _members(archive: Path) -> Iterator[Iterator[_Member]]:
+    """The archive's members, readable while open; whatever damage makes Python raise, as a `UserError`."""
+    try:
+        if _start(archive).startswith(b"PK"):
+            with zipfile.ZipFile(archive) as opened:
+                yield _zip_members(opened)
+        elif tarfile.is_tarfile(archive):
+            with tarfile.open(archive) as packed:
+                yield _tar_members(packed)
+        else:
+            raise UserError(f"{archive.name} is neither a zip nor a tar archive{_what_instead(archive)}")
+    except UserError:
+        raise
+    except _DAMAGE as error:
+        raise UserError(f"{archive.name} is damaged or locked: {error}") from error
+
+
+def _what_instead(archive: Path) -> str:
+    is_page = _start(archive).lstrip().lower().startswith((b"<!doctype", b"<html"))
+    return ", but a web page" if is_page else ""
+
+
+def _start(archive: Path) -> bytes:
+    with archive.open("rb") as file:
+        return file.read(512)
+
+
+def _zip_members(archive: zipfile.ZipFile) -> Iterator[_Member]:
+    for info in archive.infolist():
+        kind = stat.S_IFMT(info.external_attr >> 16)
+        yield _Member(
+            path=PurePosixPath(info.filename.replace("\\", "/")),  # as old Windows programs wrote them
+            size=info.file_size,
+            is_folder=info.is_dir(),
+            is_plain=kind in (0, stat.S_IFREG),
+            open=lambda info=info: archive.open(info),  # type: ignore[misc]
+        )
+
+
+def _tar_members(archive: tarfile.TarFile) -> Iterator[_Member]:
+    for info in archive:
+        yield _Member(
+            path=PurePosixPath(info.name),
+            size=info.size,
+            is_folder=info.isdir(),
+            is_plain=info.isreg(),
+            open=lambda info=info: archive.extractfile(info),  # type: ignore[misc]
+        )

@@ -1,0 +1,270 @@
+"""Fetching a file over HTTP, however badly the line or the server behaves.
+
+What has arrived is kept beside the target as ``NAME.part``, with ``NAME.part.json`` saying what it is a part
+of; so a download that was broken off, even by SIGKILL or a power cut, goes on where it was. It goes on only
+where the server vouches that the file has not changed (``If-Range`` with its ETag or date), or where a
+published checksum will tell; else it starts again. The target appears once it is whole and its checksum, if
+one is known, is right.
+"""
+
+import hashlib
+import json
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from srlab.errors import UserError
+from srlab.store import save_json
+
+Progress = Callable[[int, int | None], None]  # bytes there, bytes in all (None: the server does not say)
+
+_CHUNK = 2**18
+_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})  # statuses that may be other ones soon
+_CHANGED = "the file on the server changed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patience:
+    """How long to wait for a server, in seconds, and how often to come back.
+
+    `attempts` in a row without a new byte give up; the pause before the n-th is ``pause * 2^(n - 1)``.
+    """
+
+    connect: float = 20.0
+    stall: float = 30.0
+    attempts: int = 5
+    pause: float = 1.0
+
+
+class DownloadError(UserError):
+    """This address cannot give the file; another one may."""
+
+
+class _TryAgainError(Exception):
+    """The transfer broke off; what has arrived stays, unless `from_scratch`."""
+
+    def __init__(self, why: str, *, from_scratch: bool = False) -> None:
+        super().__init__(why)
+        self.from_scratch = from_scratch
+
+
+def download(
+    url: str,
+    path: Path,
+    *,
+    checksum: str | None = None,
+    progress: Progress | None = None,
+    patience: Patience | None = None,
+) -> str:
+    """Fetch `url` to `path` and return its SHA-256.
+
+    `checksum` is ``sha256:...`` or ``md5:...``. A server that refuses, stalls or breaks off for good, and a
+    file that is not the one of the checksum, are a `DownloadError`; a disk that is full or read-only is a
+    `UserError` that says so. In every case `path` does not exist, and what can still be used lies in its
+    ``.part``.
+    """
+    patience = patience or Patience()
+    part = path.with_name(path.name + ".part")
+    part.parent.mkdir(parents=True, exist_ok=True)
+    timeout = httpx.Timeout(patience.stall, connect=patience.connect)
+    with httpx.Client(timeout=timeout, follow_redirects=True) as client:
+        checked = checksum is not None
+        pieces = _receive(client, url, part, has_checksum=checked, progress=progress, patience=patience)
+        sha256, problem = _verify(part, checksum)
+        if problem and pieces > 1:
+            # They may be of two files that a server passed off as one: once more, from the first byte.
+            _forget(part)
+            _receive(client, url, part, has_checksum=checked, progress=progress, patience=patience)
+            sha256, problem = _verify(part, checksum)
+    if problem:
+        _forget(part)
+        raise DownloadError(f"{url}: {problem}; the file was thrown away")
+    part.replace(path)
+    _forget(part)
+    return sha256
+
+
+def _receive(
+    client: httpx.Client,
+    url: str,
+    part: Path,
+    *,
+    has_checksum: bool,
+    progress: Progress | None,
+    patience: Patience,
+) -> int:
+    """Fill `part` to the end, over as many requests as it takes; in how many pieces it came."""
+    furthest = _size(part)
+    pieces = 2 if furthest else 1
+    failures = 0
+    while True:
+        try:
+            _transfer(client, url, part, has_checksum=has_checksum, progress=progress)
+            return pieces
+        except httpx.TimeoutException:
+            why = f"nothing came for {patience.stall:g} s"
+        except (httpx.TransportError, httpx.TooManyRedirects) as error:
+            why = str(error) or type(error).__name__
+        except httpx.InvalidURL as error:
+            raise DownloadError(f"{url} is no address: {error}") from error
+        except _TryAgainError as again:
+            why = str(again)
+            if again.from_scratch:
+                _forget(part)
+        # A long file over a bad line may need many requests; only those that bring nothing new count.
+        failures = 0 if _size(part) > furthest else failures + 1
+        furthest = max(furthest, _size(part))
+        pieces += 1
+        if failures >= patience.attempts:
+            raise DownloadError(
+                f"{url}: {why}, {failures} times in a row, after {furthest:,} bytes; try again later, "
+                "it will go on there"
+            )
+        time.sleep(patience.pause * 2 ** max(failures - 1, 0))
+
+
+def _transfer(
+    client: httpx.Client, url: str, part: Path, *, has_checksum: bool, progress: Progress | None
+) -> None:
+    """One request: the rest of the file if part of it is there, else the whole."""
+    state = _state(part, url)
+    start = _size(part) if state is not None else 0
+    vouched = None if state is None else state["validator"]
+    if not vouched and not has_checksum:
+        start = 0
+    # "identity": a compressed transfer has no lengths to go on from.
+    headers = {"Accept-Encoding": "identity", "User-Agent": "srlab"}
+    if start:
+        headers["Range"] = f"bytes={start}-"
+        if vouched:
+            headers["If-Range"] = vouched
+    with client.stream("GET", url, headers=headers) as response:
+        if start and response.status_code == 416 and _total(response) == start:
+            return  # broken off exactly at the end
+        if start and response.status_code == 416:
+            raise _TryAgainError("the server has less than what came before", from_scratch=True)
+        if response.status_code in _PASSING:
+            raise _TryAgainError(f"the server answered {response.status_code} {response.reason_phrase}")
+        if response.status_code not in (200, 206):
+            raise DownloadError(f"{url}: the server answered {response.status_code} {response.reason_phrase}")
+        if response.headers.get("Content-Type", "").lower().startswith("text/html"):
+            raise DownloadError(f"{url}: the server sent a web page in place of the file")
+        if response.status_code == 206:
+            _check_continuation(response, start=start, state=state)
+            total = _total(response)
+        else:
+            start, total = 0, _content_length(response)
+            _start_anew(part, url, response, total)
+        _append(response, part, start=start, total=total, progress=progress)
+
+
+def _check_continuation(response: httpx.Response, *, start: int, state: dict[str, Any] | None) -> None:
+    """That a 206 is the rest of what is there: servers have been seen to ignore If-Range."""
+    found = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
+    if state is None or found is None or int(found[1]) != start:
+        raise _TryAgainError("the server sent another part than asked for", from_scratch=True)
+    validator = _validator(response)
+    if validator and state["validator"] and validator != state["validator"]:
+        raise _TryAgainError(_CHANGED, from_scratch=True)
+    if state["size"] is not None and _total(response) not in (None, state["size"]):
+        raise _TryAgainError(_CHANGED, from_scratch=True)
+
+
+def _start_anew(part: Path, url: str, response: httpx.Response, total: int | None) -> None:
+    with _disk_named(part):
+        _forget(part)
+        part.touch()
+        save_json(_state_path(part), {"url": url, "validator": _validator(response), "size": total})
+
+
+def _append(
+    response: httpx.Response, part: Path, *, start: int, total: int | None, progress: Progress | None
+) -> None:
+    done = start
+    with _disk_named(part), part.open("r+b") as file:
+        file.truncate(start)
+        file.seek(start)
+        # Raw: some servers call a .tar.gz "encoded", and unpacking it here would spoil its checksum.
+        for chunk in response.iter_raw(_CHUNK):
+            file.write(chunk)
+            file.flush()  # so that a kill loses nothing that had arrived
+            done += len(chunk)
+            if progress is not None:
+                progress(done, total)
+        os.fsync(file.fileno())
+    if total is not None and done != total:
+        raise _TryAgainError(f"{done:,} bytes came of {total:,}")
+
+
+def _verify(part: Path, checksum: str | None) -> tuple[str, str]:
+    """SHA-256 of the file, and what is wrong with it ("" if nothing is)."""
+    algorithm, _, expected = (checksum or "sha256:").partition(":")
+    digests = {name: hashlib.new(name, usedforsecurity=False) for name in {"sha256", algorithm}}
+    with part.open("rb") as file:
+        while chunk := file.read(2**20):
+            for digest in digests.values():
+                digest.update(chunk)
+    found = digests[algorithm].hexdigest()
+    wrong = bool(expected) and found != expected.lower()
+    problem = f"its {algorithm} is {found}, but {expected} was published" if wrong else ""
+    return digests["sha256"].hexdigest(), problem
+
+
+@contextmanager
+def _disk_named(path: Path) -> Iterator[None]:
+    """A full or read-only disk as a `UserError` that names the file, as Python's own does not when writing."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"{path} could not be written: {error.strerror or error}; what has arrived is kept, and the same "
+            "command goes on from there"
+        ) from error
+
+
+def _state_path(part: Path) -> Path:
+    return part.with_name(part.name + ".json")
+
+
+def _state(part: Path, url: str) -> dict[str, Any] | None:
+    """What `part` is a part of, or None where that is not known or it is of another address."""
+    try:
+        state = json.loads(_state_path(part).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    usable = isinstance(state, dict) and state.keys() >= {"url", "validator", "size"} and state["url"] == url
+    return state if usable and part.exists() else None
+
+
+def _size(part: Path) -> int:
+    return part.stat().st_size if part.exists() else 0
+
+
+def _forget(part: Path) -> None:
+    part.unlink(missing_ok=True)
+    _state_path(part).unlink(missing_ok=True)
+
+
+def _validator(response: httpx.Response) -> str:
+    """What identifies this version of the file to the server; weak ETags may not be used for that (RFC
+    9110).
+    """
+    etag = str(response.headers.get("ETag", ""))
+    return etag if etag and not etag.startswith("W/") else str(response.headers.get("Last-Modified", ""))
+
+
+def _content_length(response: httpx.Response) -> int | None:
+    length = str(response.headers.get("Content-Length", ""))
+    return int(length) if length.isdecimal() else None
+
+
+def _total(response: httpx.Response) -> int | None:
+    found = re.search(r"/(\d+)$", response.headers.get("Content-Range", ""))
+    return int(found[1]) if found else None
