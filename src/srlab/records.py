@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from srlab import store
+from srlab.protocol import EvaluationProtocol
 from srlab.scores import StoredScores, load_scores
 
 Status = Literal["finished", "diverged", "failed", "started", "not started"]
@@ -28,14 +29,14 @@ class RunRecord:
 def read_runs(folder: Path) -> list[RunRecord]:
     """Every run planned in the study's folder, in the order of the plan."""
     study = store.load_study(folder)
-    return [_read_run(folder, planned, protocol=study["evaluation_id"]) for planned in study["runs"]]
+    protocol = EvaluationProtocol(**study["evaluation"])
+    return [_read_run(folder, planned, protocol=protocol) for planned in study["runs"]]
 
 
-def _read_run(folder: Path, planned: Mapping[str, Any], *, protocol: str) -> RunRecord:
+def _read_run(folder: Path, planned: Mapping[str, Any], *, protocol: EvaluationProtocol) -> RunRecord:
     run_folder = folder / planned["name"]
     status = run_status(run_folder)
     result = store.load_json(run_folder / store.RESULT) if status in ("finished", "diverged") else {}
-    scores = stored_scores(run_folder / store.SCORES, protocol=protocol) if status == "finished" else None
     return RunRecord(
         name=planned["name"],
         variant=planned["variant"],
@@ -44,7 +45,7 @@ def _read_run(folder: Path, planned: Mapping[str, Any], *, protocol: str) -> Run
         folder=run_folder,
         status=status,
         seconds=result.get("seconds"),
-        validation=means(scores) if scores else None,
+        validation=validation_scores(run_folder, protocol=protocol) if status == "finished" else None,
     )
 
 
@@ -57,12 +58,23 @@ def run_status(folder: Path) -> Status:
     return "started" if (folder / store.RUN).exists() else "not started"
 
 
-def stored_scores(path: Path, *, protocol: str) -> StoredScores | None:
+def validation_scores(folder: Path, *, protocol: EvaluationProtocol) -> dict[str, float] | None:
+    """Mean over the validation images by metric, of a run's folder or of the study's ``bicubic``; None without."""
+    scores = stored_scores(folder / store.SCORES, protocol=protocol)
+    return means(scores) if scores else None
+
+
+def picture_path(folder: Path, *, dataset: str, image: str) -> Path:
+    """Where the SR picture of a test image lies, in a run's folder or in the study's ``bicubic``."""
+    return folder / "test" / dataset / f"{image}.png"
+
+
+def stored_scores(path: Path, *, protocol: EvaluationProtocol) -> StoredScores | None:
     """The scores in `path`; None if there are none, or if they were made under another protocol than `protocol`."""
     if not path.exists():
         return None
     scores = load_scores(path)
-    return scores if scores.protocol.id == protocol else None
+    return scores if scores.protocol == protocol else None
 
 
 def means(stored: StoredScores, *, dataset: str | None = None) -> dict[str, float]:

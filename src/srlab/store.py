@@ -23,7 +23,7 @@ from srlab.errors import UserError
 
 STUDY = "study.json"
 CHOICE = "choice.json"
-BASELINE = "baseline.json"
+BASELINE = "bicubic"  # a folder like a run's, with bicubic's scores and pictures
 RUN = "run.json"
 PROVENANCE = "provenance.json"
 SCORES = "scores.json"

@@ -146,6 +146,11 @@ class Study:
     def _check_variants(self) -> None:
         first: dict[object, str] = {}
         for variant in self.variants:
+            if variant.name == "bicubic":
+                raise UserError(
+                    f"study {self.name!r} has a variant named bicubic; bicubic stands in every leaderboard anyway and "
+                    "has nothing to train, so give the variant another name or leave it out"
+                )
             folder = variant.name.replace("/", "-")
             for key, what in (
                 (folder.lower(), "the same name (a name is a folder, upper and lower case alike)"),

@@ -9,23 +9,11 @@ at x2, half of them compressed as JPEG, 50,000 steps). The seed changed the acti
 left the upsampler's ReLU; two variants more change both.
 """
 
-from dataclasses import replace
-
-from srlab.networks import preset
+from srlab.networks import preset, with_options
 from srlab.objectives import PixelObjective
 from srlab.study import Study, TrainingProtocol, Variant
 
 OBJECTIVE = PixelObjective(loss="l1")
-
-
-def both(activation: str) -> Variant:
-    """The seed's variant with the upsampler's activation changed as well."""
-    network = preset(f"rdn/{activation}", scale=2)
-    return Variant(
-        name=f"rdn/{activation}_throughout",
-        network=replace(network, upsampler_activation=network.activation),
-        objective=OBJECTIVE,
-    )
 
 
 STUDY = Study(
@@ -36,8 +24,14 @@ STUDY = Study(
             Variant(name=f"rdn/{name}", network=preset(f"rdn/{name}", scale=2), objective=OBJECTIVE)
             for name in ("vanilla", "leaky_relu", "prelu")
         ),
-        both("leaky_relu"),
-        both("prelu"),
+        *(
+            Variant(
+                name=f"rdn/{name}_throughout",
+                network=with_options(preset(f"rdn/{name}", scale=2), {"upsampler_activation": name}),
+                objective=OBJECTIVE,
+            )
+            for name in ("leaky_relu", "prelu")
+        ),
     ),
     learning_rates=(1e-3, 5e-4, 3e-4, 1e-4, 5e-5),
     protocol=TrainingProtocol(

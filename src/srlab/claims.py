@@ -1,0 +1,156 @@
+"""How a study and its runs are written down, and what may change once a run has started: nothing that its numbers need.
+
+Variants, rates and seeds may be added, and test sets. Another number of threads changes no declaration: a run keeps the
+one that it was declared with.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from srlab import store
+from srlab.errors import UserError
+from srlab.networks import options_to_dict
+from srlab.planning import Cost, Machine, Plan
+from srlab.study import Run, Study, Variant
+
+FREE_TO_DIFFER = ("threads",)
+
+
+def declare_run(run: Run, *, study: Study, machine: Machine, data: str) -> dict[str, Any]:
+    """What a run is, for ``run.json``: all that its weights and scores depend on. `data` is the images' SHA-256."""
+    return {
+        "variant": run.variant.name,
+        **_declare_variant(run.variant),
+        "learning_rate": run.learning_rate,
+        "seed": run.seed,
+        **_declare_conditions(study, machine=machine, data=data),
+        "threads": machine.threads,
+    }
+
+
+def _declare_conditions(study: Study, *, machine: Machine, data: str) -> dict[str, Any]:
+    """What all runs of a study share."""
+    return {
+        "scale": study.scale,
+        "protocol": asdict(study.protocol) | {"precision": machine.precision},
+        "evaluation": asdict(study.evaluation),
+        "device": machine.device.partition(":")[0],
+        "data": data,
+    }
+
+
+def _declare_variant(variant: Variant) -> dict[str, Any]:
+    return {"network": options_to_dict(variant.network), "objective": asdict(variant.objective)}
+
+
+def check_claims(plan: Plan, *, data: str) -> None:
+    """A `UserError` if anything that was started in the study's folder was declared otherwise than `plan` has it.
+
+    Variants, rates and seeds may be added, and test sets; nothing else may change once a run has started.
+    """
+    for run, _ in plan.runs:
+        declaration = declare_run(run, study=plan.study, machine=plan.machine, data=data)
+        store.check_claim(plan.folder / run.name, declaration, ignoring=FREE_TO_DIFFER)
+    before = _begun(plan.folder)
+    if before is None:
+        return
+    conditions = store.plain(_declare_conditions(plan.study, machine=plan.machine, data=data))
+    changed = store.differences({key: before.get(key) for key in conditions}, conditions)
+    started = {planned["variant"] for planned in before["runs"] if (plan.folder / planned["name"] / store.RUN).exists()}
+    for known in before["variants"]:
+        for variant in plan.study.variants:
+            if variant.name == known["name"] and variant.name in started:
+                asked = store.plain(_declare_variant(variant))
+                found = {key: known.get(key) for key in asked}
+                changed += store.differences(found, asked, path=variant.name)
+    if changed:
+        raise UserError(
+            f"{plan.folder} holds a study that was started with another {store.describe_differences(changed)}; "
+            "what was measured under two declarations cannot be compared: give this one another --out"
+        )
+
+
+def _begun(folder: Path) -> dict[str, Any] | None:
+    """``study.json`` of a study of which a run has started."""
+    if not store.is_study(folder):
+        return None
+    before = store.load_study(folder)
+    is_begun = any((folder / planned["name"] / store.RUN).exists() for planned in before["runs"])
+    return before if is_begun else None
+
+
+def declare_study(
+    plan: Plan, *, question: str, data: str, images: Mapping[str, list[dict[str, Any]]], notes: Mapping[str, str]
+) -> dict[str, Any]:
+    """``study.json``: what was asked of the study's folder so far, `plan` included.
+
+    `images` is the manifest of the data by role, `notes` what is to be said of a test set.
+    """
+    before = _begun(plan.folder) or {"variants": [], "runs": [], "images": {"test": []}, "notes": {}, "test": []}
+    study = plan.study
+    variants = [
+        {"name": variant.name, **_declare_variant(variant), **_without_time(plan.costs[variant.name])}
+        for variant in study.variants
+    ]
+    runs = [
+        {
+            "name": run.name,
+            "variant": run.variant.name,
+            "learning_rate": run.learning_rate,
+            "seed": run.seed,
+        }
+        for run, _ in plan.runs
+    ]
+    tested = images.get("test", [])
+    sets = {image["set"] for image in tested}
+    return {
+        "format": "srlab study",
+        "version": 1,
+        "name": study.name,
+        "question": question,
+        **_declare_conditions(study, machine=plan.machine, data=data),
+        "variants": _union(before["variants"], variants),
+        "learning_rates": list(dict.fromkeys(run["learning_rate"] for run in [*before["runs"], *runs])),
+        "seeds": sorted({run["seed"] for run in [*before["runs"], *runs]}),
+        "train": list(study.train),
+        "validate": list(study.validate),
+        "test": list(dict.fromkeys([*before["test"], *study.test])),
+        "images": dict(images)
+        | {"test": [*(image for image in before["images"]["test"] if image["set"] not in sets), *tested]},
+        "notes": {**before["notes"], **notes},
+        "runs": _union(before["runs"], runs),
+    }
+
+
+def check_test_sets(folder: Path, tested: Iterable[Mapping[str, Any]]) -> None:
+    """A `UserError` if a test set of a name that the study knows now holds other images."""
+    before = _begun(folder)
+    if before is None:
+        return
+    known: dict[str, dict[str, str]] = {}
+    for image in before["images"]["test"]:
+        known.setdefault(image["set"], {})[image["name"]] = image["sha256"]
+    asked: dict[str, dict[str, str]] = {}
+    for image in tested:
+        asked.setdefault(image["set"], {})[image["name"]] = image["sha256"]
+    for name in sorted(set(known) & set(asked)):
+        if known[name] != asked[name]:
+            raise UserError(
+                f"the test set {name} is not the one that {folder} was scored on: {len(known[name])} images there, "
+                f"{len(asked[name])} here, and not the same pixels; give the study another --out"
+            )
+
+
+def _union(before: list[dict[str, Any]], asked: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows by name: those of before in their places, each as it is asked for now."""
+    return list({row["name"]: row for row in [*before, *asked]}.values())
+
+
+def _without_time(cost: Cost) -> dict[str, int]:
+    return {
+        "parameters": cost.parameters,
+        "running_statistics": cost.running_statistics,
+        "multiply_adds": cost.multiply_adds,
+    }

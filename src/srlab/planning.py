@@ -1,0 +1,175 @@
+"""What a study comes to before anything starts: its runs, what is left of them, what they cost."""
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from srlab.errors import UserError
+from srlab.networks import (
+    NetworkOptions,
+    build_network,
+    num_parameters,
+    num_running_statistics,
+)
+from srlab.networks.complexity import multiply_adds
+from srlab.records import Status, run_status
+from srlab.study import Run, Study, Variant
+from srlab.training.device import (
+    ResolvedPrecision,
+    default_threads,
+    resolve_precision,
+    tune_allocator,
+    use_threads,
+)
+from srlab.training.updates import make_update
+
+_FLOP_PER_MULTIPLY_ADD = 6  # two in the forward pass, four in the backward one
+_MEASURED_FLOP = {"cpu": 12e9, "cuda": 2e12}  # of one measured step at most: well under a second
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """Where runs are trained: resolved, so that it can be written down. `threads` are those of one run."""
+
+    device: str
+    precision: ResolvedPrecision
+    threads: int
+    jobs: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What one variant costs. `seconds_per_step` is None where it was not measured."""
+
+    parameters: int
+    running_statistics: int
+    multiply_adds: int
+    seconds_per_step: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A study's runs with the state of each, and its variants' costs."""
+
+    study: Study
+    folder: Path
+    machine: Machine
+    runs: tuple[tuple[Run, Status], ...]
+    costs: Mapping[str, Cost]
+
+    @property
+    def left(self) -> tuple[Run, ...]:
+        """The runs that have not ended."""
+        return tuple(run for run, status in self.runs if status not in ("finished", "diverged"))
+
+    def seconds(self, runs: Iterable[Run]) -> float | None:
+        """How long training `runs` takes, about; None where a variant was not measured."""
+        total = 0.0
+        for run in runs:
+            per_step = self.costs[run.variant.name].seconds_per_step
+            if per_step is None:
+                return None
+            total += per_step * run.protocol.num_steps
+        return total / self.machine.jobs
+
+
+def resolve_machine(
+    study: Study, *, device: str | None = None, threads: int | None = None, jobs: int = 1
+) -> Machine:
+    """Device, precision and threads as they will be: a GPU where there is one, threads shared out among `jobs`."""
+    if jobs < 1:
+        raise UserError(f"--jobs is a whole number of at least 1, not {jobs}")
+    if threads is not None and not 1 <= threads <= 1024:
+        raise UserError(f"--threads is a whole number from 1 to 1024, not {threads}")
+    found = _find_device(device)
+    return Machine(
+        device=str(found),
+        precision=resolve_precision(study.protocol.precision, found),
+        threads=threads or max(1, default_threads() // jobs),
+        jobs=jobs,
+    )
+
+
+def _find_device(name: str | None) -> torch.device:
+    if name is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(f"the device {name!r} cannot be used here ({reason}); cpu always can") from error
+    return device
+
+
+def make_plan(study: Study, folder: Path, machine: Machine, *, measure_seconds: float = 0) -> Plan:
+    """The study's runs as `folder` has them; with `measure_seconds`, a step of each variant is timed in about that."""
+    share = measure_seconds / len(study.variants)
+    return Plan(
+        study=study,
+        folder=folder,
+        machine=machine,
+        runs=tuple((run, run_status(folder / run.name)) for run in study.runs()),
+        costs={variant.name: _cost(study, variant, machine, seconds=share) for variant in study.variants},
+    )
+
+
+def _cost(study: Study, variant: Variant, machine: Machine, *, seconds: float) -> Cost:
+    return Cost(
+        parameters=num_parameters(variant.network, scale=study.scale),
+        running_statistics=num_running_statistics(variant.network, scale=study.scale),
+        multiply_adds=multiply_adds(variant.network, scale=study.scale),
+        seconds_per_step=measure_step(study, variant, machine, seconds=seconds) if seconds > 0 else None,
+    )
+
+
+def measure_step(study: Study, variant: Variant, machine: Machine, *, seconds: float) -> float | None:
+    """Seconds that a training step of `variant` takes here, from a few steps on random tensors.
+
+    Where a whole batch would take long, a part of it is timed, at last of one smaller patch, and scaled up. At least two
+    steps are timed after one to warm up, then as many as fit in `seconds`. None for a network without parameters.
+    """
+    if num_parameters(variant.network, scale=study.scale) == 0:
+        return None
+    protocol, scale = study.protocol, study.scale
+    batch_size, patch_size = _affordable(study, variant.network, torch.device(machine.device))
+    run = Run(
+        variant=variant, scale=scale, learning_rate=study.learning_rates[0], seed=0, protocol=study.protocol
+    )
+    device = torch.device(machine.device)
+    use_threads(machine.threads)
+    tune_allocator()
+    generator = torch.Generator().manual_seed(0)
+    with torch.random.fork_rng(devices=[]):
+        network = build_network(variant.network, scale=scale)
+    network = network.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    channels = 1 if network.color == "luma" else 3
+    lr = torch.rand(batch_size, channels, patch_size, patch_size, generator=generator)
+    hr = torch.rand(batch_size, channels, scale * patch_size, scale * patch_size, generator=generator)
+    lr, hr = (images.to(device, memory_format=torch.channels_last) for images in (lr, hr))
+    update = make_update(run, network, precision=machine.precision)
+
+    times: list[float] = []
+    begun = time.perf_counter()
+    while len(times) < 3 or (time.perf_counter() - begun < seconds and len(times) < 20):
+        started = time.perf_counter()
+        update(lr, hr, learning_rate=1e-6)["loss"].item()  # item() waits for a GPU
+        times.append(time.perf_counter() - started)
+    measured = sorted(times[1:])[(len(times) - 1) // 2]
+    whole = protocol.batch_size * protocol.lr_patch_size**2
+    return measured * whole / (batch_size * patch_size**2)
+
+
+def _affordable(study: Study, options: NetworkOptions, device: torch.device) -> tuple[int, int]:
+    """The batch and the LR patch size whose step is short enough to be timed."""
+    protocol = study.protocol
+    lr_pixels = 1280 * 720 / study.scale**2  # what multiply-adds are counted for
+    flop = _FLOP_PER_MULTIPLY_ADD * multiply_adds(options, scale=study.scale) / lr_pixels
+    most = _MEASURED_FLOP.get(device.type, _MEASURED_FLOP["cpu"])
+    patch_size = protocol.lr_patch_size
+    while patch_size > 16 and flop * patch_size**2 > most:
+        patch_size = max(16, patch_size // 2)
+    return max(1, min(protocol.batch_size, int(most / (flop * patch_size**2)))), patch_size
