@@ -1,0 +1,112 @@
+"""What a network costs and how far it sees, both read off its own steps.
+
+An operation that this file does not know is an error, not a guess.
+"""
+
+import operator
+
+import torch
+from torch import nn
+
+from srlab.networks import NetworkOptions, meta_network
+from srlab.networks.blocks import Enlarge, Network
+from srlab.networks.luma import MergeYCbCr, SplitYCbCr
+from srlab.networks.structure import Step, trace
+
+OUTPUT_PIXELS = 1280 * 720  # of SR; what the published tables count for
+INTERPOLATION_RADIUS = {"bilinear": 1, "bicubic": 2}
+
+# What gives each output pixel from the same pixel of its inputs. Batch normalization does so in `eval` mode; the
+# padding of "valid" convolutions only repeats what is nearer.
+POINTWISE = (
+    nn.ReLU,
+    nn.LeakyReLU,
+    nn.PReLU,
+    nn.Tanh,
+    nn.Identity,
+    nn.BatchNorm2d,
+    nn.ReplicationPad2d,
+    SplitYCbCr,
+    MergeYCbCr,
+)
+POINTWISE_FUNCTIONS = (
+    operator.add,
+    operator.sub,
+    operator.mul,
+    operator.truediv,
+    operator.getitem,
+    torch.cat,
+    torch.tanh,
+)
+
+
+def multiply_adds(options: NetworkOptions, *, scale: int) -> int:
+    """Multiplications (each with its addition) for an SR picture of 1280 x 720, at x3 from 426.67 x 240
+    pixels.
+
+    Convolutions only, as in the published tables: no bias, no activation, no interpolation, and no border
+    that "valid" convolutions compute beyond the picture.
+
+    >>> from srlab.networks import preset
+    >>> f"{multiply_adds(preset('vdsr/paper', scale=2), scale=2) / 1e9:.1f} G"
+    '612.6 G'
+    """
+    resolution: dict[Step, int] = {}  # pixels of a step's result for each LR pixel, along one side
+    per_pixel = 0
+    for step in trace(meta_network(options, scale=scale)):
+        layer = _layer(step)
+        resolution[step] = max((resolution[source] for source in step.inputs), default=1) * _factor(layer)
+        if isinstance(layer, nn.Conv2d):
+            per_pixel += layer.weight.numel() * resolution[step] ** 2
+    return per_pixel * OUTPUT_PIXELS // scale**2  # without remainder: 1280 * 720 is a multiple of 4, 9 and 16
+
+
+def receptive_radius(network: Network) -> int:
+    """How many LR pixels around its own an SR pixel depends on, at most, along each axis; interpolation
+    included.
+
+    LR pixels farther away change nothing, once the network is in `eval` mode.
+
+    >>> from srlab.networks import build_network, preset
+    >>> receptive_radius(build_network(preset("edsr/baseline", scale=2), scale=2))
+    36
+    """
+    steps = trace(network)
+    radius = {
+        step: 0 for step in steps
+    }  # how far what follows looks into a step's result, in that result's pixels
+    for step in reversed(steps):
+        needed = _radius_before(_layer(step), radius[step])
+        for source in step.inputs:
+            radius[source] = max(needed, radius[source])
+    return max(radius[step] for step in steps if step.kind == "input")
+
+
+def _layer(step: Step) -> nn.Module | None:
+    """The layer that a step runs, or None where it is only pointwise; what is unknown is an error."""
+    layer = step.module
+    if layer is None:
+        if step.kind != "function" or step.function in POINTWISE_FUNCTIONS:
+            return None
+    elif isinstance(layer, nn.Conv2d):
+        if layer.stride == (1, 1):
+            return layer
+    elif isinstance(layer, (nn.PixelShuffle, Enlarge, *POINTWISE)):
+        return layer
+    raise TypeError(f"srlab.networks.complexity does not know {layer or step.name}: say there what it does")
+
+
+def _factor(layer: nn.Module | None) -> int:
+    """How many times larger a layer makes each side."""
+    if isinstance(layer, nn.PixelShuffle):
+        return layer.upscale_factor
+    return layer.scale if isinstance(layer, Enlarge) else 1
+
+
+def _radius_before(layer: nn.Module | None, radius: int) -> int:
+    """How far a layer looks into its input for what is `radius` around a pixel of its output."""
+    if isinstance(layer, nn.Conv2d):
+        (size, _), (dilation, _) = layer.kernel_size, layer.dilation
+        return radius + dilation * (size // 2)
+    inside = -(-radius // _factor(layer))  # the farthest of s pixels that share one pixel of the input
+    return inside + (INTERPOLATION_RADIUS[layer.kind] if isinstance(layer, Enlarge) else 0)

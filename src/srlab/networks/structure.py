@@ -1,0 +1,58 @@
+"""A network as the list of its steps, read off it by `torch.fx`: counts and drawings follow the code."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from torch import fx, nn
+
+KINDS: dict[str, Literal["input", "module", "function", "constant", "output"]] = {
+    "placeholder": "input",
+    "call_module": "module",
+    "call_function": "function",
+    "call_method": "function",
+    "get_attr": "constant",
+    "output": "output",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One step: a module that runs, a function (of `operator` or torch), or the input, a constant, the
+    output.
+
+    `inputs` are the steps whose results it takes, in the order in which it takes them.
+    """
+
+    kind: Literal["input", "module", "function", "constant", "output"]
+    name: str
+    inputs: tuple["Step", ...]
+    module: nn.Module | None = None
+    function: Any = None
+    index: int | None = None  # which part of its input, where it only takes one apart
+
+
+def trace(network: nn.Module, *, is_box: Callable[[nn.Module], bool] = lambda _: False) -> tuple[Step, ...]:
+    """The steps in the order they happen, from the input to the output.
+
+    A module is one step if it has none inside it, or if it is a box; other modules are opened. The network
+    is run on nothing, so weights and sizes do not matter.
+    """
+
+    class Tracer(fx.Tracer):
+        def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:  # noqa: ARG002 - fx's names
+            return is_box(m) or not any(True for _ in m.children())
+
+    steps: dict[fx.Node, Step] = {}
+    for node in Tracer().trace(network).nodes:
+        kind = KINDS[node.op]
+        arguments = node.args[1:]
+        steps[node] = Step(
+            kind=kind,
+            name=str(node.target),
+            inputs=tuple(steps[source] for source in node.all_input_nodes),
+            module=network.get_submodule(str(node.target)) if kind == "module" else None,
+            function=node.target if kind == "function" else None,
+            index=arguments[0] if len(arguments) == 1 and isinstance(arguments[0], int) else None,
+        )
+    return tuple(steps.values())
