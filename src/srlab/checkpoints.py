@@ -28,6 +28,7 @@ import srlab
 from srlab.errors import UserError
 from srlab.networks import Network, NetworkOptions, build_network, options_from_dict, options_to_dict
 from srlab.store import write_atomically
+from srlab.study import Variant
 
 CHECKPOINT_FORMAT = 1
 WEIGHTS_FORMAT = 1
@@ -38,7 +39,7 @@ WEIGHTS_KEY = "srlab"  # in the metadata of weights.safetensors
 
 
 def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
-    """Write tensors, numbers, strings, and dicts and lists of them; at any moment `path` is whole, old or new.
+    """Write tensors, numbers, strings, and dicts and lists of them; `path` is never half a file.
 
     Raises:
         OSError: the disk is full or read-only; `path` is as it was.
@@ -163,7 +164,7 @@ def load_weights(path: Path) -> LoadedWeights:
         raise UserError(f"{path} is no weights file of srlab: {_explain(path, error)}") from error
     if not is_finite(tensors):
         raise UserError(f"{path} holds weights that are not finite; pictures made with them would be black")
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         network = build_network(options, scale=scale)
     network.load_state_dict(tensors, strict=True)
     return LoadedWeights(
@@ -197,6 +198,7 @@ def _read_description(
         raise UserError(f"{path} is for color {color!r:.40}; rgb or luma was expected")
     try:
         options = options_from_dict(values["network"])
+        Variant(name=variant, network=options)  # the name is printed: letters, digits and a few signs
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(
             f"{path} describes a network that srlab does not know: {_first_line(error)}"
@@ -220,14 +222,25 @@ def _check_shapes(
         raise UserError(f"{path} describes a network that cannot be built: {_first_line(error)}") from error
     if network.color != color:
         raise UserError(f"{path} says that it is for {color}, but its network works on {network.color}")
-    found = {
-        name: torch.empty(shape, dtype=_DTYPES.get(dtype, torch.bool), device="meta")
-        for name, (shape, dtype) in shapes.items()
-    }
+    try:
+        found = {
+            name: torch.empty(shape, dtype=_DTYPES[dtype], device="meta")
+            for name, (shape, dtype) in shapes.items()
+        }
+    except (KeyError, RuntimeError, TypeError, OverflowError) as error:
+        raise UserError(f"{path} holds tensors that no network of srlab has: {_first_line(error)}") from error
     require_same_tensors(found, network.state_dict(), what=str(path))
 
 
-_DTYPES = {"F32": torch.float32, "I64": torch.int64}  # all that a network of srlab holds
+_DTYPES = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "U8": torch.uint8,
+}
 
 
 @contextmanager

@@ -124,11 +124,10 @@ def train(
                 values = {f"train/{name}": value for name, value in losses.items()}
                 values |= {"train/learning_rate": learning_rate, "train/seconds": at.seconds}
                 at.loss = losses["loss"]
-                if not all(map(math.isfinite, losses.values())):
+                sound = all(map(math.isfinite, losses.values()))
+                if not sound or ((validates or saves) and not is_finite(trained(network, update))):
                     monitor.values(at.step, values)
-                    return diverge(
-                        at, f"the loss was not finite between steps {at.step - window + 1} and {at.step}"
-                    )
+                    return diverge(at, first_step=at.step - window + 1, what="weights" if sound else "loss")
                 if validates:
                     with undisturbed(network):
                         scores = validate(network) if validate else {}
@@ -144,10 +143,7 @@ def train(
                 if is_last:
                     monitor.end()
                 at.logs = monitor.sync()
-                state = snapshot(at, run, network, update, precision=precision)
-                if not is_finite(state):
-                    return diverge(at, f"a weight or a moment of Adam was not finite at step {at.step}")
-                save_checkpoint(checkpoint, state)
+                save_checkpoint(checkpoint, snapshot(at, run, network, update, precision=precision))
 
             if logs or time.monotonic() - reported >= REPORT_SECONDS:
                 report(at.progress(protocol.num_steps))
@@ -202,9 +198,10 @@ def finish(run: Run, network: Network, folder: Path, at: Position) -> Outcome:
     return Outcome(status="finished", step=at.step, seconds=at.seconds, loss=at.loss, reason=None)
 
 
-def diverge(at: Position, reason: str) -> Outcome:
+def diverge(at: Position, *, first_step: int, what: str) -> Outcome:
     """The end of a run that is beyond help; its last checkpoint, from before, stays."""
     loss = at.loss if at.loss is not None and math.isfinite(at.loss) else None
+    reason = f"{what} not finite from a step between {first_step} and {at.step} on"
     return Outcome(status="diverged", step=at.step, seconds=at.seconds, loss=loss, reason=reason)
 
 
@@ -215,11 +212,15 @@ def snapshot(
     devices = {parameter.device for parameter in network.parameters() if parameter.device.type == "cuda"}
     return {
         **identity(run, precision=precision),
+        **trained(network, update),
         "position": asdict(at),
-        "network": network.state_dict(),
-        "update": update.state_dict(),
         "generators": [torch.get_rng_state(), *(torch.cuda.get_rng_state(device) for device in devices)],
     }
+
+
+def trained(network: nn.Module, update: Update) -> dict[str, dict[str, Any]]:
+    """What the steps so far have made."""
+    return {"network": network.state_dict(), "update": update.state_dict()}
 
 
 def restore(

@@ -134,6 +134,6 @@ def load_adam(
     found = {
         f"{index}.{name}": moment for index, moments in state.items() for name, moment in moments.items()
     }
-    if found or not state:  # before its first step Adam has no moments
-        require_same_tensors(found, expected if state else {}, what="the checkpoint's optimizer")
+    # Before its first step Adam has no moments.
+    require_same_tensors(found, expected if state else {}, what="the checkpoint's optimizer")
     optimizer.load_state_dict({"state": dict(state), "param_groups": optimizer.state_dict()["param_groups"]})
