@@ -3,8 +3,8 @@
 Run:  python benchmarks/patches.py [--images FOLDER] [--threads 1]
 
 Prints a table: batches as srlab's studies draw them, from photographs that scikit-image ships or a folder of
-your own; median of many batches, after LR has been made. The share is that of a step that takes what
-`--step-ms` says for its row (docs/training.md has measured ones); the aim is 3 % at most.
+your own; median of many batches, after LR has been made. The share is that of a training step on 2 cores,
+bf16 and tuned (benchmarks/train_step.py measures those); the aim is 3 % at most.
 """
 
 import argparse
@@ -18,6 +18,7 @@ import torch
 
 from srlab.data.datasets import SetImage, load_sets
 from srlab.data.patches import Patches
+from srlab.errors import UserError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +105,11 @@ def main() -> None:
     )
     print(f"{'batch of':22}{'patches':>12}{'LR once':>10}{'a batch':>10}{'patches/s':>11}{'of a step':>11}")
     for row in ROWS:
-        prepared, batch = measure(row, images, repeats=options.repeats)
+        try:
+            prepared, batch = measure(row, images, repeats=options.repeats)
+        except UserError as error:
+            print(f"{row.name:22}{error}")
+            continue
         size = f"{row.batch_size} x {row.lr_patch_size * row.scale}px"
         share = f"{100 * batch / row.step_milliseconds:.1f} %"
         speed = 1000 * row.batch_size / batch

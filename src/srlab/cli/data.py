@@ -1,1 +1,136 @@
-"""``srlab data``."""
+"""``srlab data list | get | add``: the data sets that are known by name."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from srlab.cli import app
+from srlab.cli.output import messages, print_json, results
+
+if TYPE_CHECKING:
+    from srlab.data.download import Progress
+
+data = typer.Typer(
+    name="data",
+    help="The data sets that are known by name: which there are, fetching one, adding a copy you have.",
+    no_args_is_help=True,
+)
+app.add_typer(data)
+
+
+@data.command("list")
+def list_sets(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+) -> None:
+    """List the data sets, whether they are there, where, and under which terms."""
+    from srlab.data.catalogue import CATALOGUE, data_folder
+
+    rows = [_describe(name) for name in CATALOGUE]
+    if as_json:
+        print_json({"folder": str(data_folder()), "sets": rows})
+        return
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for column in ("set", "images", "there", "download", "what", "terms"):
+        table.add_column(column, justify="right" if column == "images" else "left", no_wrap=column == "set")
+    for row in rows:
+        table.add_row(
+            row["name"],
+            str(row["images"]),
+            "yes" if row["present"] else "no",
+            _size(row),
+            row["about"],
+            row["terms"],
+        )
+    results.print(table)
+    messages.print(f"They lie in {data_folder()} ($SRLAB_DATA chooses another folder).", markup=False)
+
+
+@data.command()
+def get(name: Annotated[str, typer.Argument(help="A set of `srlab data list`.")]) -> None:
+    """Fetch a data set; the same command goes on where it was broken off."""
+    from srlab.data.library import get as fetch
+
+    with _bar(name) as progress:
+        folders = fetch(name, report=_say, progress=progress)
+    for folder in folders:
+        results.print(str(folder), markup=False, soft_wrap=True)
+
+
+@data.command()
+def add(
+    name: Annotated[str, typer.Argument(help="The set that the folder holds.")],
+    folder: Annotated[Path, typer.Argument(help="A folder with its pictures; it is copied.")],
+) -> None:
+    """Copy a data set that you have to where srlab looks for it."""
+    from srlab.data.library import add as copy
+
+    results.print(str(copy(name, folder, report=_say)), markup=False, soft_wrap=True)
+
+
+def _say(text: str) -> None:
+    messages.print(text, markup=False, soft_wrap=True)
+
+
+def _describe(name: str) -> dict[str, Any]:
+    from srlab.data.catalogue import CATALOGUE, is_present, set_folder
+
+    known = CATALOGUE[name]
+    first = known.mirrors[0] if known.mirrors else None
+    has_folder = not known.parts and name != "sample"
+    return {
+        "name": name,
+        "about": known.about,
+        "images": known.num_images,
+        "present": is_present(name),
+        "folder": str(set_folder(name)) if has_folder else None,
+        "parts": list(known.parts),
+        "terms": known.terms,
+        "homepage": known.homepage,
+        "download_bytes": first.size if first else None,
+        "checksum": first.checksum if first else None,
+        "urls": [mirror.url for mirror in known.mirrors],
+    }
+
+
+def _size(row: dict[str, Any]) -> str:
+    if row["parts"]:
+        return "its parts"
+    if not row["urls"]:
+        return "none needed" if row["present"] else "on request"
+    size = row["download_bytes"]
+    return (
+        "size unknown" if size is None else f"{size / 1e6:,.1f} MB" if size < 1e8 else f"{size / 1e9:.2f} GB"
+    )
+
+
+@contextmanager
+def _bar(name: str) -> Iterator["Progress"]:
+    """A progress bar on standard error, from the first byte to the last."""
+    from rich.progress import BarColumn, DownloadColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import Progress as Bar
+
+    columns = (
+        "{task.description}",
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    bar = Bar(*columns, console=messages, transient=True)
+    task = bar.add_task(name, total=None)
+
+    def progress(done: int, total: int | None) -> None:
+        if not bar.live.is_started:
+            bar.start()
+        bar.update(task, completed=done, total=total)
+
+    try:
+        yield progress
+    finally:
+        if bar.live.is_started:
+            bar.stop()

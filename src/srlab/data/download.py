@@ -44,7 +44,11 @@ class Patience:
 
 
 class DownloadError(UserError):
-    """This address cannot give the file; another one may."""
+    """This address cannot give the file; another one may. `why` is the message without the address."""
+
+    def __init__(self, url: str, why: str) -> None:
+        super().__init__(f"{url}: {why}")
+        self.why = why
 
 
 class _TryAgainError(Exception):
@@ -85,7 +89,7 @@ def download(
             sha256, problem = _verify(part, checksum)
     if problem:
         _forget(part)
-        raise DownloadError(f"{url}: {problem}; the file was thrown away")
+        raise DownloadError(url, f"{problem}; the file was thrown away")
     part.replace(path)
     _forget(part)
     return sha256
@@ -113,7 +117,7 @@ def _receive(
         except (httpx.TransportError, httpx.TooManyRedirects) as error:
             why = str(error) or type(error).__name__
         except httpx.InvalidURL as error:
-            raise DownloadError(f"{url} is no address: {error}") from error
+            raise DownloadError(url, f"this is no address ({error})") from error
         except _TryAgainError as again:
             why = str(again)
             if again.from_scratch:
@@ -123,10 +127,8 @@ def _receive(
         furthest = max(furthest, _size(part))
         pieces += 1
         if failures >= patience.attempts:
-            raise DownloadError(
-                f"{url}: {why}, {failures} times in a row, after {furthest:,} bytes; try again later, "
-                "it will go on there"
-            )
+            kept = f"; the same command goes on after the {furthest:,} bytes that came" if furthest else ""
+            raise DownloadError(url, f"{why}, {failures} times in a row{kept}")
         time.sleep(patience.pause * 2 ** max(failures - 1, 0))
 
 
@@ -153,9 +155,9 @@ def _transfer(
         if response.status_code in _PASSING:
             raise _TryAgainError(f"the server answered {response.status_code} {response.reason_phrase}")
         if response.status_code not in (200, 206):
-            raise DownloadError(f"{url}: the server answered {response.status_code} {response.reason_phrase}")
+            raise DownloadError(url, f"the server answered {response.status_code} {response.reason_phrase}")
         if response.headers.get("Content-Type", "").lower().startswith("text/html"):
-            raise DownloadError(f"{url}: the server sent a web page in place of the file")
+            raise DownloadError(url, "the server sent a web page in place of the file")
         if response.status_code == 206:
             _check_continuation(response, start=start, state=state)
             total = _total(response)
@@ -219,7 +221,7 @@ def _verify(part: Path, checksum: str | None) -> tuple[str, str]:
 
 @contextmanager
 def _disk_named(path: Path) -> Iterator[None]:
-    """A full or read-only disk as a `UserError` that names the file, as Python's own does not when writing."""
+    """A full or read-only disk as a `UserError` that names the file, which Python's own leaves out."""
     try:
         yield
     except OSError as error:

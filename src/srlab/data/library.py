@@ -102,14 +102,14 @@ def _get_from_mirrors(
         try:
             _get_from(mirror, known, folder, archives, report=report, progress=progress, patience=patience)
         except DownloadError as error:
-            problems.append(str(error))
+            problems.append(f"{urlsplit(mirror.url).hostname}: {error.why}")
             report(str(error))
             continue
         shutil.rmtree(archives, ignore_errors=True)
         return
     raise UserError(
-        f"{known.name} could not be fetched: {'; '.join(problems)}. If you have a copy: "
-        f"`srlab data add {known.name} FOLDER`"
+        f"{known.name} could not be fetched ({'; '.join(problems)}); try again later, or add a copy "
+        f"you have with `srlab data add {known.name} FOLDER`"
     )
 
 
@@ -140,7 +140,7 @@ def _get_from(
             images = _checked(known, sorted(files, key=lambda path: path.name), where=mirror.url)
         except UserError as error:
             archive.unlink()
-            raise DownloadError(f"{mirror.url}: {error}") from error
+            raise DownloadError(mirror.url, str(error)) from error
         about = {"url": mirror.url, "sha256": sha256, "verified": verified, "fetched": now()}
         _settle(incoming, folder, images, about)
     report(f"got {known.name}, {len(images)} images: {folder}")
