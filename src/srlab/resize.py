@@ -14,8 +14,10 @@ takes longer (benchmarks/resize.py) and is neither: its bicubic has a = -0.75, o
 another border.
 """
 
+import contextlib
 import math
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -47,8 +49,10 @@ def resize(images: Tensor, *, size: tuple[int, int], border: Border = "replicate
     (height, width), (new_height, new_width) = _sizes(images, size)
     with torch.autocast(images.device.type, enabled=False):
         images = images.to(torch.promote_types(images.dtype, torch.float32)).contiguous()
-        along_h = _blocks(height, new_height, border, images.dtype, images.device)
-        along_w = _blocks(width, new_width, border, images.dtype, images.device)
+        # What is made while a graph is recorded belongs to that graph and must not be cached.
+        blocks = _blocks.__wrapped__ if _is_tracing() or torch.compiler.is_compiling() else _blocks
+        along_h = blocks(height, new_height, border, images.dtype, images.device)
+        along_w = blocks(width, new_width, border, images.dtype, images.device)
         if new_height * width <= height * new_width:  # the cheaper pass first
             return _along_w(_along_h(images, along_h), along_w)
         return _along_h(_along_w(images, along_w), along_h)
@@ -119,13 +123,22 @@ def _rows_uint8(rows: NDArray[np.uint8], new_height: int, border: Border) -> NDA
 
 def _sizes(images: Tensor, size: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
     """H, W and the new H, W as plain ints, also while torch.jit.trace hands out tensors for them."""
-    if not torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
+    if not _is_tracing():
         return (images.shape[-2], images.shape[-1]), _checked(size)
-    with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", torch.jit.TracerWarning
-        )  # the trace holds for this size, as documented
+    with _constant_in_a_trace():
         return (int(images.shape[-2]), int(images.shape[-1])), _checked((int(size[0]), int(size[1])))
+
+
+def _is_tracing() -> bool:
+    return torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+
+
+@contextlib.contextmanager
+def _constant_in_a_trace() -> Iterator[None]:
+    """Without torch's warning that a trace keeps what is computed here as a constant: `resize` says so."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined]
+        yield
 
 
 def _checked(size: tuple[int, int]) -> tuple[int, int]:
@@ -151,7 +164,7 @@ def _blocks(
         start, stop = int(columns.min()), int(columns.max()) + 1
         matrix = np.zeros((len(columns), stop - start))
         np.add.at(matrix, (np.arange(len(columns))[:, None], columns - start), values)
-        with torch.inference_mode(False):  # what is cached must serve training too
+        with torch.inference_mode(False), _constant_in_a_trace():  # what is cached must serve training too
             blocks.append(_Block(start=start, stop=stop, weights=torch.from_numpy(matrix).to(device, dtype)))
     return tuple(blocks)
 
