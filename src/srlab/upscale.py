@@ -20,17 +20,18 @@ import torch
 from torch import Tensor, nn
 
 from srlab.errors import UserError
+from srlab.networks import Network
 from srlab.networks.complexity import receptive_radius
 
 Precision = Literal["fp32", "bf16"]
 Box = tuple[int, int, int, int]  # top, left, bottom, right in LR pixels; bottom and right excluded
 
-_ACTIVATION_BYTES = 1 << 29  # what a tile's largest layer may take, input and output together
+_ACTIVATION_BYTES = 1 << 30  # what a tile's largest layer may take, input and output together
 _SMALLEST_TILE = 8  # below it a tile is nearly all margin, and memory is not what is missing
 
 
 def upscale_tensor(
-    network: nn.Module,
+    network: Network,
     lr: Tensor,
     *,
     tile: int | None = None,
@@ -49,7 +50,7 @@ def upscale_tensor(
     if lr.ndim != 4 or lr.shape[0] != 1 or not lr.is_floating_point():
         raise ValueError(f"lr must be one float image [1, C, H, W]; got {tuple(lr.shape)} of {lr.dtype}")
     _, channels, height, width = lr.shape
-    scale = cast(int, network.scale)
+    scale = network.scale
     sr = torch.empty(1, channels, scale * height, scale * width)
 
     def read(box: Box) -> Tensor:
@@ -65,7 +66,7 @@ def upscale_tensor(
 
 
 def upscale_tiles(
-    network: nn.Module,
+    network: Network,
     read: Callable[[Box], Tensor],
     *,
     size: tuple[int, int],
@@ -131,15 +132,14 @@ def with_margin(box: Box, margin: int, size: tuple[int, int]) -> Box:
     )
 
 
-@torch.no_grad()
-def default_tile(network: nn.Module, *, luma: bool = False) -> int:
+def default_tile(network: Network, *, luma: bool = False) -> int:
     """The side in LR pixels of the tiles that `upscale_tensor` takes by itself: from the network alone.
 
-    As large as half a GiB for the input and output of its largest layer allows (a whole forward needs about
-    three times that), at most 1024; at least 64 and at least the margin, below which most of the work would
-    go into margins.
+    As large as 1 GiB for the input and output of its largest layer allows (measured, the whole forward needs
+    about that much), at most 1024; at least 64 and at least one and a half margins, below which nearly all
+    of the work would go into margins.
     """
-    probe = 16
+    probe = 8
     largest = [probe * probe]
 
     def note(_: nn.Module, inputs: tuple[object, ...], output: object) -> None:
@@ -149,46 +149,29 @@ def default_tile(network: nn.Module, *, luma: bool = False) -> int:
     leaves = [module for module in network.modules() if not any(True for _ in module.children())]
     hooks = [module.register_forward_hook(note) for module in leaves]
     try:
-        weights = {**dict(network.named_parameters()), **dict(network.named_buffers())}
-        on_meta = {name: tensor.detach().to("meta") for name, tensor in weights.items()}
-        lr = torch.empty(1, 1 if luma else 3, probe, probe, device="meta")
-        with _evaluating(network):
-            torch.func.functional_call(
-                _Forward(network, luma), {f"network.{k}": v for k, v in on_meta.items()}, (lr,)
-            )
+        with torch.inference_mode(), _evaluating(network):
+            _forward(network, luma)(torch.zeros(1, 1 if luma else 3, probe, probe, device=device_of(network)))
     finally:
         for hook in hooks:
             hook.remove()
     bytes_per_pixel = 4 * largest[0] / probe**2
     margin = receptive_radius(network)
     side = int((_ACTIVATION_BYTES / bytes_per_pixel) ** 0.5) - 2 * margin
-    return min(1024, max(side // 32 * 32, 64, margin))
+    return min(1024, max(side // 32 * 32, 64, margin + margin // 2))
 
 
-def device_of(network: nn.Module) -> torch.device:
+def device_of(network: Network) -> torch.device:
     """Where the network's tensors are; the CPU for one that has none, as bicubic."""
     first = next(itertools.chain(network.parameters(), network.buffers()), None)
     return torch.device("cpu") if first is None else first.device
 
 
-class _Forward(nn.Module):
-    """The forward that is wanted, as a module: `functional_call` calls nothing else."""
-
-    def __init__(self, network: nn.Module, luma: bool) -> None:
-        super().__init__()
-        self.network = network
-        self.luma = luma
-
-    def forward(self, lr: Tensor) -> Tensor:
-        return _forward(self.network, self.luma)(lr)
-
-
-def _forward(network: nn.Module, luma: bool) -> Callable[[Tensor], Tensor]:
+def _forward(network: Network, luma: bool) -> Callable[[Tensor], Tensor]:
     return cast(Callable[[Tensor], Tensor], network.forward_luma if luma else network)
 
 
 @contextmanager
-def _evaluating(network: nn.Module) -> Iterator[None]:
+def _evaluating(network: Network) -> Iterator[None]:
     """Every module in evaluation mode; afterwards each in the mode that it was in."""
     training = [module for module in network.modules() if module.training]
     for module in training:
@@ -201,7 +184,7 @@ def _evaluating(network: nn.Module) -> Iterator[None]:
 
 
 def _upscale_box(
-    network: nn.Module,
+    network: Network,
     read: Callable[[Box], Tensor],
     box: Box,
     *,
@@ -211,7 +194,7 @@ def _upscale_box(
     precision: Precision,
 ) -> Tensor | None:
     """SR of `box` alone, seen with its margin; None if there is not enough memory."""
-    scale = cast(int, network.scale)
+    scale = network.scale
     device = device_of(network)
     top, left, bottom, right = box
     seen = with_margin(box, margin, size)
