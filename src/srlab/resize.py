@@ -47,7 +47,8 @@ def resize(images: Tensor, *, size: tuple[int, int], border: Border = "replicate
     if not images.is_floating_point():
         raise TypeError(f"resize takes floating-point images, not {images.dtype}; see resize_uint8")
     (height, width), (new_height, new_width) = _sizes(images, size)
-    with torch.autocast(images.device.type, enabled=False):
+    device_type = "cpu" if images.is_meta else images.device.type  # there is no autocast on "meta"
+    with torch.autocast(device_type, enabled=False):
         images = images.to(torch.promote_types(images.dtype, torch.float32)).contiguous()
         # What is made while a graph is recorded belongs to that graph and must not be cached.
         blocks = _blocks.__wrapped__ if _is_tracing() or torch.compiler.is_compiling() else _blocks

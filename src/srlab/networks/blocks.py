@@ -14,10 +14,10 @@ GAUSSIAN_STD = 0.001  # Dong et al., TPAMI 2016, section 4
 class Network(nn.Module):
     """LR [N, C, H, W] in [0, 1] -> SR [N, C, sH, sW], not clamped, for any H and W of at least 1.
 
-    `border` is how many SR pixels along each edge the training loss leaves out: those that padding has
-    reached. `enlarge` makes the image larger before the first convolution, or is None where sub-pixel
-    convolution does it later; `skip`, unless it is None, makes it larger for being added to the output.
-    Tensors are parameters or buffers; nothing else.
+    `border` is how many SR pixels along each edge the training loss leaves out: those that padding has reached.
+    `enlarge` makes the image larger before the first convolution; it is None where sub-pixel convolution does
+    so later. `has_skip` says that the enlarged input is added to the output; `skip` enlarges it, or is None
+    where `enlarge` already has. Tensors are parameters or buffers; nothing else.
     """
 
     color: Color = "rgb"
@@ -29,8 +29,8 @@ class Network(nn.Module):
         self.scale = scale
         self.border = border
         self.enlarge = None if enlargement == "sub_pixel" else Enlarge(enlargement, scale=scale)
-        shared = self.enlarge if skip == enlargement else None
-        self.skip = shared or (Enlarge(skip, scale=scale) if skip else None)
+        self.has_skip = skip is not None
+        self.skip = Enlarge(skip, scale=scale) if skip and skip != enlargement else None
 
     def enlarged(self, lr: Tensor) -> Tensor:
         """What the first convolution sees: `lr`, or [N, C, sH, sW] if it is made larger first."""
@@ -38,9 +38,9 @@ class Network(nn.Module):
 
     def with_skip(self, sr: Tensor, *, lr: Tensor, image: Tensor) -> Tensor:
         """`sr` plus the enlarged `lr` (which is `image` where both are enlarged alike), in fp32 or better."""
-        if self.skip is None:
+        if not self.has_skip:
             return sr
-        return sr + (image if self.skip is self.enlarge else self.skip(lr))
+        return sr + (image if self.skip is None else self.skip(lr))
 
 
 class Enlarge(nn.Module):
@@ -142,6 +142,9 @@ class ResidualBlock(nn.Module):
                 self.residual.add_module(name, layer)
         self.residual_scale = residual_scale
         self.last = make_activation(activation, num_features) if activation_after_add else None
+
+    def extra_repr(self) -> str:
+        return f"residual_scale={self.residual_scale}"
 
     def forward(self, x: Tensor) -> Tensor:
         residual = self.residual(x)

@@ -16,8 +16,8 @@ from srlab.networks.structure import Step, trace
 OUTPUT_PIXELS = 1280 * 720  # of SR; what the published tables count for
 INTERPOLATION_RADIUS = {"bilinear": 1, "bicubic": 2}
 
-# What gives each output pixel from the same pixel of its inputs. Batch normalization does so in `eval` mode; the
-# padding of "valid" convolutions only repeats what is nearer.
+# What gives each output pixel from the same pixel of its inputs. Batch normalization does so in `eval`
+# mode; the padding of "valid" convolutions only repeats what is nearer.
 POINTWISE = (
     nn.ReLU,
     nn.LeakyReLU,

@@ -56,5 +56,6 @@ class Discriminator(nn.Module):
         if (height, width) != (HR_PATCH_SIZE, HR_PATCH_SIZE):
             raise UserError(
                 f"the discriminator judges HR patches of {HR_PATCH_SIZE} x {HR_PATCH_SIZE}, for which its "
-                f"dense layer is made, not of {height} x {width}; take LR patches of 48 at x2, 32 at x3, 24 at x4"
+                f"dense layer is made, not of {height} x {width}; "
+                "take LR patches of 48 at x2, 32 at x3, 24 at x4"
             )

@@ -121,6 +121,6 @@ class EDSR(Network):
         image = self.enlarged(lr)
         shallow = self.head(image if self.mean is None else image - self.mean)
         sr = self.tail(shallow + self.body(shallow))
-        if self.skip is None:
+        if not self.has_skip:
             return sr if self.mean is None else sr + self.mean
         return self.with_skip(sr, lr=lr, image=image)  # which gives the mean back

@@ -113,5 +113,5 @@ class SRResNet(Network):
         sr = self.tail(shallow + self.body(shallow))
         if self.output == "tanh":
             sr = torch.tanh(sr)
-            sr = (sr + 1) / 2 if self.skip is None else sr
+            sr = sr if self.has_skip else (sr + 1) / 2
         return self.with_skip(sr, lr=lr, image=image)

@@ -29,7 +29,7 @@ class Step:
     inputs: tuple["Step", ...]
     module: nn.Module | None = None
     function: Any = None
-    index: int | None = None  # which part of its input, where it only takes one apart
+    number: float | None = None  # what a function adds, multiplies by, ...; which part it takes of its input
 
 
 def trace(network: nn.Module, *, is_box: Callable[[nn.Module], bool] = lambda _: False) -> tuple[Step, ...]:
@@ -46,13 +46,13 @@ def trace(network: nn.Module, *, is_box: Callable[[nn.Module], bool] = lambda _:
     steps: dict[fx.Node, Step] = {}
     for node in Tracer().trace(network).nodes:
         kind = KINDS[node.op]
-        arguments = node.args[1:]
+        numbers = [argument for argument in node.args if isinstance(argument, int | float)]
         steps[node] = Step(
             kind=kind,
             name=str(node.target),
             inputs=tuple(steps[source] for source in node.all_input_nodes),
             module=network.get_submodule(str(node.target)) if kind == "module" else None,
             function=node.target if kind == "function" else None,
-            index=arguments[0] if len(arguments) == 1 and isinstance(arguments[0], int) else None,
+            number=numbers[0] if numbers else None,
         )
     return tuple(steps.values())

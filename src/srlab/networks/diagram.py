@@ -1,0 +1,279 @@
+"""A network as a picture, drawn from its own steps: a changed network changes its picture.
+
+What is repeated is drawn once, with how often; what a block holds is drawn beside it.
+"""
+
+import os
+import re
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from html import escape
+from operator import add, getitem, mul, sub, truediv
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from srlab.errors import UserError
+from srlab.networks import NetworkOptions, meta_network
+from srlab.networks.blocks import Enlarge, Network, Upsampler
+from srlab.networks.luma import MergeYCbCr, SplitYCbCr
+from srlab.networks.structure import Step, trace
+
+OPENED = (Network, Upsampler)  # and plain nn.Sequential: drawn as what they hold
+PARTS_OF_YCBCR = ("Y", "Cb, Cr")
+DPI = 110
+
+# Fill and outline of each kind of box
+COLORS = {
+    "end": ("#1f2937", "#1f2937"),
+    "conv": ("#dbeafe", "#1d4ed8"),
+    "block": ("#ede9fe", "#6d28d9"),
+    "enlarge": ("#dcfce7", "#15803d"),
+    "fixed": ("#fef3c7", "#b45309"),
+    "other": ("#f1f5f9", "#475569"),
+    "sum": ("#ffffff", "#c2410c"),
+}
+SKIP_COLOR = "#c2410c"
+SYMBOLS = {add: "+", sub: "\N{MINUS SIGN}", mul: "\N{MULTIPLICATION SIGN}", truediv: "\N{DIVISION SIGN}"}
+
+
+@dataclass(frozen=True)
+class Box:
+    """One box of the picture; the first of its lines stands out. `module` is what it stands for, if it is one."""
+
+    lines: tuple[str, ...]
+    kind: str
+    count: int = 1
+    module: nn.Module | None = None
+
+
+@dataclass(frozen=True)
+class Arrow:
+    """From box to box, by their places in the picture. A skip passes over the boxes between."""
+
+    source: int
+    target: int
+    label: str
+    is_skip: bool
+
+
+def plot(options: NetworkOptions, path: Path, *, scale: int, title: str) -> None:
+    """Draw the network to `path`, an .svg or .png, whole or not at all.
+
+    Raises `UserError` for another suffix, and where Graphviz is missing.
+    """
+    suffix = check_suffix(path)
+    try:
+        import pygraphviz  # type: ignore[import-untyped]
+    except ImportError as error:
+        raise UserError(
+            f"drawing needs pygraphviz, which brings Graphviz; it cannot be loaded: {error}"
+        ) from None
+    graph = pygraphviz.AGraph(directed=True, strict=False)
+    graph.graph_attr.update(**GRAPH, label=f"<<b>{escape(title)}</b><br/> >", dpi=str(DPI[suffix]))
+    graph.node_attr.update(**BOX)
+    graph.edge_attr.update(**ARROW)
+    _draw(graph, meta_network(options, scale=scale), scale=scale)
+    with _quiet():
+        picture = graph.draw(format=suffix[1:], prog="dot")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".part")
+    try:
+        partial.write_bytes(picture)
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def check_suffix(path: Path) -> str:
+    """The suffix in lower case; `UserError` unless it is one that can be drawn."""
+    suffix = path.suffix.lower()
+    if suffix not in DPI:
+        raise UserError(f"a diagram is an .svg or a .png, not {path.name!r}")
+    return suffix
+
+
+def picture_of(module: nn.Module, *, scale: int | None = None) -> tuple[list[Box], list[Arrow]]:
+    """The boxes of a module in the order in which they run, and the arrows between them.
+
+    `scale` is given for a whole network, whose ends are LR and SR.
+    """
+    steps = trace(
+        module, is_box=lambda inner: not (isinstance(inner, OPENED) or type(inner) is nn.Sequential)
+    )
+    groups = _groups([step for step in steps if step.kind != "constant" and step.function is not getitem])
+    place = {step: i for i, group in enumerate(groups) for step in group}
+    boxes = [_box(group, scale=scale) for group in groups]
+    arrows = []
+    for target, group in enumerate(groups):
+        sources: Counter[tuple[int, str]] = Counter()
+        for step in group[0].inputs:
+            label = ""
+            while step.function is getitem:
+                label = PARTS_OF_YCBCR[int(step.number or 0)]
+                (step,) = step.inputs
+            if step.kind != "constant":
+                sources[place[step], label] += 1
+        for (source, label), count in sources.items():
+            is_skip = boxes[target].kind == "sum" and source != target - 1
+            arrows.append(Arrow(source, target, f"all {count}" if count > 1 else label, is_skip))
+    return boxes, arrows
+
+
+def _groups(steps: Sequence[Step]) -> list[list[Step]]:
+    """The steps, with runs of equal modules put together."""
+    users: dict[Step, set[Step]] = {step: set() for step in steps}
+    for step in steps:
+        for source in step.inputs:
+            if source in users:
+                users[source].add(step)
+    groups: list[list[Step]] = []
+    for step in steps:
+        last = groups[-1][-1] if groups else None
+        if (
+            last is not None
+            and step.module is not None
+            and repr(step.module) == repr(last.module)
+            and step.inputs == (last,)
+            and users[last] - {step} <= users[step]
+        ):
+            groups[-1].append(step)
+        else:
+            groups.append([step])
+    return groups
+
+
+def _box(group: Sequence[Step], *, scale: int | None) -> Box:
+    step = group[0]
+    if step.kind == "input":
+        return Box(
+            ("LR", "3 \N{MULTIPLICATION SIGN} H \N{MULTIPLICATION SIGN} W") if scale else ("in",), "end"
+        )
+    if step.kind == "output":
+        size = f"3 \N{MULTIPLICATION SIGN} {scale}H \N{MULTIPLICATION SIGN} {scale}W"
+        return Box(("SR", size) if scale else ("out",), "end")
+    if step.module is not None:
+        return Box(tuple(_describe(step.module)), _kind(step.module), len(group), step.module)
+    if step.function is torch.cat:
+        return Box(("concatenate",), "sum")
+    if step.function not in SYMBOLS:
+        return Box((getattr(step.function, "__name__", step.name),), "other")
+    symbol = SYMBOLS[step.function]
+    constants = [source.name for source in step.inputs if source.kind == "constant"]
+    operand = constants[0] if constants else "" if step.number is None else f"{step.number:g}"
+    return Box((f"{symbol} {operand}",), "other") if operand else Box((symbol,), "sum")
+
+
+def _describe(module: nn.Module) -> Iterator[str]:
+    """A module in a few words a line."""
+    if isinstance(module, nn.Conv2d):
+        size = "\N{MULTIPLICATION SIGN}".join(str(length) for length in module.kernel_size)
+        valid = ", valid" if module.padding == (0, 0) and module.kernel_size != (1, 1) else ""
+        yield f"conv {size}{valid}"
+        yield f"{module.in_channels} \N{RIGHTWARDS ARROW} {module.out_channels}"
+    elif isinstance(module, nn.Sequential):
+        for layer in module:
+            yield from _describe(layer)
+    elif isinstance(module, nn.PixelShuffle):
+        yield f"pixel shuffle \N{MULTIPLICATION SIGN}{module.upscale_factor}"
+    elif isinstance(module, Enlarge):
+        yield f"{module.kind} \N{MULTIPLICATION SIGN}{module.scale}"
+    elif isinstance(module, nn.LeakyReLU):
+        yield f"LeakyReLU {module.negative_slope:g}"
+    elif isinstance(module, nn.PReLU):
+        slopes = module.num_parameters
+        yield "PReLU, one slope" if slopes == 1 else f"PReLU, {slopes} slopes"
+    elif isinstance(module, nn.BatchNorm2d):
+        yield "batch norm"
+    elif isinstance(module, nn.ReplicationPad2d):
+        yield f"repeat the edge by {module.padding[0]}"
+    elif isinstance(module, SplitYCbCr):
+        yield "RGB to YCbCr"
+    elif isinstance(module, MergeYCbCr):
+        yield "YCbCr to RGB"
+    elif any(True for _ in module.children()):
+        yield re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(module).__name__).lower()
+    else:
+        yield type(module).__name__
+
+
+def _kind(module: nn.Module) -> str:
+    inside = [layer for layer in module.modules() if not any(True for _ in layer.children())]
+    if any(isinstance(layer, nn.PixelShuffle) for layer in inside):
+        return "enlarge"
+    if isinstance(module, Enlarge):
+        return "enlarge"
+    if isinstance(module, nn.Conv2d | nn.Sequential):
+        return "conv"
+    if isinstance(module, nn.ReplicationPad2d | SplitYCbCr | MergeYCbCr):
+        return "fixed"
+    return "block" if len(inside) > 1 else "other"
+
+
+def _draw(graph: Any, network: nn.Module, *, scale: int) -> None:
+    boxes, arrows = picture_of(network, scale=scale)
+    _draw_boxes(graph, boxes, arrows, prefix="")
+    drawn: set[str] = set()
+    for i, box in enumerate(boxes):
+        if box.kind != "block" or box.module is None or repr(box.module) in drawn:
+            continue
+        drawn.add(repr(box.module))
+        inner_boxes, inner_arrows = picture_of(box.module)
+        prefix = f"{i}."
+        cluster = graph.add_subgraph(
+            name=f"cluster_{i}",
+            label=f"<<b>inside each {escape(box.lines[0])}</b>>",
+            style="rounded,dashed",
+            color=COLORS["block"][1],
+            fontcolor=COLORS["block"][1],
+            fontsize="13",
+            margin="14",
+        )
+        _draw_boxes(cluster, inner_boxes, inner_arrows, prefix=prefix)
+
+
+def _draw_boxes(graph: Any, boxes: Sequence[Box], arrows: Sequence[Arrow], *, prefix: str) -> None:
+    for i, box in enumerate(boxes):
+        first, *rest = box.lines
+        times = f"{box.count} \N{MULTIPLICATION SIGN}" if box.count > 1 else ""
+        between = "<br/>" if times and rest else " "
+        head = (times + between + escape(first)).strip()
+        label = "<br/>".join((f"<b>{head}</b>", *map(escape, rest)))
+        fill, outline = COLORS[box.kind]
+        graph.add_node(
+            f"{prefix}{i}",
+            label=f"<{label}>",
+            fillcolor=fill,
+            color=outline,
+            fontcolor="white" if box.kind == "end" else "#111827",
+            peripheries="2" if box.count > 1 else "1",
+            **({"shape": "circle", "margin": "0.02"} if box.lines == ("+",) else {}),
+        )
+    for arrow in arrows:
+        graph.add_edge(
+            f"{prefix}{arrow.source}",
+            f"{prefix}{arrow.target}",
+            label=f" {arrow.label} " if arrow.label else "",
+            color=SKIP_COLOR if arrow.is_skip else "#475569",
+            penwidth="1.6" if arrow.is_skip else "1.2",
+            weight="1" if arrow.is_skip else "20",
+        )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Graphviz's C code writes its worries about the machine's fonts to standard error; keep them from there."""
+    with tempfile.TemporaryFile() as sink:
+        standard_error = os.dup(2)
+        os.dup2(sink.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(standard_error, 2)
+            os.close(standard_error)
