@@ -2,10 +2,11 @@
 
 Needs no torch.
 
-The rule. A variant's seeds are all that the study asks of it. A rate is complete when all of them finished there. The
-complete rate with the highest validation psnr_y, mean over its seeds, is chosen. Only if no rate is complete (a seed
-diverged, failed or is missing at each) are incomplete ones considered: those with the most finished seeds, by the same
-mean. Of equal ones the first in the plan is taken. A variant none of whose runs finished has no choice.
+The rule. A variant's seeds are all that the study asks of it. A rate is complete when all of them finished
+there. The complete rate with the highest validation psnr_y, mean over its seeds, is chosen. Only if no rate
+is complete (a seed diverged, failed or is missing at each) are incomplete ones considered: those with the
+most finished seeds, by the same mean. Of equal ones the first in the plan is taken. A variant none of whose
+runs finished has no choice.
 """
 
 from collections.abc import Iterable, Sequence
@@ -71,8 +72,8 @@ def choose(rates: Sequence[Rate]) -> Rate | None:
 def update_choice(folder: Path) -> dict[str, Any]:
     """Choose again from what the study's folder holds, write ``choice.json`` and return it.
 
-    A choice that is no longer the best is kept in its variant's ``superseded``, with the time; its test scores stay
-    where they are and count no more.
+    A choice that is no longer the best is kept in its variant's ``superseded``, with the time; its test
+    scores stay where they are and count no more.
     """
     runs = read_runs(folder)
     before = load_choice(folder)

@@ -1,7 +1,8 @@
-"""How a study and its runs are written down, and what may change once a run has started: nothing that its numbers need.
+"""How a study and its runs are written down, and what may change once a run has started: nothing that its
+numbers need.
 
-Variants, rates and seeds may be added, and test sets. Another number of threads changes no declaration: a run keeps the
-one that it was declared with.
+Variants, rates and seeds may be added, and test sets. Another number of threads changes no declaration: a
+run keeps the one that it was declared with.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,7 +20,9 @@ FREE_TO_DIFFER = ("threads",)
 
 
 def declare_run(run: Run, *, study: Study, machine: Machine, data: str) -> dict[str, Any]:
-    """What a run is, for ``run.json``: all that its weights and scores depend on. `data` is the images' SHA-256."""
+    """What a run is, for ``run.json``: all that its weights and scores depend on. `data` is the images'
+    SHA-256.
+    """
     return {
         "variant": run.variant.name,
         **_declare_variant(run.variant),
@@ -45,20 +48,28 @@ def _declare_variant(variant: Variant) -> dict[str, Any]:
     return {"network": options_to_dict(variant.network), "objective": asdict(variant.objective)}
 
 
-def check_claims(plan: Plan, *, data: str) -> None:
-    """A `UserError` if anything that was started in the study's folder was declared otherwise than `plan` has it.
+def check_claims(plan: Plan, *, data: str | None) -> None:
+    """A `UserError` if anything that was started in the study's folder was declared otherwise than `plan`
+    has it.
 
     Variants, rates and seeds may be added, and test sets; nothing else may change once a run has started.
+    Without `data` the images are not compared.
     """
+    ignoring = FREE_TO_DIFFER if data is not None else (*FREE_TO_DIFFER, "data")
     for run, _ in plan.runs:
-        declaration = declare_run(run, study=plan.study, machine=plan.machine, data=data)
-        store.check_claim(plan.folder / run.name, declaration, ignoring=FREE_TO_DIFFER)
+        declaration = declare_run(run, study=plan.study, machine=plan.machine, data=data or "")
+        store.check_claim(plan.folder / run.name, declaration, ignoring=ignoring)
     before = _begun(plan.folder)
     if before is None:
         return
-    conditions = store.plain(_declare_conditions(plan.study, machine=plan.machine, data=data))
+    conditions = store.plain(_declare_conditions(plan.study, machine=plan.machine, data=data or ""))
+    conditions = {key: value for key, value in conditions.items() if key not in ignoring}
     changed = store.differences({key: before.get(key) for key in conditions}, conditions)
-    started = {planned["variant"] for planned in before["runs"] if (plan.folder / planned["name"] / store.RUN).exists()}
+    started = {
+        planned["variant"]
+        for planned in before["runs"]
+        if (plan.folder / planned["name"] / store.RUN).exists()
+    }
     for known in before["variants"]:
         for variant in plan.study.variants:
             if variant.name == known["name"] and variant.name in started:
@@ -67,7 +78,8 @@ def check_claims(plan: Plan, *, data: str) -> None:
                 changed += store.differences(found, asked, path=variant.name)
     if changed:
         raise UserError(
-            f"{plan.folder} holds a study that was started with another {store.describe_differences(changed)}; "
+            f"{plan.folder} holds a study that was started with another "
+            f"{store.describe_differences(changed)}; "
             "what was measured under two declarations cannot be compared: give this one another --out"
         )
 
@@ -82,13 +94,24 @@ def _begun(folder: Path) -> dict[str, Any] | None:
 
 
 def declare_study(
-    plan: Plan, *, question: str, data: str, images: Mapping[str, list[dict[str, Any]]], notes: Mapping[str, str]
+    plan: Plan,
+    *,
+    question: str,
+    data: str,
+    images: Mapping[str, list[dict[str, Any]]],
+    notes: Mapping[str, str],
 ) -> dict[str, Any]:
     """``study.json``: what was asked of the study's folder so far, `plan` included.
 
     `images` is the manifest of the data by role, `notes` what is to be said of a test set.
     """
-    before = _begun(plan.folder) or {"variants": [], "runs": [], "images": {"test": []}, "notes": {}, "test": []}
+    before = _begun(plan.folder) or {
+        "variants": [],
+        "runs": [],
+        "images": {"test": []},
+        "notes": {},
+        "test": [],
+    }
     study = plan.study
     variants = [
         {"name": variant.name, **_declare_variant(variant), **_without_time(plan.costs[variant.name])}
@@ -138,8 +161,8 @@ def check_test_sets(folder: Path, tested: Iterable[Mapping[str, Any]]) -> None:
     for name in sorted(set(known) & set(asked)):
         if known[name] != asked[name]:
             raise UserError(
-                f"the test set {name} is not the one that {folder} was scored on: {len(known[name])} images there, "
-                f"{len(asked[name])} here, and not the same pixels; give the study another --out"
+                f"the test set {name} is not the one that {folder} was scored on: {len(known[name])} images "
+                f"there, {len(asked[name])} here, and not the same pixels; give the study another --out"
             )
 
 

@@ -26,6 +26,8 @@ from srlab.training.device import (
 )
 from srlab.training.updates import make_update
 
+ENDED: tuple[Status, ...] = ("finished", "diverged")
+
 _FLOP_PER_MULTIPLY_ADD = 6  # two in the forward pass, four in the backward one
 _MEASURED_FLOP = {"cpu": 12e9, "cuda": 2e12}  # of one measured step at most: well under a second
 
@@ -63,7 +65,7 @@ class Plan:
     @property
     def left(self) -> tuple[Run, ...]:
         """The runs that have not ended."""
-        return tuple(run for run, status in self.runs if status not in ("finished", "diverged"))
+        return tuple(run for run, status in self.runs if status not in ENDED)
 
     def seconds(self, runs: Iterable[Run]) -> float | None:
         """How long training `runs` takes, about; None where a variant was not measured."""
@@ -79,7 +81,9 @@ class Plan:
 def resolve_machine(
     study: Study, *, device: str | None = None, threads: int | None = None, jobs: int = 1
 ) -> Machine:
-    """Device, precision and threads as they will be: a GPU where there is one, threads shared out among `jobs`."""
+    """Device, precision and threads as they will be: a GPU where there is one, threads shared out among
+    `jobs`.
+    """
     if jobs < 1:
         raise UserError(f"--jobs is a whole number of at least 1, not {jobs}")
     if threads is not None and not 1 <= threads <= 1024:
@@ -106,15 +110,21 @@ def _find_device(name: str | None) -> torch.device:
 
 
 def make_plan(study: Study, folder: Path, machine: Machine, *, measure_seconds: float = 0) -> Plan:
-    """The study's runs as `folder` has them; with `measure_seconds`, a step of each variant is timed in about that."""
-    share = measure_seconds / len(study.variants)
-    return Plan(
-        study=study,
-        folder=folder,
-        machine=machine,
-        runs=tuple((run, run_status(folder / run.name)) for run in study.runs()),
-        costs={variant.name: _cost(study, variant, machine, seconds=share) for variant in study.variants},
+    """The study's runs as `folder` has them, and what each variant costs.
+
+    With `measure_seconds`, a training step of each variant that has runs left is timed, in about so many
+    seconds.
+    """
+    runs = tuple((run, run_status(folder / run.name)) for run in study.runs())
+    to_measure = (
+        {run.variant.name for run, status in runs if status not in ENDED} if measure_seconds else set()
     )
+    share = measure_seconds / max(1, len(to_measure))
+    costs = {}
+    for variant in study.variants:
+        seconds = share if variant.name in to_measure else 0
+        costs[variant.name] = _cost(study, variant, machine, seconds=seconds)
+    return Plan(study=study, folder=folder, machine=machine, runs=runs, costs=costs)
 
 
 def _cost(study: Study, variant: Variant, machine: Machine, *, seconds: float) -> Cost:
@@ -129,8 +139,9 @@ def _cost(study: Study, variant: Variant, machine: Machine, *, seconds: float) -
 def measure_step(study: Study, variant: Variant, machine: Machine, *, seconds: float) -> float | None:
     """Seconds that a training step of `variant` takes here, from a few steps on random tensors.
 
-    Where a whole batch would take long, a part of it is timed, at last of one smaller patch, and scaled up. At least two
-    steps are timed after one to warm up, then as many as fit in `seconds`. None for a network without parameters.
+    Where a whole batch would take long, a part of it is timed, at last of one smaller patch, and scaled up.
+    At least two steps are timed after one to warm up, then as many as fit in `seconds`. None for a network
+    without parameters.
     """
     if num_parameters(variant.network, scale=study.scale) == 0:
         return None

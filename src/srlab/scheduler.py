@@ -1,7 +1,7 @@
 """Run many tasks through a `concurrent.futures` executor, so that one failure stops no other.
 
-`InProcess` runs them here, one after another. `Processes` gives each task a new process of its own, several at a time:
-memory is given back after each, and a process that the system kills takes no other task with it.
+`InProcess` runs them here, one after another. `Processes` gives each task a new process of its own, several
+at a time: memory is given back after each, and a process that the system kills takes no other task with it.
 """
 
 import traceback
@@ -25,7 +25,9 @@ Report = Callable[[Any], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """Why a task did not end well. `kind` is ``user`` where the user can set it right, else ``unforeseen``."""
+    """Why a task did not end well. `kind` is ``user`` where the user can set it right, else
+    ``unforeseen``.
+    """
 
     name: str
     kind: Literal["user", "unforeseen"]
@@ -37,7 +39,9 @@ class Failure:
         """What is known from an exception."""
         text = "".join(traceback.format_exception(error))
         if isinstance(error, BrokenProcessPool):
-            reason = "its process died at once, without a word; often the system does that when memory runs out"
+            reason = (
+                "its process died at once, without a word; often the system does that when memory runs out"
+            )
             return cls(name=name, kind="unforeseen", reason=reason, traceback=text)
         if isinstance(error, UserError | OSError):
             return cls(name=name, kind="user", reason=str(error) or type(error).__name__, traceback=text)
@@ -49,7 +53,9 @@ class Failure:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether Python or torch (which says so in words only, on the CPU) could not get the memory it asked for."""
+    """Whether Python or torch (which says so in words only, on the CPU) could not get the memory it asked
+    for.
+    """
     words = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory")
     said = str(error).lower()
     return isinstance(error, MemoryError) or (
@@ -62,30 +68,39 @@ def _first_line(error: BaseException) -> str:
 
 
 class Task(Protocol):
-    """Something with a name that can be called once, here or in another process (so it must pickle)."""
+    """Something with a name that is called once, here or in another process (so it must pickle).
+
+    It returns what went wrong; what it raises is a failure too, but an exception may not survive the way
+    from another process.
+    """
 
     @property
     def name(self) -> str: ...
 
-    def __call__(self) -> object: ...
+    def __call__(self) -> Failure | None: ...
 
 
 def run_all(tasks: Iterable[Task], *, executor: Executor) -> list[Failure]:
-    """Call every task; return what failed, in the order in which it did. One failure does not stop the others.
+    """Call every task; return what failed, in the order in which it did. One failure stops no other.
 
     An interruption (Ctrl-C) does: what is waiting is cancelled, and it goes on to the caller.
     """
-    futures: dict[Future[object], str] = {}
+    futures: dict[Future[Failure | None], str] = {}
     try:
         for task in tasks:
             futures[executor.submit(task)] = task.name
         return [
-            Failure.of(futures[future], error) for future in as_completed(futures) if (error := future.exception())
+            failure for future in as_completed(futures) if (failure := _failure_of(future, futures[future]))
         ]
     except BaseException:
         for future in futures:
             future.cancel()
         raise
+
+
+def _failure_of(future: Future[Failure | None], name: str) -> Failure | None:
+    error = future.exception()
+    return future.result() if error is None else Failure.of(name, error)
 
 
 class InProcess(Executor):
@@ -103,8 +118,9 @@ class InProcess(Executor):
 class Processes(Executor):
     """Each task has a new process of its own, `jobs` of them at a time.
 
-    `report` is called in this process, from another thread, with what a task hands to `send_report`. The processes end
-    with this one, however it ends: each holds one end of a pipe and leaves when the other end is gone.
+    `report` is called in this process, from another thread, with what a task hands to `send_report`. The
+    processes end with this one, however it ends: each holds one end of a pipe and leaves when the other end
+    is gone.
     """
 
     def __init__(self, jobs: int, *, report: Report) -> None:

@@ -1,7 +1,7 @@
 """A study's folder: what is in it is what is known. docs/files.md lists it file by file. Needs no torch.
 
-There is no index and no state machine. Each file is written beside and renamed, so that a reader never sees half of
-one; a run's ``result.json`` is written last, so it exists or the run is not finished.
+There is no index and no state machine. Each file is written beside and renamed, so that a reader never sees
+half of one; a run's ``result.json`` is written last, so it exists or the run is not finished.
 """
 
 import hashlib
@@ -38,8 +38,8 @@ _PACKAGES = ("srlab", "torch", "numpy", "scipy", "pillow", "opencv-python-headle
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Call `write` on a file beside `path`, then rename it, so that no reader sees half a file.
 
-    The bytes are on the disk before the name is: after a power cut, too, the file is whole or not there. If `write`
-    fails, `path` is as it was and nothing is left beside it.
+    The bytes are on the disk before the name is: after a power cut, too, the file is whole or not there. If
+    `write` fails, `path` is as it was and nothing is left beside it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".part")
@@ -69,7 +69,9 @@ def load_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise UserError(f"{path} is not JSON ({error}); srlab writes it whole, so something else changed it") from error
+        raise UserError(
+            f"{path} is not JSON ({error}); srlab writes it whole, so something else changed it"
+        ) from error
 
 
 def plain(values: Any) -> Any:
@@ -133,7 +135,9 @@ def describe_differences(changed: list[tuple[str, Any, Any]]) -> str:
     >>> describe_differences([("protocol.num_steps", 10, 20)])
     'protocol.num_steps (10 there, 20 asked for)'
     """
-    return ", ".join(f"{name} ({_short(found)} there, {_short(asked)} asked for)" for name, found, asked in changed)
+    return ", ".join(
+        f"{name} ({_short(found)} there, {_short(asked)} asked for)" for name, found, asked in changed
+    )
 
 
 def _short(value: Any) -> str:
@@ -171,7 +175,8 @@ def claim(folder: Path, declaration: Mapping[str, Any], *, ignoring: tuple[str, 
 
 @contextmanager
 def locked(path: Path, *, busy: str, timeout: float = 0) -> Iterator[None]:
-    """Hold the lock file `path`; a `UserError` that says `busy` if another process holds it for `timeout` seconds.
+    """Hold the lock file `path`; a `UserError` that says `busy` if another process holds it for `timeout`
+    seconds.
 
     The system lets go of it when the process ends, however it ends.
     """
@@ -188,7 +193,9 @@ def locked(path: Path, *, busy: str, timeout: float = 0) -> Iterator[None]:
 
 
 def provenance(*, device: str, threads: int) -> dict[str, Any]:
-    """Where and with what a run was made: code, versions, machine. The host's name is left out: runs are shared."""
+    """Where and with what a run was made: code, versions, machine. The host's name is left out: runs are
+    shared.
+    """
     return {
         "started": now(),
         "ended": None,
@@ -211,14 +218,17 @@ def _version(package: str) -> str | None:
 
 
 def git_state(folder: Path) -> dict[str, Any] | None:
-    """Commit of the checkout that `folder` is tracked in, and whether tracked files differ from it; None elsewhere."""
+    """Commit of the checkout that `folder` is tracked in, and whether tracked files differ from it; None
+    elsewhere.
+    """
 
     def git(*words: str) -> str:
         command = ["git", "-C", str(folder), *words]
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
 
     try:
-        # An installed srlab may lie below someone else's checkout (its virtual environment): not our commit then.
+        # An installed srlab may lie below someone else's checkout (its virtual environment): not our commit
+        # then.
         git("ls-files", "--error-unmatch", "__init__.py")
         return {
             "commit": git("rev-parse", "HEAD"),

@@ -5,12 +5,12 @@ Values only: nothing here trains, reads or writes.
 
 import math
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from srlab.errors import UserError
-from srlab.networks import NetworkOptions
+from srlab.networks import NetworkOptions, preset, with_options
 from srlab.objectives import PixelObjective
 from srlab.protocol import EvaluationProtocol
 
@@ -22,10 +22,11 @@ Precision = Literal["auto", "fp32", "bf16"]
 class TrainingProtocol:
     """What all runs of a study share.
 
-    `schedule` is the learning rate over the run: ``constant``; ``step``, halved after each fraction of `num_steps` named
-    in `halve_at`; or ``cosine``, from the full rate to zero at the last step. `gradient_clip_norm` bounds the norm of
-    the whole gradient. `precision` ``auto`` is bf16 autocast where the device computes in bf16 and fp32 elsewhere.
-    `jpeg_noise` compresses half of the LR patches as JPEG of quality 50 to 95.
+    `schedule` is the learning rate over the run: ``constant``; ``step``, halved after each fraction of
+    `num_steps` named in `halve_at`; or ``cosine``, from the full rate to zero at the last step.
+    `gradient_clip_norm` bounds the norm of the whole gradient. `precision` ``auto`` is bf16 autocast where
+    the device computes in bf16 and fp32 elsewhere. `jpeg_noise` compresses half of the LR patches as JPEG
+    of quality 50 to 95.
     """
 
     num_steps: int
@@ -55,11 +56,15 @@ class TrainingProtocol:
         if not all(0 < fraction < 1 for fraction in self.halve_at):
             raise UserError(f"halve_at holds fractions of the run, between 0 and 1; got {self.halve_at}")
         if self.precision not in get_args(Precision):
-            raise UserError(f"the precision is one of {', '.join(get_args(Precision))}, not {self.precision!r}")
+            raise UserError(
+                f"the precision is one of {', '.join(get_args(Precision))}, not {self.precision!r}"
+            )
         if self.gradient_clip_norm is not None and not self.gradient_clip_norm > 0:
             raise UserError(f"gradient_clip_norm must be positive, not {self.gradient_clip_norm!r}")
         if not self.adam_eps > 0 or not all(0 <= beta < 1 for beta in self.adam_betas):
-            raise UserError(f"Adam wants eps > 0 and betas in [0, 1); got {self.adam_eps} and {self.adam_betas}")
+            raise UserError(
+                f"Adam wants eps > 0 and betas in [0, 1); got {self.adam_eps} and {self.adam_betas}"
+            )
 
     @property
     def validation_interval(self) -> int:
@@ -78,13 +83,13 @@ class Variant:
 
     name: str
     network: NetworkOptions
-    objective: PixelObjective = PixelObjective()
+    objective: PixelObjective = field(default_factory=PixelObjective)
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*(/[A-Za-z0-9_][A-Za-z0-9_.+-]*)?", self.name):
             raise UserError(
-                f"{self.name!r} cannot name a variant: it becomes a folder, so use letters, digits, '_', '-', '.', "
-                "'+' and at most one '/'"
+                f"{self.name!r} cannot name a variant: it becomes a folder, so use letters, digits, '_', '-', "
+                "'.', '+' and at most one '/'"
             )
 
 
@@ -117,7 +122,7 @@ class Study:
     learning_rates: tuple[float, ...]
     protocol: TrainingProtocol
     seeds: tuple[int, ...] = (0,)
-    evaluation: EvaluationProtocol = EvaluationProtocol()
+    evaluation: EvaluationProtocol = field(default_factory=EvaluationProtocol)
     train: tuple[str, ...]
     validate: tuple[str, ...] = ()
     test: tuple[str, ...]
@@ -138,9 +143,13 @@ class Study:
             if len(set(numbers)) < len(numbers):
                 raise UserError(f"study {self.name!r} names a {what} twice: {numbers}")
         if not all(0 < rate < math.inf for rate in self.learning_rates):
-            raise UserError(f"a learning rate is a positive number; study {self.name!r} has {self.learning_rates}")
+            raise UserError(
+                f"a learning rate is a positive number; study {self.name!r} has {self.learning_rates}"
+            )
         if not all(isinstance(seed, int) and 0 <= seed < 2**32 for seed in self.seeds):
-            raise UserError(f"a seed is a whole number from 0 to 2**32 - 1; study {self.name!r} has {self.seeds}")
+            raise UserError(
+                f"a seed is a whole number from 0 to 2**32 - 1; study {self.name!r} has {self.seeds}"
+            )
         self._check_variants()
 
     def _check_variants(self) -> None:
@@ -148,8 +157,8 @@ class Study:
         for variant in self.variants:
             if variant.name == "bicubic":
                 raise UserError(
-                    f"study {self.name!r} has a variant named bicubic; bicubic stands in every leaderboard anyway and "
-                    "has nothing to train, so give the variant another name or leave it out"
+                    f"study {self.name!r} has a variant named bicubic; bicubic stands in every leaderboard "
+                    "anyway and has nothing to train, so give the variant another name or leave it out"
                 )
             folder = variant.name.replace("/", "-")
             for key, what in (
@@ -163,8 +172,31 @@ class Study:
                     )
                 first[key] = variant.name
 
+    def with_variants(self, names: Sequence[str]) -> "Study":
+        """The study with only the variants named; ``vanilla`` is short for the one variant that ends in
+        ``/vanilla``.
+        """
+        chosen = [self._find_variant(name) for name in dict.fromkeys(names)]
+        return replace(self, variants=tuple(dict.fromkeys(chosen)))
+
+    def _find_variant(self, name: str) -> Variant:
+        by_name = {variant.name: variant for variant in self.variants}
+        if name in by_name:
+            return by_name[name]
+        short = [variant for variant in self.variants if variant.name.rpartition("/")[2] == name]
+        if len(short) == 1:
+            return short[0]
+        if short:
+            raise UserError(
+                f"study {self.name!r} has more than one variant {name!r}: "
+                f"{', '.join(found.name for found in short)}; write the one you mean in full"
+            )
+        raise UserError(f"study {self.name!r} has no variant {name!r}; it has {', '.join(by_name)}")
+
     def runs(self) -> Iterator[Run]:
-        """Every run of the study: all variants at the first rate and seed, then the other rates, then the seeds."""
+        """Every run of the study: all variants at the first rate and seed, then the other rates, then the
+        seeds.
+        """
         for seed in self.seeds:
             for learning_rate in self.learning_rates:
                 for variant in self.variants:
@@ -175,3 +207,37 @@ class Study:
                         seed=seed,
                         protocol=self.protocol,
                     )
+
+
+def one_run(
+    variant: str,
+    *,
+    scale: int,
+    learning_rate: float,
+    seed: int = 0,
+    num_steps: int,
+    loss: str = "l1",
+    changes: Mapping[str, str],
+    train: tuple[str, ...],
+    test: tuple[str, ...],
+) -> Study:
+    """A study of one run: a named variant, with some options changed, at one rate and seed.
+
+    The changes become part of the variant's name.
+    """
+    network = preset(variant, scale=scale)
+    if changes:
+        network = with_options(network, changes)
+    name = "+".join(
+        [variant, *(re.sub(r"[^A-Za-z0-9_.]+", "-", f"{key}-{value}") for key, value in changes.items())]
+    )
+    return Study(
+        name=f"train-{name.replace('/', '-')}-x{scale}",
+        scale=scale,
+        variants=(Variant(name=name, network=network, objective=PixelObjective(loss=loss)),),  # type: ignore[arg-type]  # it checks
+        learning_rates=(learning_rate,),
+        protocol=TrainingProtocol(num_steps=num_steps),
+        seeds=(seed,),
+        train=train,
+        test=test,
+    )

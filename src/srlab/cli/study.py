@@ -1,1 +1,349 @@
-"""``srlab study``."""
+"""``srlab study``, ``srlab train`` and ``srlab leaderboard``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from srlab.cli import app
+from srlab.cli.output import messages, print_json, results
+
+if TYPE_CHECKING:
+    from srlab.leaderboard import Leaderboard
+    from srlab.planning import Machine, Plan
+    from srlab.studies import StudyFile
+    from srlab.study import Study
+
+MEASURE_SECONDS = 8.0
+
+Train = Annotated[
+    str | None, typer.Option("--train", help="Training data: names or folders, comma separated.")
+]
+Validate = Annotated[
+    str | None,
+    typer.Option("--validate", help="Validation data. Without any, every tenth training image is held out."),
+]
+Test = Annotated[str | None, typer.Option("--test", help="Test data: names or folders, comma separated.")]
+Steps = Annotated[int | None, typer.Option("--steps", min=1, help="Training steps of each run.")]
+BatchSize = Annotated[int | None, typer.Option("--batch-size", min=1, help="Patches in a step.")]
+PatchSize = Annotated[
+    int | None, typer.Option("--lr-patch-size", min=1, help="Side of a training patch, in LR pixels.")
+]
+Seeds = Annotated[
+    str | None,
+    typer.Option("--seeds", help="How many (3: seeds 0, 1, 2), or which (0,4; 4, for seed 4 alone)."),
+]
+Out = Annotated[Path | None, typer.Option("--out", help="The study's folder. [default: runs/NAME]")]
+Jobs = Annotated[int, typer.Option("--jobs", min=1, help="Runs at a time, each in a process of its own.")]
+Device = Annotated[
+    str | None, typer.Option("--device", help="cpu, cuda, cuda:1. [default: a GPU if there is one]")
+]
+Precision = Annotated[
+    str | None,
+    typer.Option("--precision", help="auto, fp32 or bf16: what training computes in; scores are fp32."),
+]
+Threads = Annotated[
+    int | None,
+    typer.Option("--threads", min=1, help="Threads of each run. [default: all, shared out among the jobs]"),
+]
+ShowPlan = Annotated[
+    bool, typer.Option("--plan", help="Show what would run and what it costs; start nothing.")
+]
+Estimate = Annotated[
+    bool,
+    typer.Option("--estimate/--no-estimate", help="Time a few steps of each variant to estimate the whole."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+
+
+@app.command()
+def study(
+    name_or_file: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME_OR_FILE",
+            help="smoke, srcnn, vdsr, edsr, rdn, classic, or a Python file that declares STUDY.",
+        ),
+    ],
+    train: Train = None,
+    validate: Validate = None,
+    test: Test = None,
+    steps: Steps = None,
+    batch_size: BatchSize = None,
+    lr_patch_size: PatchSize = None,
+    seeds: Seeds = None,
+    learning_rates: Annotated[
+        str | None, typer.Option("--learning-rates", help="Rates to choose from, comma separated: 1e-3,3e-4.")
+    ] = None,
+    variants: Annotated[
+        str | None,
+        typer.Option("--variants", help="Only these variants, comma separated; vanilla is short enough."),
+    ] = None,
+    out: Out = None,
+    jobs: Jobs = 1,
+    device: Device = None,
+    precision: Precision = None,
+    threads: Threads = None,
+    plan: ShowPlan = False,
+    estimate: Estimate = True,
+    as_json: AsJson = False,
+) -> None:
+    """Train a study's variants under one protocol, choose their learning rates, and show who wins.
+
+    The same command again does what is left. Seeds, rates, variants and test sets may be added; any other
+    change needs another --out.
+    """
+    from dataclasses import replace
+
+    from srlab.cli.parsing import parse_names, parse_rates, parse_seeds
+    from srlab.studies import load_study
+
+    found = load_study(name_or_file)
+    asked = _with_protocol(found.study, steps, batch_size, lr_patch_size, precision)
+    if variants is not None:
+        asked = asked.with_variants(parse_names(variants, option="--variants"))
+    if learning_rates is not None:
+        asked = replace(asked, learning_rates=parse_rates(learning_rates))
+    if seeds is not None:
+        asked = replace(asked, seeds=parse_seeds(seeds))
+    asked = _with_data(asked, train, validate, test)
+    _carry_out(
+        replace(found, study=asked),
+        out or Path("runs") / asked.name,
+        _machine(asked, device, threads, jobs),
+        plan_only=plan,
+        estimate=estimate,
+        as_json=as_json,
+    )
+
+
+@app.command()
+def train(
+    variant: Annotated[str, typer.Argument(help="A variant of `srlab networks`, such as edsr/baseline.")],
+    scale: Annotated[int, typer.Option("--scale", help="Enlargement: 2, 3 or 4.")],
+    train: Annotated[str, typer.Option("--train", help="Training data: names or folders, comma separated.")],
+    test: Annotated[str, typer.Option("--test", help="Test data: names or folders, comma separated.")],
+    validate: Validate = None,
+    learning_rate: Annotated[float, typer.Option("--learning-rate", help="The one rate.")] = 3e-4,
+    loss: Annotated[str, typer.Option("--loss", help="l1, mse or charbonnier.")] = "l1",
+    steps: Annotated[int, typer.Option("--steps", min=1, help="Training steps.")] = 10_000,
+    batch_size: BatchSize = None,
+    lr_patch_size: PatchSize = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="The one seed.")] = 0,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="An option of the network, as key=value; again for more."),
+    ] = None,
+    out: Out = None,
+    device: Device = None,
+    precision: Precision = None,
+    threads: Threads = None,
+    plan: ShowPlan = False,
+    estimate: Estimate = True,
+    as_json: AsJson = False,
+) -> None:
+    """Train one variant: a study of one run, with the study's folder, scores and leaderboard."""
+    from srlab.cli.parsing import parse_changes, parse_names
+    from srlab.studies import StudyFile
+    from srlab.study import one_run
+
+    declared = one_run(
+        variant,
+        scale=scale,
+        learning_rate=learning_rate,
+        seed=seed,
+        num_steps=steps,
+        loss=loss,
+        changes=parse_changes(settings or []),
+        train=parse_names(train, option="--train"),
+        test=parse_names(test, option="--test"),
+    )
+    asked = _with_protocol(declared, None, batch_size, lr_patch_size, precision)
+    asked = _with_data(asked, None, validate, None)
+    _carry_out(
+        StudyFile(study=asked, question=f"How good does {asked.variants[0].name} get at x{scale}?", about=""),
+        out or Path("runs") / asked.name,
+        _machine(asked, device, threads, 1),
+        plan_only=plan,
+        estimate=estimate,
+        as_json=as_json,
+    )
+
+
+@app.command()
+def leaderboard(
+    study_dir: Annotated[
+        Path, typer.Argument(metavar="STUDY_DIR", help="A study's folder, such as runs/smoke.")
+    ],
+    csv: Annotated[
+        Path | None, typer.Option("--csv", help="Write it to this file as CSV, unrounded.")
+    ] = None,
+    markdown: Annotated[
+        Path | None, typer.Option("--markdown", help="Write it to this file as Markdown.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show who wins: means and spread over seeds, per test set, beside bicubic. It is right while runs
+    still go on.
+    """
+    from srlab.leaderboard import leaderboard as standings
+    from srlab.store import write_text
+    from srlab.tables import as_csv, as_dict, as_markdown
+
+    board = standings(study_dir)
+    for path, text in ((csv, as_csv), (markdown, as_markdown)):
+        if path is not None:
+            write_text(path, text(board))
+            messages.print(f"wrote {path}", markup=False, soft_wrap=True)
+    if as_json:
+        print_json(as_dict(board))
+    else:
+        show_leaderboard(board)
+
+
+def _with_protocol(
+    study: "Study",
+    steps: int | None,
+    batch_size: int | None,
+    lr_patch_size: int | None,
+    precision: str | None,
+) -> "Study":
+    from dataclasses import replace
+
+    changes: dict[str, Any] = {
+        "num_steps": steps,
+        "batch_size": batch_size,
+        "lr_patch_size": lr_patch_size,
+        "precision": precision,
+    }
+    given = {name: value for name, value in changes.items() if value is not None}
+    return replace(study, protocol=replace(study.protocol, **given))
+
+
+def _with_data(study: "Study", train: str | None, validate: str | None, test: str | None) -> "Study":
+    from dataclasses import replace
+
+    from srlab.cli.parsing import parse_names
+
+    names: dict[str, Any] = {
+        role: parse_names(text, option=f"--{role}")
+        for role, text in (("train", train), ("validate", validate), ("test", test))
+        if text is not None
+    }
+    if "train" in names and "validate" not in names and study.validate and study.train != names["train"]:
+        names["validate"] = ()  # the study's own validation data go with its own training data
+    return replace(study, **names)
+
+
+def _machine(study: "Study", device: str | None, threads: int | None, jobs: int) -> "Machine":
+    from srlab.planning import resolve_machine
+
+    return resolve_machine(study, device=device, threads=threads, jobs=jobs)
+
+
+def _carry_out(
+    found: "StudyFile", folder: Path, machine: "Machine", *, plan_only: bool, estimate: bool, as_json: bool
+) -> None:
+    from srlab.planning import make_plan
+
+    seconds = MEASURE_SECONDS if estimate else 0
+    if plan_only:
+        from srlab.claims import check_claims
+
+        plan = make_plan(found.study, folder, machine, measure_seconds=seconds)
+        check_claims(plan, data=None)
+        _show_plan(plan, found, as_json=as_json)
+        return
+    from srlab.cli.progress import StudyProgress
+    from srlab.comparison import compare
+
+    try:
+        with StudyProgress(messages) as progress:
+            failures = compare(
+                found.study,
+                folder,
+                machine,
+                question=found.question,
+                announce=progress.announce,
+                report=progress.report,
+                measure_seconds=seconds,
+            )
+    except KeyboardInterrupt:
+        messages.print("\nthe same command goes on where this one stopped", markup=False)
+        raise
+    _finish(folder, failures, as_json=as_json)
+
+
+def _finish(folder: Path, failures: list[Any], *, as_json: bool) -> None:
+    from srlab.leaderboard import leaderboard as standings
+    from srlab.store import write_text
+    from srlab.tables import as_csv, as_dict, as_markdown
+
+    board = standings(folder)
+    write_text(folder / "leaderboard.csv", as_csv(board))
+    write_text(folder / "leaderboard.md", as_markdown(board))
+    written = [folder / "leaderboard.csv", folder / "leaderboard.md", *_write_pictures(folder)]
+    if as_json:
+        failed = [
+            {"run": failure.name, "kind": failure.kind, "reason": failure.reason} for failure in failures
+        ]
+        print_json(
+            {
+                "folder": str(folder),
+                **as_dict(board),
+                "failures": failed,
+                "files": [str(path) for path in written],
+            }
+        )
+    else:
+        show_leaderboard(board)
+        for path in written:
+            results.print(str(path), markup=False, soft_wrap=True)
+    for failure in failures:
+        messages.print(f"srlab: {failure.name} failed: {failure.reason}", markup=False, soft_wrap=True)
+    if failures:
+        messages.print(
+            "the same command tries again what failed; each failure.txt has the details", markup=False
+        )
+        raise typer.Exit(2 if all(failure.kind == "user" for failure in failures) else 1)
+
+
+def _write_pictures(folder: Path) -> list[Path]:
+    from srlab.errors import UserError
+
+    try:
+        from srlab.pictures import write_pictures
+    except ImportError:
+        return []
+    try:
+        return list(write_pictures(folder))
+    except UserError as error:
+        messages.print(f"no pictures: {error}", markup=False, soft_wrap=True)
+        return []
+
+
+def _show_plan(plan: "Plan", found: "StudyFile", *, as_json: bool) -> None:
+    from srlab.cli.plan import plan_as_dict, show_plan
+
+    if as_json:
+        print_json(plan_as_dict(plan, question=found.question))
+    else:
+        show_plan(plan, question=found.question)
+
+
+def show_leaderboard(board: "Leaderboard") -> None:
+    """The standings as a table on standard output, with what must be known to read them."""
+    from rich.table import Table
+
+    from srlab.tables import cells, columns
+
+    results.print(f"{board.name} (x{board.scale}): {board.question}", markup=False, soft_wrap=True)
+    table = Table(box=None, pad_edge=False)
+    for heading in columns(board):
+        is_text = heading in ("variant", "notes")
+        table.add_column(heading, justify="left" if is_text else "right", overflow="fold")
+    for row in cells(board):
+        table.add_row(*row)
+    results.print(table)
+    for remark in board.remarks:
+        results.print(f"- {remark}", markup=False)

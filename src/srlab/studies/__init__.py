@@ -1,4 +1,6 @@
-"""The studies that srlab ships, one file each, and how a study is found: by name, or in a file of your own."""
+"""The studies that srlab ships, one file each, and how a study is found: by name, or in a file of your
+own.
+"""
 
 import importlib
 import importlib.util
@@ -14,7 +16,9 @@ NAMES = ("smoke", "srcnn", "vdsr", "edsr", "rdn", "classic")
 
 @dataclass(frozen=True, kw_only=True)
 class StudyFile:
-    """A study as its file declares it. `question` is the first line of the file's docstring, `about` the rest."""
+    """A study as its file declares it. `question` is the first line of the file's docstring, `about` the
+    rest.
+    """
 
     study: Study
     question: str
@@ -22,15 +26,17 @@ class StudyFile:
 
 
 def load_study(name_or_file: str) -> StudyFile:
-    """The study named, or the one that a Python file declares as ``STUDY``; a `UserError` says what is wrong with it."""
+    """The study named, or the one that a Python file declares as ``STUDY``; a `UserError` says what is
+    wrong with it.
+    """
     if name_or_file in NAMES:
         module = importlib.import_module(f"srlab.studies.{name_or_file}")
         return _study_file(vars(module), where=f"srlab.studies.{name_or_file}")
     path = Path(name_or_file)
     if path.suffix != ".py":
         raise UserError(
-            f"{name_or_file!r} is no study; srlab brings {', '.join(NAMES)}, and a study of your own is a file "
-            "whose name ends in .py"
+            f"{name_or_file!r} is no study; srlab brings {', '.join(NAMES)}, and a study of your own is a "
+            "file whose name ends in .py"
         )
     if not path.is_file():
         raise UserError(f"there is no study file {path}")
@@ -73,7 +79,7 @@ def _study_file(content: dict[str, object], *, where: str) -> StudyFile:
     question, _, about = (doc if isinstance(doc, str) else "").strip().partition("\n")
     if not question.endswith("?"):
         raise UserError(
-            f"{where} does not say what it asks: its first line is a docstring that ends with a question mark, "
-            "such as \"\"\"Does a skip connection help?"
+            f"{where} does not say what it asks: its first line is a docstring that ends with a question "
+            'mark, such as """Does a skip connection help?'
         )
     return StudyFile(study=study, question=question, about=about.strip())

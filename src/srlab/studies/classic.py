@@ -4,11 +4,11 @@ Run:       srlab study classic --train div2k_train --validate div2k_valid --test
 Takes:     not measured in full; `srlab study classic --plan` estimates it for your machine
 Measured:  not yet
 
-Five networks as their papers have them, at x4: SRCNN 9-5-5, VDSR, EDSR's baseline, the small RDN, SRResNet. Their
-papers trained them on other data, with other losses, for other lengths; here all share data, loss, patches, steps and
-schedule, and each takes the best of three rates. SRCNN and VDSR work on luma and are scored as colour pictures, like
-the others. This protocol is nobody's own: it asks for the order, not for the papers' numbers. The bound on the
-gradient is for VDSR, whose twenty layers need it, and holds for all.
+Five networks as their papers have them, at x4: SRCNN 9-5-5, VDSR, EDSR's baseline, the small RDN, SRResNet.
+Their papers trained them on other data, with other losses, for other lengths; here all share data, loss,
+patches, steps and schedule, and each takes the best of three rates. SRCNN and VDSR work on luma and are
+scored as colour pictures, like the others. This protocol is nobody's own: it asks for the order, not for
+the papers' numbers. The bound on the gradient is for VDSR, whose twenty layers need it, and holds for all.
 """
 
 from srlab.networks import preset
@@ -21,7 +21,8 @@ STUDY = Study(
     name="classic",
     scale=4,
     variants=tuple(
-        Variant(name=name, network=preset(name, scale=4), objective=PixelObjective(loss="l1")) for name in NAMES
+        Variant(name=name, network=preset(name, scale=4), objective=PixelObjective(loss="l1"))
+        for name in NAMES
     ),
     learning_rates=(1e-3, 3e-4, 1e-4),
     protocol=TrainingProtocol(

@@ -4,9 +4,10 @@ Run:       srlab study edsr --train div2k_train --validate div2k_valid --test se
 Takes:     not measured in full; `srlab study edsr --plan` estimates it for your machine
 Measured:  not yet
 
-The seed study's six variants, rates and protocol (L1, Adam as Keras has it, batches of 16 LR patches of 24 x 24
-at x4, 10,000 steps). The rate halves at half time whatever its start, where the seed subtracted 5e-5: a twentieth of
-the highest rate, and all of the lowest. The variants are what their names say; three of the seed's were mislabelled.
+The seed study's six variants, rates and protocol (L1, Adam as Keras has it, batches of 16 LR patches of 24
+x 24 at x4, 10,000 steps). The rate halves at half time whatever its start, where the seed subtracted 5e-5:
+a twentieth of the highest rate, and all of the lowest. The variants are what their names say; three of the
+seed's were mislabelled.
 """
 
 from srlab.networks import preset

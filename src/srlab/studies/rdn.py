@@ -4,9 +4,9 @@ Run:       srlab study rdn --train div2k_train --validate div2k_valid --test set
 Takes:     not measured in full; `srlab study rdn --plan` estimates it for your machine
 Measured:  not yet
 
-The seed study's three variants, rates and protocol (L1, Adam as Keras has it, batches of 16 LR patches of 32 x 32
-at x2, half of them compressed as JPEG, 50,000 steps). The seed changed the activation inside the dense blocks and
-left the upsampler's ReLU; two variants more change both.
+The seed study's three variants, rates and protocol (L1, Adam as Keras has it, batches of 16 LR patches of
+32 x 32 at x2, half of them compressed as JPEG, 50,000 steps). The seed changed the activation inside the
+dense blocks and left the upsampler's ReLU; two variants more change both.
 """
 
 from srlab.networks import preset, with_options

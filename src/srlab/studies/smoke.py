@@ -4,8 +4,8 @@ Run:       srlab study smoke
 Takes:     about 3 minutes on 2 cores
 Measured:  every residual variant beats bicubic on the one test image
 
-The seed's six SRCNN variants at x2, on colour photographs that scikit-image ships: it needs no data of its own and
-shows the whole way from the declaration to leaderboard and pictures. One test image proves nothing.
+The seed's six SRCNN variants at x2, on colour photographs that scikit-image ships: it needs no data of its
+own and shows the whole way from the declaration to leaderboard and pictures. One test image proves nothing.
 """
 
 from srlab.networks import preset

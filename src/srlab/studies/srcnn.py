@@ -4,13 +4,13 @@ Run:       srlab study srcnn --train t91 --test set5,set14
 Takes:     not measured in full; `srlab study srcnn --plan` estimates it for your machine
 Measured:  not yet in full
 
-The seed study's six variants, rates and protocol (mean squared error, Adam as Keras has it, batches of 64 LR patches
-of 32 x 32 at x2). One variant more, residual_bicubic, tells the skip from the interpolation under it: vanilla
-corrects a bicubic enlargement, the seed's residual variants a bilinear one.
+The seed study's six variants, rates and protocol (mean squared error, Adam as Keras has it, batches of 64
+LR patches of 32 x 32 at x2). One variant more, residual_bicubic, tells the skip from the interpolation
+under it: vanilla corrects a bicubic enlargement, the seed's residual variants a bilinear one.
 
-The length is the seed's 50 epochs. Its grid of 32-pixel windows every 14 pixels cuts 22,227 patches from the 91
-images; that is 348 batches of 64, and 50 times 348 is 17,400 steps. The patches themselves are drawn at random
-here, at the same size for every variant; no patch is stretched.
+The length is the seed's 50 epochs. Its grid of 32-pixel windows every 14 pixels cuts 22,227 patches from
+the 91 images; that is 348 batches of 64, and 50 times 348 is 17,400 steps. The patches themselves are drawn
+at random here, at the same size for every variant; no patch is stretched.
 """
 
 from srlab.networks import preset

@@ -4,13 +4,14 @@ Run:       srlab study vdsr --train 291 --test set5,set14
 Takes:     not measured in full; `srlab study vdsr --plan` estimates it for your machine
 Measured:  not yet
 
-The seed study's three variants, rates and protocol (mean squared error, Adam as Keras has it, batches of 256 LR
-patches of 32 x 32 at x2). The seed's network adds one channel of residual to all three colours, and its
-pixel-shuffle variant changes the upsampling and, in the code, the number of channels too. Two variants more tell these
-apart: vanilla_rgb and pixel_shuffle_rgb have three channels each.
+The seed study's three variants, rates and protocol (mean squared error, Adam as Keras has it, batches of
+256 LR patches of 32 x 32 at x2). The seed's network adds one channel of residual to all three colours, and
+its pixel-shuffle variant changes the upsampling and, in the code, the number of channels too. Two variants
+more tell these apart: vanilla_rgb and pixel_shuffle_rgb have three channels each.
 
 The length is the seed's 10 epochs. Its grid of 32-pixel windows every 14 pixels cuts 160,827 patches from the
-291 images (22,227 from the 91, 138,600 from BSD's 200); that is 629 batches of 256, and 10 times 629 is 6,290 steps.
+291 images (22,227 from the 91, 138,600 from BSD's 200); that is 629 batches of 256, and 10 times 629 is
+6,290 steps.
 """
 
 from srlab.networks import preset

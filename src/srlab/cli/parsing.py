@@ -1,0 +1,69 @@
+"""Lists as they are written on the command line: ``0,4``, ``1e-3,3e-4``, ``set5,set14``."""
+
+from srlab.errors import UserError
+
+
+def parse_names(text: str, *, option: str) -> tuple[str, ...]:
+    """Names or folders between commas.
+
+    >>> parse_names("set5, ./my photos", option="--test")
+    ('set5', './my photos')
+    """
+    names = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not names:
+        raise UserError(f"{option} names nothing: {text!r}")
+    return names
+
+
+def parse_seeds(text: str) -> tuple[int, ...]:
+    """``3`` is how many: 0, 1, 2. With a comma they are the seeds themselves: ``0,4``, and ``4,`` is seed 4
+    alone.
+
+    >>> parse_seeds("3"), parse_seeds("0,4"), parse_seeds("4,")
+    ((0, 1, 2), (0, 4), (4,))
+    """
+    try:
+        numbers = tuple(int(part) for part in text.split(",") if part.strip())
+    except ValueError:
+        numbers = ()
+    if not numbers or any(number < 0 for number in numbers):
+        raise UserError(f"--seeds is how many (3), or which (0,4 or 4,); got {text!r}")
+    if "," in text:
+        return numbers
+    if not 1 <= numbers[0] <= 1000:
+        raise UserError(
+            f"--seeds {text} asks for {numbers[0]} seeds; 1 to 1000 are possible, and seed {text} is {text},"
+        )
+    return tuple(range(numbers[0]))
+
+
+def parse_rates(text: str) -> tuple[float, ...]:
+    """Learning rates between commas.
+
+    >>> parse_rates("1e-3,0.0003")
+    (0.001, 0.0003)
+    """
+    try:
+        rates = tuple(float(part) for part in text.split(",") if part.strip())
+    except ValueError:
+        rates = ()
+    if not rates or not all(0 < rate < float("inf") for rate in rates):
+        raise UserError(f"--learning-rates are positive numbers such as 1e-3,3e-4; got {text!r}")
+    return rates
+
+
+def parse_changes(settings: list[str]) -> dict[str, str]:
+    """``key=value`` texts as a dict.
+
+    >>> parse_changes(["activation=prelu", "num_blocks=8"])
+    {'activation': 'prelu', 'num_blocks': '8'}
+    """
+    changes: dict[str, str] = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals or not name.strip() or not value.strip():
+            raise UserError(f"--set wants key=value, such as activation=prelu; got {setting!r}")
+        if name.strip() in changes:
+            raise UserError(f"--set names {name.strip()} twice")
+        changes[name.strip()] = value.strip()
+    return changes

@@ -1,0 +1,102 @@
+"""How a plan is shown: what each variant costs, every run and its state, and what the whole takes."""
+
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from srlab.cli.output import results
+from srlab.cli.progress import cost_line, duration
+from srlab.planning import Plan
+
+
+def plan_as_dict(plan: Plan, *, question: str) -> dict[str, Any]:
+    """A plan as JSON has it; what was not measured is null."""
+    from dataclasses import asdict
+
+    study, machine = plan.study, plan.machine
+    return {
+        "study": study.name,
+        "question": question,
+        "folder": str(plan.folder),
+        "scale": study.scale,
+        "protocol": asdict(study.protocol) | {"precision": machine.precision},
+        "evaluation": str(study.evaluation),
+        "machine": asdict(machine),
+        "train": list(study.train),
+        "validate": list(study.validate),
+        "test": list(study.test),
+        "missing_data": missing_data(plan),
+        "variants": [{"name": name, **asdict(cost)} for name, cost in plan.costs.items()],
+        "runs": [
+            {
+                "name": run.name,
+                "variant": run.variant.name,
+                "learning_rate": run.learning_rate,
+                "seed": run.seed,
+                "steps": run.protocol.num_steps,
+                "status": status,
+                "seconds": plan.seconds([run]),
+            }
+            for run, status in plan.runs
+        ],
+        "left": len(plan.left),
+        "seconds": plan.seconds(plan.left),
+    }
+
+
+def show_plan(plan: Plan, *, question: str) -> None:
+    """A plan as tables on standard output."""
+    study = plan.study
+    results.print(f"{study.name} (x{study.scale}): {question}", markup=False, soft_wrap=True)
+    results.print()
+    variants = Table(box=None, pad_edge=False)
+    for heading in ("variant", "parameters", "multiply-adds", "step", "steps", "one run"):
+        variants.add_column(heading, justify="left" if heading == "variant" else "right", overflow="fold")
+    for name, cost in plan.costs.items():
+        step = cost.seconds_per_step
+        variants.add_row(
+            name,
+            f"{cost.parameters:,}" + (f" + {cost.running_statistics:,}" if cost.running_statistics else ""),
+            f"{cost.multiply_adds / 1e9:,.1f} G",
+            "?" if step is None else f"{1000 * step:,.0f} ms",
+            f"{study.protocol.num_steps:,}",
+            duration(None if step is None else step * study.protocol.num_steps),
+        )
+    results.print(variants)
+    results.print()
+    runs = Table(box=None, pad_edge=False)
+    for heading in ("run", "learning rate", "seed", "state"):
+        runs.add_column(
+            heading, justify="right" if heading in ("learning rate", "seed") else "left", overflow="fold"
+        )
+    for run, status in plan.runs:
+        runs.add_row(run.name, f"{run.learning_rate:g}", str(run.seed), status)
+    results.print(runs)
+    results.print()
+    protocol = study.protocol
+    for line in (
+        f"training: batches of {protocol.batch_size} LR patches of {protocol.lr_patch_size} x "
+        f"{protocol.lr_patch_size} from {', '.join(study.train)}",
+        f"validation: {', '.join(study.validate) or 'every tenth training image'}; "
+        f"test: {', '.join(study.test)}",
+        f"scores: {study.evaluation}",
+        "multiply-adds: for an output of 1280 x 720; parameters: trainable + running statistics",
+        "time: of training alone, from a few steps on random patches here; scoring comes on top",
+        *(f"missing data: {problem}" for problem in missing_data(plan)),
+        cost_line(plan),
+    ):
+        results.print(line, markup=False, soft_wrap=True)
+
+
+def missing_data(plan: Plan) -> list[str]:
+    """What of the study's data is not there yet, and how to get it."""
+    from srlab.data.catalogue import CATALOGUE, absent, is_present
+
+    problems = []
+    for name in dict.fromkeys([*plan.study.train, *plan.study.validate, *plan.study.test]):
+        if name in CATALOGUE:
+            problems += [] if is_present(name) else [str(absent(name))]
+        elif not Path(name).expanduser().is_dir():
+            problems.append(f"there is no folder {name}")
+    return problems

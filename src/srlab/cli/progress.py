@@ -1,0 +1,151 @@
+"""What a study shows while it runs: bars on a terminal, now and then a line elsewhere. All on standard
+error.
+"""
+
+import time
+from collections.abc import Sequence
+from threading import Lock
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+
+if TYPE_CHECKING:
+    from srlab.execution import Event
+    from srlab.planning import Plan
+
+LINE_SECONDS = 30  # between two lines of one run where there is no terminal
+
+
+def duration(seconds: float | None) -> str:
+    """A time for people, to two units.
+
+    >>> duration(3725), duration(59.6), duration(None)
+    ('1 h 2 min', '1 min 0 s', '?')
+    """
+    if seconds is None:
+        return "?"
+    whole = round(seconds)
+    for unit, size, smaller, part in (("d", 86400, "h", 3600), ("h", 3600, "min", 60), ("min", 60, "s", 1)):
+        if whole >= size:
+            return f"{whole // size} {unit} {whole % size // part} {smaller}"
+    return f"{whole} s"
+
+
+class StudyProgress:
+    """Bars of the runs at work, with rate and time left, and one of all runs; a context manager.
+
+    `report` may be called from any thread.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._lock = Lock()
+        self._bars = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}", markup=False),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._total: TaskID | None = None
+        self._tasks: dict[str, TaskID] = {}
+        self._begun: dict[str, tuple[float, int]] = {}  # when and at which step we first heard of a run
+        self._shown: dict[str, float] = {}
+        self._ended: set[str] = set()
+        self._runs: set[str] = set()
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    def announce(self, plan: "Plan") -> None:
+        """Say what is about to start, and what it will take."""
+        self._console.print(cost_line(plan), markup=False, soft_wrap=True)
+        self._runs = {run.name for run, _ in plan.runs}
+        self._ended = self._runs - {run.name for run in plan.left}
+        self._total = self._bars.add_task(
+            "all runs", total=len(plan.runs), completed=len(self._ended), note=""
+        )
+
+    def report(self, event: "Event") -> None:
+        """Show what a task does."""
+        with self._lock:
+            if event.phase == "training":
+                self._train(event)
+            elif event.phase == "scoring":
+                self._show(event.name, "scoring", completed=None, total=None)
+            else:
+                self._end(event)
+
+    def _train(self, event: "Event") -> None:
+        if (progress := event.progress) is None:
+            return
+        now = time.monotonic()
+        since, first = self._begun.setdefault(event.name, (now, progress.step))
+        done = progress.step - first
+        note = ""
+        if done and now > since:
+            rate = done / (now - since)
+            note = f"{rate:.1f} steps/s, {duration((progress.num_steps - progress.step) / rate)} left"
+        if progress.psnr_y is not None:
+            note += f", psnr_y {progress.psnr_y:.2f} dB"
+        self._show(event.name, note.removeprefix(", "), completed=progress.step, total=progress.num_steps)
+
+    def _show(self, name: str, note: str, *, completed: int | None, total: int | None) -> None:
+        if not self._console.is_terminal:
+            now = time.monotonic()
+            if completed is not None and now - self._shown.get(name, now - LINE_SECONDS - 1) > LINE_SECONDS:
+                self._shown[name] = now
+                self._console.print(
+                    f"{name}: step {completed} of {total}, {note}", markup=False, soft_wrap=True
+                )
+            return
+        if name not in self._tasks:
+            self._tasks[name] = self._bars.add_task(name, total=total, note=note)
+        self._bars.update(self._tasks[name], completed=completed, total=total, note=note)
+
+    def _end(self, event: "Event") -> None:
+        if (task := self._tasks.pop(event.name, None)) is not None:
+            self._bars.remove_task(task)
+        is_news = event.name not in self._ended and event.name in self._runs
+        if event.phase == "failed" or is_news:
+            reason = f": {event.reason}" if event.reason else ""
+            self._console.print(f"{event.name} {event.phase}{reason}", markup=False, soft_wrap=True)
+        if event.phase != "failed" and is_news:
+            self._ended.add(event.name)
+        if self._total is not None:
+            self._bars.update(self._total, completed=len(self._ended))
+
+
+def cost_line(plan: "Plan") -> str:
+    """How many runs there are and are left, and about how long they train.
+
+    Without a measurement it says so.
+    """
+    runs, left = len(plan.runs), len(plan.left)
+    machine = plan.machine
+    words = f"{plan.study.name}: {_count(runs, 'run')}, {left} left to do"
+    if left:
+        seconds = plan.seconds(plan.left)
+        words += f", about {duration(seconds)} of training" if seconds is not None else ", time not estimated"
+    threads = _count(machine.threads, "thread")
+    jobs = f"{machine.jobs} at a time with {threads} each" if machine.jobs > 1 else threads
+    return f"{words} ({machine.device}, {machine.precision}, {jobs}); it goes to {plan.folder}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def failure_lines(failures: Sequence[tuple[str, str]]) -> list[str]:
+    """One line for each failed run: its name and the reason."""
+    return [f"failed: {name}: {reason}" for name, reason in failures]

@@ -1,0 +1,146 @@
+"""Carry out a study, from its declaration to test scores: the same call again does what is left.
+
+1. the images are read, and everything that was started before is checked against the declaration;
+2. bicubic is scored; each run is trained and scored on the validation images;
+3. each variant's learning rate is chosen by those;
+4. the chosen runs are scored on the test images and keep their pictures.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from pathlib import Path
+
+from srlab import store
+from srlab.choice import load_choice, update_choice
+from srlab.claims import check_claims, check_test_sets, declare_study
+from srlab.data.datasets import ImageSet, Split, manifest, split
+from srlab.execution import (
+    Event,
+    TestTask,
+    TrainingImages,
+    TrainTask,
+    baseline,
+    note_failure,
+    score_validation,
+    training_hash,
+)
+from srlab.planning import Machine, Plan, make_plan
+from srlab.protocol import EvaluationProtocol
+from srlab.records import read_runs, stored_scores
+from srlab.scheduler import Failure, InProcess, Processes, reporting_to, run_all
+from srlab.study import Study
+
+LOCK = "study.lock"
+
+
+def compare(
+    study: Study,
+    folder: Path,
+    machine: Machine,
+    *,
+    question: str,
+    announce: Callable[[Plan], None],
+    report: Callable[[Event], None],
+    measure_seconds: float = 0,
+) -> list[Failure]:
+    """Run what is left of `study` in `folder`; return what failed, which stops nothing else.
+
+    `announce` is called with the plan before anything starts, `report` with what each task does.
+
+    Raises:
+        UserError: the declaration is at odds with what was started in the folder, the data with one
+        another, or another
+            srlab is at work in the folder. Nothing has been started then.
+    """
+    busy = f"another srlab is at work on the study in {folder}; wait for it to end, or choose another --out"
+    with store.locked(folder / LOCK, busy=busy):
+        images = split(train=study.train, validate=study.validate, test=study.test)
+        data = training_hash(images)
+        described = manifest(images)
+        check_claims(make_plan(study, folder, machine), data=data)
+        check_test_sets(folder, described["test"])
+        plan = make_plan(study, folder, machine, measure_seconds=measure_seconds)
+        notes = {tested.name: tested.note for tested in images.test if tested.note}
+        store.save_json(
+            folder / store.STUDY,
+            declare_study(plan, question=question, data=data, images=described, notes=notes),
+        )
+        announce(plan)
+        _score_baseline(study, folder, machine, images)
+        with _executor(machine, report) as executor:
+            failures = _train(plan, images, data, executor)
+        update_choice(folder)
+        with _executor(machine, report) as executor:
+            failures += _test(plan, images.test, executor)
+        return failures
+
+
+def _score_baseline(study: Study, folder: Path, machine: Machine, images: Split) -> None:
+    bicubic = folder / store.BASELINE
+    if not stored_scores(bicubic / store.SCORES, protocol=study.evaluation):
+        score_validation(bicubic, baseline(study), images.validation, study=study, machine=machine)
+    for task in _test_tasks(study, folder, machine, [store.BASELINE], images.test):
+        if (failure := task()) is not None:
+            raise OSError(failure.reason) if failure.kind == "user" else RuntimeError(failure.traceback)
+
+
+def _train(plan: Plan, images: Split, data: str, executor: Executor) -> list[Failure]:
+    shared = TrainingImages(images, plan.study) if plan.machine.jobs == 1 else None
+    tasks = [
+        TrainTask(
+            run=run, study=plan.study, folder=plan.folder, machine=plan.machine, data=data, images=shared
+        )
+        for run in plan.left
+    ]
+    failures = run_all(tasks, executor=executor)
+    for failure in failures:
+        folder = plan.folder / failure.name
+        # A process that died had no time to say so itself.
+        if (folder / store.RUN).exists() and not (folder / store.FAILURE).exists():
+            note_failure(folder, failure)
+    return failures
+
+
+def _test(plan: Plan, sets: tuple[ImageSet, ...], executor: Executor) -> list[Failure]:
+    choice = load_choice(plan.folder)
+    chosen = [
+        run.name
+        for run in read_runs(plan.folder)
+        if run.status == "finished" and run.learning_rate == choice[run.variant]["learning_rate"]
+    ]
+    return run_all(_test_tasks(plan.study, plan.folder, plan.machine, chosen, sets), executor=executor)
+
+
+def _test_tasks(
+    study: Study, folder: Path, machine: Machine, names: Iterable[str], sets: tuple[ImageSet, ...]
+) -> Iterator[TestTask]:
+    """One task for each name that lacks scores of a set, for the sets it lacks."""
+    for name in names:
+        done = tested_sets(folder / name, protocol=study.evaluation)
+        missing = tuple(tested for tested in sets if tested.name not in done)
+        if missing:
+            yield TestTask(
+                name=name,
+                study=study,
+                folder=folder,
+                machine=machine,
+                sets=study.test,
+                images=missing if machine.jobs == 1 or name == store.BASELINE else None,
+            )
+
+
+def tested_sets(folder: Path, *, protocol: EvaluationProtocol) -> set[str]:
+    """The test sets that a run, or bicubic, has scores of."""
+    stored = stored_scores(folder / store.TEST_SCORES, protocol=protocol)
+    return {score.dataset for score in stored.scores} if stored else set()
+
+
+@contextmanager
+def _executor(machine: Machine, report: Callable[[Event], None]) -> Iterator[Executor]:
+    if machine.jobs == 1:
+        with reporting_to(report), InProcess() as executor:
+            yield executor
+    else:
+        with Processes(machine.jobs, report=report) as executor:
+            yield executor

@@ -1,0 +1,314 @@
+"""What one task of a study does, here or in a process of its own: train and validate a run, or score one on
+test images.
+
+A task never raises for what went wrong in its run: it writes ``failure.txt`` and returns a `Failure`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from PIL import Image
+from torch import nn
+
+from srlab import store
+from srlab.checkpoints import load_weights
+from srlab.claims import FREE_TO_DIFFER, declare_run
+from srlab.data.datasets import ImageSet, SetImage, Split, data_hash, load_sets, split
+from srlab.data.patches import Patches
+from srlab.errors import UserError
+from srlab.evaluation import evaluate_network
+from srlab.images import HRImage
+from srlab.networks import BicubicOptions, Network, build_network, network_color
+from srlab.networks.diagram import plot
+from srlab.networks.summary import summary
+from srlab.planning import Machine
+from srlab.protocol import EvaluationProtocol
+from srlab.records import mean, picture_path, stored_scores
+from srlab.scheduler import Failure, send_report
+from srlab.scores import Score, save_scores
+from srlab.study import Run, Study
+from srlab.training.device import use_threads
+from srlab.training.preview import preview_crop
+from srlab.training.train import Outcome, Progress, train
+
+CURVE_IMAGES = 5  # validation images scored while a run trains; its scores.json has all of them
+LOCK = "run.lock"
+NOTE = "the last step's weights; validation picked no step"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """What a task reports: where a run is, and in training how far."""
+
+    name: str
+    phase: Literal["training", "scoring", "finished", "diverged", "failed"]
+    progress: Progress | None = None
+    reason: str = ""
+
+
+class TrainingImages:
+    """The images that a study trains on and validates with, and the patches cut from them, made once for
+    each colour.
+    """
+
+    def __init__(self, images: Split, study: Study) -> None:
+        self.validation: tuple[SetImage, ...] = images.validation
+        self.data = training_hash(images)
+        self._train = images.train
+        self._study = study
+        self._patches: dict[str, Patches] = {}
+
+    def patches(self, color: str) -> Patches:
+        """The batches of the study's runs that train in `color`."""
+        if color not in self._patches:
+            protocol = self._study.protocol
+            self._patches[color] = Patches(
+                self._train,
+                scale=self._study.scale,
+                lr_patch_size=protocol.lr_patch_size,
+                batch_size=protocol.batch_size,
+                color="luma" if color == "luma" else "rgb",
+                border=self._study.evaluation.border,
+                flips=protocol.flips,
+                quarter_turns=protocol.quarter_turns,
+                jpeg_noise=protocol.jpeg_noise,
+            )
+        return self._patches[color]
+
+
+def training_hash(images: Split) -> str:
+    """SHA-256 of what a study trains on and validates with; its test images may be added to."""
+    return data_hash(replace(images, test=()))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainTask:
+    """Train a run from where it is, then score it on the validation images; its ``result.json`` is written
+    last.
+
+    `images` are those of the study if they are at hand; a task in a process of its own reads them itself.
+    """
+
+    run: Run
+    study: Study
+    folder: Path  # the study's
+    machine: Machine
+    data: str
+    images: TrainingImages | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def name(self) -> str:
+        return self.run.name
+
+    def __call__(self) -> Failure | None:
+        folder = self.folder / self.run.name
+        try:
+            # A run of a study that was killed may hold its lock for the moment that its process takes to
+            # leave.
+            with store.locked(folder / LOCK, busy=f"another srlab trains {folder}", timeout=20):
+                return None if store.is_finished(folder) else self._try(folder)
+        except (UserError, OSError) as error:  # the lock's: the run's folder is not ours to write in
+            return _report(Failure.of(self.name, error))
+
+    def _try(self, folder: Path) -> Failure | None:
+        try:
+            self._train(folder)
+        except Exception as error:
+            failure = Failure.of(self.name, error)
+            note_failure(folder, failure)
+            return _report(failure)
+        return None
+
+    def _train(self, folder: Path) -> None:
+        declaration = declare_run(self.run, study=self.study, machine=self.machine, data=self.data)
+        threads: int = store.claim(folder, declaration, ignoring=FREE_TO_DIFFER)["threads"]
+        (folder / store.FAILURE).unlink(missing_ok=True)
+        use_threads(threads)
+        session = _begin_session(folder, device=self.machine.device, threads=threads)
+        describe_network(folder, self.run)
+        outcome = self._fit(folder)
+        if outcome.status == "finished":
+            send_report(Event(name=self.name, phase="scoring"))
+            self._validate(folder)
+        _end_session(folder, session)
+        store.save_json(
+            folder / store.RESULT,
+            {
+                "status": outcome.status,
+                "step": outcome.step,
+                "seconds": outcome.seconds,
+                "loss": outcome.loss,
+                "reason": outcome.reason,
+                "note": NOTE if outcome.status == "finished" else "no weights are kept of a diverged run",
+            },
+        )
+        send_report(Event(name=self.name, phase=outcome.status, reason=outcome.reason or ""))
+
+    def _fit(self, folder: Path) -> Outcome:
+        images = self.images or read_training_images(self.study, data=self.data)
+        evaluation, device = self.study.evaluation, torch.device(self.machine.device)
+
+        def validate(network: nn.Module) -> dict[str, float]:
+            return mean_scores(network, images.validation[:CURVE_IMAGES], protocol=evaluation, device=device)
+
+        def report(progress: Progress) -> None:
+            send_report(Event(name=self.name, phase="training", progress=progress))
+
+        return train(
+            self.run,
+            batches=images.patches(network_color(self.run.variant.network)),
+            validate=validate,
+            preview=preview_crop(images.validation[0], scale=self.run.scale, border=evaluation.border),
+            folder=folder,
+            device=device,
+            precision=self.machine.precision,
+            report=report,
+        )
+
+    def _validate(self, folder: Path) -> None:
+        images = self.images or read_training_images(self.study, data=self.data)
+        network = load_weights(folder / store.WEIGHTS).network
+        score_validation(folder, network, images.validation, study=self.study, machine=self.machine)
+
+
+def read_training_images(study: Study, *, data: str) -> TrainingImages:
+    """The study's images, if they still are those of SHA-256 `data`."""
+    images = TrainingImages(split(train=study.train, validate=study.validate, test=()), study)
+    if images.data != data:
+        raise UserError(
+            f"the images of {', '.join(study.train)} have changed since the study began; put them back, or "
+            "give the study another --out"
+        )
+    return images
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestTask:
+    """Score a run, or bicubic, on the test sets it has no scores of yet, and keep the SR pictures."""
+
+    __test__ = False  # pytest: not a class of tests
+
+    name: str  # of the run, or "bicubic"
+    study: Study
+    folder: Path  # the study's
+    machine: Machine
+    sets: tuple[str, ...]  # as `load_sets` takes them
+    images: tuple[ImageSet, ...] | None = field(default=None, repr=False, compare=False)
+
+    def __call__(self) -> Failure | None:
+        folder = self.folder / self.name
+        try:
+            use_threads(self.machine.threads)
+            send_report(Event(name=self.name, phase="scoring"))
+            images = self.images if self.images is not None else load_sets(self.sets, role="test")
+            network = baseline(self.study) if self.name == store.BASELINE else _load(folder)
+            score_tests(folder, network, images, study=self.study, machine=self.machine)
+        except Exception as error:
+            return _report(Failure.of(self.name, error))  # the run itself is finished: no failure.txt
+        send_report(Event(name=self.name, phase="finished"))
+        return None
+
+
+def _load(folder: Path) -> nn.Module:
+    return load_weights(folder / store.WEIGHTS).network
+
+
+def baseline(study: Study) -> Network:
+    """Bicubic enlargement, a network like any other."""
+    return build_network(BicubicOptions(), scale=study.scale).eval()
+
+
+def score_validation(
+    folder: Path, network: nn.Module, images: Iterable[HRImage], *, study: Study, machine: Machine
+) -> None:
+    """Write ``scores.json``: every metric of every validation image."""
+    evaluations = evaluate_network(
+        network, images, protocol=study.evaluation, device=torch.device(machine.device)
+    )
+    scores = [
+        Score(dataset="validation", image=evaluation.image, metric=metric, value=value)
+        for evaluation in evaluations
+        for metric, value in evaluation.scores.items()
+    ]
+    save_scores(folder / store.SCORES, scores, protocol=study.evaluation, scale=study.scale)
+
+
+def score_tests(
+    folder: Path, network: nn.Module, sets: Iterable[ImageSet], *, study: Study, machine: Machine
+) -> None:
+    """Add to ``test/scores.json`` the sets it does not have; a set's pictures are there before its scores
+    are.
+    """
+    path = folder / store.TEST_SCORES
+    stored = stored_scores(path, protocol=study.evaluation)
+    scores = list(stored.scores) if stored else []
+    done = {score.dataset for score in scores}
+    for tested in sets:
+        if tested.name in done:
+            continue
+        for evaluation in evaluate_network(
+            network, tested.images, protocol=study.evaluation, device=torch.device(machine.device)
+        ):
+            save_picture(picture_path(folder, dataset=tested.name, image=evaluation.image), evaluation.sr)
+            scores += [
+                Score(dataset=tested.name, image=evaluation.image, metric=metric, value=value)
+                for metric, value in evaluation.scores.items()
+            ]
+        save_scores(path, scores, protocol=study.evaluation, scale=study.scale)
+
+
+def save_picture(path: Path, pixels: Any) -> None:
+    """A uint8 picture [H, W, 3] as PNG, whole or not at all."""
+    picture = Image.fromarray(pixels)
+    store.write_atomically(path, lambda part: picture.save(part, format="PNG"))
+
+
+def mean_scores(
+    network: nn.Module, images: Sequence[HRImage], *, protocol: EvaluationProtocol, device: torch.device
+) -> dict[str, float]:
+    """The mean over `images` of each metric."""
+    values: dict[str, list[float]] = {}
+    for evaluation in evaluate_network(network, images, protocol=protocol, device=device):
+        for metric, value in evaluation.scores.items():
+            values.setdefault(metric, []).append(value)
+    return {metric: mean(found) for metric, found in values.items()}
+
+
+def describe_network(folder: Path, run: Run) -> None:
+    """Write the layer summary and the diagram of the run's network, if they are not there."""
+    options, scale = run.variant.network, run.scale
+    if not (folder / "summary.txt").exists():
+        store.write_text(folder / "summary.txt", summary(options, scale=scale) + "\n")
+    if not (folder / "diagram.svg").exists():
+        plot(options, folder / "diagram.svg", scale=scale, title=run.variant.name)
+
+
+def _begin_session(folder: Path, *, device: str, threads: int) -> list[dict[str, Any]]:
+    """Note where the run is carried on, after the sessions before: an interrupted run has several."""
+    path = folder / store.PROVENANCE
+    sessions: list[dict[str, Any]] = store.load_json(path)["sessions"] if path.exists() else []
+    sessions.append(store.provenance(device=device, threads=threads))
+    store.save_json(path, {"sessions": sessions})
+    return sessions
+
+
+def _end_session(folder: Path, sessions: list[dict[str, Any]]) -> None:
+    sessions[-1]["ended"] = store.now()
+    store.save_json(folder / store.PROVENANCE, {"sessions": sessions})
+
+
+def _report(failure: Failure) -> Failure:
+    send_report(Event(name=failure.name, phase="failed", reason=failure.reason))
+    return failure
+
+
+def note_failure(folder: Path, failure: Failure) -> None:
+    """Write ``failure.txt``, if the disk lets it."""
+    with contextlib.suppress(OSError):
+        store.write_text(folder / store.FAILURE, f"{failure.reason}\n\n{failure.traceback}")
