@@ -14,7 +14,7 @@ GAUSSIAN_STD = 0.001  # Dong et al., TPAMI 2016, section 4
 class Network(nn.Module):
     """LR [N, C, H, W] in [0, 1] -> SR [N, C, sH, sW], not clamped, for any H and W of at least 1.
 
-    `border` is how many SR pixels along each edge the training loss leaves out: those that padding has reached.
+    `border` is how many SR pixels along each edge the training loss leaves out: those that padding reached.
     `enlarge` makes the image larger before the first convolution; it is None where sub-pixel convolution does
     so later. `has_skip` says that the enlarged input is added to the output; `skip` enlarges it, or is None
     where `enlarge` already has. Tensors are parameters or buffers; nothing else.

@@ -9,7 +9,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from operator import add, getitem, mul, sub, truediv
 from pathlib import Path
@@ -26,7 +26,21 @@ from srlab.networks.structure import Step, trace
 
 OPENED = (Network, Upsampler)  # and plain nn.Sequential: drawn as what they hold
 PARTS_OF_YCBCR = ("Y", "Cb, Cr")
-DPI = 110
+DPI = {".svg": 72, ".png": 110}
+
+FONT = "Helvetica"
+GRAPH = {
+    "fontname": FONT,
+    "fontsize": "18",
+    "labelloc": "t",
+    "rankdir": "TB",
+    "nodesep": "0.35",
+    "ranksep": "0.32",
+    "bgcolor": "white",
+    "pad": "0.25",
+}
+BOX = {"fontname": FONT, "fontsize": "12", "shape": "box", "style": "filled,rounded", "margin": "0.16,0.08"}
+ARROW = {"fontname": FONT, "fontsize": "12", "color": "#475569", "fontcolor": "#475569", "arrowsize": "0.7"}
 
 # Fill and outline of each kind of box
 COLORS = {
@@ -44,7 +58,7 @@ SYMBOLS = {add: "+", sub: "\N{MINUS SIGN}", mul: "\N{MULTIPLICATION SIGN}", true
 
 @dataclass(frozen=True)
 class Box:
-    """One box of the picture; the first of its lines stands out. `module` is what it stands for, if it is one."""
+    """One box of the picture; the first of its lines stands out. `module` is what it stands for, if any."""
 
     lines: tuple[str, ...]
     kind: str
@@ -110,7 +124,8 @@ def picture_of(module: nn.Module, *, scale: int | None = None) -> tuple[list[Box
     groups = _groups([step for step in steps if step.kind != "constant" and step.function is not getitem])
     place = {step: i for i, group in enumerate(groups) for step in group}
     boxes = [_box(group, scale=scale) for group in groups]
-    arrows = []
+    arrows: list[Arrow] = []
+    depth = [0] * len(boxes)  # the longest way from the input
     for target, group in enumerate(groups):
         sources: Counter[tuple[int, str]] = Counter()
         for step in group[0].inputs:
@@ -120,10 +135,19 @@ def picture_of(module: nn.Module, *, scale: int | None = None) -> tuple[list[Box
                 (step,) = step.inputs
             if step.kind != "constant":
                 sources[place[step], label] += 1
+        deepest = max((depth[source] for source, _ in sources), default=-1)
+        depth[target] = deepest + 1
         for (source, label), count in sources.items():
-            is_skip = boxes[target].kind == "sum" and source != target - 1
+            is_skip = boxes[target].kind == "sum" and depth[source] < deepest
             arrows.append(Arrow(source, target, f"all {count}" if count > 1 else label, is_skip))
-    return boxes, arrows
+    return boxes, _whole_skips(arrows)
+
+
+def _whole_skips(arrows: Sequence[Arrow]) -> list[Arrow]:
+    """The arrows, with those made skips too that lead to nothing but a skip."""
+    leads_on = {arrow.source for arrow in arrows if not arrow.is_skip}
+    ends = {arrow.target for arrow in arrows} - {arrow.source for arrow in arrows}
+    return [replace(arrow, is_skip=arrow.is_skip or arrow.target not in leads_on | ends) for arrow in arrows]
 
 
 def _groups(steps: Sequence[Step]) -> list[list[Step]]:
@@ -268,7 +292,7 @@ def _draw_boxes(graph: Any, boxes: Sequence[Box], arrows: Sequence[Arrow], *, pr
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Graphviz's C code writes its worries about the machine's fonts to standard error; keep them from there."""
+    """Keep what Graphviz's C code has to say about the machine's fonts from standard error."""
     with tempfile.TemporaryFile() as sink:
         standard_error = os.dup(2)
         os.dup2(sink.fileno(), 2)
