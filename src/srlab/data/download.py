@@ -25,7 +25,6 @@ from srlab.store import save_json
 
 Progress = Callable[[int, int | None], None]  # bytes there, bytes in all (None: the server does not say)
 
-_CHUNK = 2**18
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})  # statuses that may be other ones soon
 _CHANGED = "the file on the server changed"
 
@@ -127,7 +126,8 @@ def _receive(
         furthest = max(furthest, _size(part))
         pieces += 1
         if failures >= patience.attempts:
-            kept = f"; the same command goes on after the {furthest:,} bytes that came" if furthest else ""
+            size = _size(part)
+            kept = f"; the same command goes on after the {size:,} bytes that came" if size else ""
             raise DownloadError(url, f"{why}, {failures} times in a row{kept}")
         time.sleep(patience.pause * 2 ** max(failures - 1, 0))
 
@@ -194,7 +194,8 @@ def _append(
         file.truncate(start)
         file.seek(start)
         # Raw: some servers call a .tar.gz "encoded", and unpacking it here would spoil its checksum.
-        for chunk in response.iter_raw(_CHUNK):
+        # As they come, not gathered: what has arrived is not lost when the line breaks.
+        for chunk in response.iter_raw():
             file.write(chunk)
             file.flush()  # so that a kill loses nothing that had arrived
             done += len(chunk)

@@ -1,0 +1,233 @@
+"""What downloads promise: the file whole and right, or a clear error; never a half one, never two mixed."""
+
+import hashlib
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from badserver import Answer, Server, running
+from srlab.data.download import DownloadError, Patience, download
+from srlab.errors import UserError
+
+CONTENT = np.random.default_rng(0).bytes(300_000)
+OTHER = np.random.default_rng(1).bytes(300_000)
+GOOD = Answer(content=CONTENT)
+QUICK = Patience(connect=2, stall=0.3, attempts=3, pause=0.001)
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with running() as state:
+        yield state
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    return tmp_path / "file.zip"
+
+
+def fetch(server: Server, target: Path, *answers: Answer, checksum: str | None = None) -> str:
+    server.answers = list(answers)
+    return download(f"{server.url}/file.zip", target, checksum=checksum, patience=QUICK)
+
+
+def leftovers(target: Path) -> list[str]:
+    return sorted(path.name for path in target.parent.iterdir())
+
+
+def test_a_file_arrives_whole_and_leaves_nothing_beside_it(server: Server, target: Path) -> None:
+    assert fetch(server, target, GOOD) == sha256(CONTENT)
+    assert target.read_bytes() == CONTENT
+    assert leftovers(target) == ["file.zip"]
+
+
+def test_progress_tells_the_bytes_and_how_many_there_will_be(server: Server, target: Path) -> None:
+    server.answers = [GOOD]
+    told: list[tuple[int, int | None]] = []
+    download(
+        f"{server.url}/f", target, progress=lambda done, total: told.append((done, total)), patience=QUICK
+    )
+    assert told[-1] == (300_000, 300_000)
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+
+
+def test_a_line_that_breaks_off_is_taken_up_where_it_broke(server: Server, target: Path) -> None:
+    fetch(server, target, Answer(content=CONTENT, break_after=100_000), GOOD)
+    assert target.read_bytes() == CONTENT
+    assert server.ranges == [None, "bytes=100000-"]
+    assert server.requests[1]["if-range"] == '"v1"'
+
+
+def test_a_server_that_stalls_is_asked_again(server: Server, target: Path) -> None:
+    fetch(server, target, Answer(content=CONTENT, stall_after=200_000), GOOD)
+    assert target.read_bytes() == CONTENT
+    assert server.ranges == [None, "bytes=200000-"]
+
+
+def test_a_line_that_breaks_often_but_brings_something_is_not_given_up(server: Server, target: Path) -> None:
+    pieces = [Answer(content=CONTENT, break_after=40_000)] * 7
+    fetch(server, target, *pieces, GOOD)
+    assert target.read_bytes() == CONTENT
+
+
+def test_a_server_that_ignores_ranges_sends_everything_again(server: Server, target: Path) -> None:
+    deaf = Answer(content=CONTENT, ignore_range=True)
+    fetch(server, target, Answer(content=CONTENT, break_after=100_000), deaf)
+    assert target.read_bytes() == CONTENT
+
+
+def test_a_file_that_changes_between_two_tries_is_fetched_anew(server: Server, target: Path) -> None:
+    fetch(server, target, Answer(content=CONTENT, break_after=100_000), Answer(content=OTHER, etag='"v2"'))
+    assert target.read_bytes() == OTHER
+
+
+def test_a_changed_file_is_noticed_when_the_server_ignores_the_question(server: Server, target: Path) -> None:
+    changed = Answer(content=OTHER, etag='"v2"', ignore_if_range=True)
+    fetch(server, target, Answer(content=CONTENT, break_after=100_000), changed)
+    assert target.read_bytes() == OTHER
+
+
+@pytest.mark.parametrize("etag", [None, 'W/"weak"'])
+def test_nothing_is_joined_to_a_part_that_nobody_vouches_for(
+    server: Server, target: Path, etag: str | None
+) -> None:
+    fetch(
+        server,
+        target,
+        Answer(content=CONTENT, break_after=100_000, etag=etag),
+        Answer(content=OTHER, etag=etag),
+    )
+    assert target.read_bytes() == OTHER
+    assert server.ranges == [None, None]
+
+
+def test_with_a_checksum_a_part_is_used_and_thrown_away_if_it_was_of_another_file(
+    server: Server, target: Path
+) -> None:
+    broken = Answer(content=CONTENT, break_after=100_000, etag=None)
+    fetch(server, target, broken, Answer(content=OTHER, etag=None), checksum=f"sha256:{sha256(OTHER)}")
+    assert target.read_bytes() == OTHER
+    assert server.ranges == [None, "bytes=100000-", None]
+
+
+@pytest.mark.parametrize("algorithm", ["sha256", "md5"])
+def test_a_file_of_another_checksum_is_refused_and_thrown_away(
+    server: Server, target: Path, algorithm: str
+) -> None:
+    right = hashlib.new(algorithm, CONTENT).hexdigest()
+    fetch(server, target, GOOD, checksum=f"{algorithm}:{right}")
+    target.unlink()
+    with pytest.raises(DownloadError, match=f"its {algorithm} is .*, but {right} was published"):
+        fetch(server, target, Answer(content=OTHER), checksum=f"{algorithm}:{right}")
+    assert leftovers(target) == []
+
+
+def test_a_server_that_promises_more_than_it_has_is_given_up_with_the_bytes_that_came(
+    server: Server, target: Path
+) -> None:
+    liar = Answer(content=CONTENT, promise=400_000, ignore_range=True)
+    with pytest.raises(DownloadError, match=r"3 times in a row; .* after the 300,000 bytes"):
+        fetch(server, target, liar)
+    assert not target.exists()
+
+
+def test_a_server_that_promises_less_than_it_has_gives_a_file_that_the_checksum_refuses(
+    server: Server, target: Path
+) -> None:
+    liar = Answer(content=CONTENT, promise=100_000)
+    with pytest.raises(DownloadError, match="its sha256 is"):
+        fetch(server, target, liar, checksum=f"sha256:{sha256(CONTENT)}")
+    assert leftovers(target) == []
+
+
+def test_a_part_that_is_already_everything_is_not_fetched_again(server: Server, target: Path) -> None:
+    with pytest.raises(DownloadError):
+        fetch(server, target, Answer(content=CONTENT, promise=300_001, ignore_range=True))
+    server.requests.clear()
+    fetch(server, target, GOOD)
+    assert target.read_bytes() == CONTENT
+    assert server.ranges == ["bytes=300000-"]
+
+
+def test_a_server_without_lengths_is_believed(server: Server, target: Path) -> None:
+    fetch(server, target, Answer(content=CONTENT, has_length=False))
+    assert target.read_bytes() == CONTENT
+
+
+def test_a_busy_server_is_asked_again_and_a_refusal_is_final(server: Server, target: Path) -> None:
+    fetch(server, target, Answer(status=503, content=b"busy"), GOOD)
+    assert target.read_bytes() == CONTENT
+    target.unlink()
+    server.requests.clear()
+    with pytest.raises(DownloadError, match=r"/file\.zip: the server answered 404 Not Found"):
+        fetch(server, target, Answer(status=404, content=b"gone"))
+    assert len(server.requests) == 1
+
+
+def test_a_web_page_in_place_of_the_file_is_refused(server: Server, target: Path) -> None:
+    with pytest.raises(DownloadError, match="a web page in place of the file"):
+        fetch(server, target, Answer(content=b"<!doctype html>", content_type="text/html; charset=utf-8"))
+    assert leftovers(target) == []
+
+
+def test_an_address_where_nobody_answers_is_given_up(target: Path) -> None:
+    with running() as state:
+        url = state.url
+    with pytest.raises(DownloadError, match=r"3 times in a row$"):
+        download(url, target, patience=QUICK)
+
+
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """The system refuses to write more into one file, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_disk_that_refuses_is_named_and_what_came_is_used_later(server: Server, target: Path) -> None:
+    with (
+        largest_file(270_000),
+        pytest.raises(UserError, match=r"file\.zip\.part could not be written: File too large"),
+    ):
+        fetch(server, target, GOOD)
+    assert not target.exists()
+    fetch(server, target, GOOD)
+    assert target.read_bytes() == CONTENT
+    assert server.ranges[-1] is not None
+
+
+def test_a_download_killed_on_the_way_goes_on_where_it_was(server: Server, target: Path) -> None:
+    server.answers = [Answer(content=CONTENT, stall_after=200_000), GOOD]
+    url = f"{server.url}/file.zip"
+    code = (
+        "import sys, pathlib; from srlab.data.download import download; "
+        "download(sys.argv[1], pathlib.Path(sys.argv[2]))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, url, str(target)])
+    part = target.with_name("file.zip.part")
+    deadline = time.monotonic() + 20
+    while not (part.exists() and part.stat().st_size == 200_000):
+        assert time.monotonic() < deadline, "the download did not start"
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not target.exists()
+    download(url, target, patience=QUICK)
+    assert target.read_bytes() == CONTENT
+    assert server.ranges == [None, "bytes=200000-"]
