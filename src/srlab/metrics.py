@@ -1,0 +1,135 @@
+"""PSNR and SSIM of one picture against another, as the published tables count them; higher is better.
+
+PSNR is in dB, its peak 255: ``10 log10(255^2 / mean squared error)``, infinite for equal pictures. SSIM is
+Wang's `ssim_index.m` (Wang, Bovik, Sheikh and Simoncelli, "Image Quality Assessment: From Error Visibility to
+Structural Similarity", IEEE Transactions on Image Processing 13(4), 2004): an 11x11 Gaussian window of sigma
+1.5, only where it lies wholly inside, K1 = 0.01, K2 = 0.03, no downsampling; 1 for equal pictures.
+
+Each takes the two pictures in the range 0..255, quantized already, and `border`, the number of pixels to
+leave out along each edge. The mean over pictures is the caller's.
+"""
+
+import math
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from srlab.errors import UserError
+
+Pixels = NDArray[Any]  # uint8, or float in the same range
+
+_WINDOW_SIZE = 11
+_WINDOW = np.exp(-((np.arange(_WINDOW_SIZE) - _WINDOW_SIZE // 2) ** 2) / (2 * 1.5**2))
+_WINDOW /= _WINDOW.sum()
+_C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+_ROWS_AT_ONCE, _COLUMNS_AT_ONCE = 32, 32  # few enough for a core's cache, and for a band matrix of few zeros
+
+
+def psnr_y(sr: Pixels, hr: Pixels, *, border: int) -> float:
+    """PSNR in dB on Y of RGB pictures uint8 [H, W, 3], not rounded, or on planes [H, W] as they are.
+
+    >>> hr = np.zeros((4, 4), np.uint8)
+    >>> round(psnr_y(hr + 1, hr, border=0), 4)  # 20 log10(255)
+    48.1308
+    >>> psnr_y(hr, hr, border=1)
+    inf
+    """
+    return _psnr(*_cropped(to_plane(sr), to_plane(hr), border))
+
+
+def ssim_y(sr: Pixels, hr: Pixels, *, border: int) -> float:
+    """SSIM on Y of RGB pictures uint8 [H, W, 3], not rounded, or on planes [H, W] as they are.
+
+    Two constant planes leave only the first factor, ``(2 a b + C1) / (a^2 + b^2 + C1)``:
+
+    >>> hr = np.full((11, 11), 100, np.uint8)
+    >>> round(ssim_y(2 * hr, hr, border=0), 6), round((40000 + 6.5025) / (50000 + 6.5025), 6)
+    (0.800026, 0.800026)
+    """
+    return _ssim(*_cropped(to_plane(sr), to_plane(hr), border))
+
+
+def psnr_rgb(sr: Pixels, hr: Pixels, *, border: int) -> float:
+    """PSNR in dB on pictures [H, W, 3]; the error is averaged over pixels and channels."""
+    return _psnr(*_cropped(_rgb(sr), _rgb(hr), border))
+
+
+def ssim_rgb(sr: Pixels, hr: Pixels, *, border: int) -> float:
+    """SSIM on pictures [H, W, 3]: the mean over the three channels."""
+    sr, hr = _cropped(_rgb(sr), _rgb(hr), border)
+    return sum(_ssim(sr[:, :, channel], hr[:, :, channel]) for channel in range(3)) / 3
+
+
+def to_plane(picture: Pixels) -> Pixels:
+    """Y of an RGB picture uint8 [H, W, 3] as float64 [H, W], in [16, 235], not rounded; a plane as it is."""
+    if picture.ndim == 2:
+        return picture
+    r, g, b = (_rgb(picture)[:, :, channel] for channel in range(3))
+    return 16 + (65.481 * r + 128.553 * g + 24.966 * b) / 255
+
+
+def _rgb(picture: Pixels) -> Pixels:
+    if picture.ndim != 3 or picture.shape[2] != 3:
+        raise ValueError(f"an RGB picture is [H, W, 3], not {list(picture.shape)}")
+    return picture
+
+
+def _cropped(sr: Pixels, hr: Pixels, border: int) -> tuple[Pixels, Pixels]:
+    if sr.shape != hr.shape:
+        raise ValueError(f"the pictures differ in size: {list(sr.shape)} against {list(hr.shape)}")
+    height, width = hr.shape[:2]
+    if border < 0 or min(height, width) <= 2 * border:
+        raise UserError(
+            f"nothing of an image of {width}x{height} pixels is left without {border} pixels along each edge"
+        )
+    inside = slice(border, height - border), slice(border, width - border)
+    return sr[inside], hr[inside]
+
+
+def _psnr(sr: Pixels, hr: Pixels) -> float:
+    error = float(np.mean(np.square(np.subtract(sr, hr, dtype=np.float64))))
+    return math.inf if error == 0 else 10 * math.log10(255**2 / error)
+
+
+def _ssim(sr: Pixels, hr: Pixels) -> float:
+    height, width = (side - _WINDOW_SIZE + 1 for side in hr.shape)
+    if min(height, width) < 1:
+        raise UserError(
+            f"SSIM needs {_WINDOW_SIZE}x{_WINDOW_SIZE} pixels inside the border that is left out; "
+            f"this image has {hr.shape[1]}x{hr.shape[0]}"
+        )
+    total = 0.0
+    for top in range(0, height, _ROWS_AT_ONCE):
+        rows = slice(top, min(top + _ROWS_AT_ONCE, height) + _WINDOW_SIZE - 1)
+        total += _similarities(*(torch.from_numpy(np.array(plane[rows], np.float64)) for plane in (sr, hr)))
+    return total / (height * width)
+
+
+def _similarities(x: Tensor, y: Tensor) -> float:
+    """The sum of SSIM over all windows of two planes float64 [H, W]."""
+    height, width = x.shape
+    maps = torch.stack([x, y, x.square().addcmul_(y, y), x * y], dim=1)  # [H, 4, W]
+    maps = torch.mm(_band(height), maps.view(height, -1)).view(-1, width)
+    ends = range(_WINDOW_SIZE - 1, width, _COLUMNS_AT_ONCE)
+    pieces = [maps[:, end - _WINDOW_SIZE + 1 : end + _COLUMNS_AT_ONCE] for end in ends]
+    means = torch.cat([torch.mm(piece, _band(piece.shape[1]).T) for piece in pieces], dim=1)
+    mean_x, mean_y, mean_squares, mean_product = means.view(-1, 4, means.shape[1]).unbind(1)
+    product = mean_x * mean_y
+    squares = mean_x.square().addcmul_(mean_y, mean_y)
+    covariance = mean_product - product
+    variances = mean_squares - squares
+    numerator = product.mul_(2).add_(_C1) * covariance.mul_(2).add_(_C2)
+    return float(numerator.div_(squares.add_(_C1) * variances.add_(_C2)).sum())
+
+
+@lru_cache(maxsize=128)
+def _band(length: int) -> Tensor:
+    """The matrix [length - 10, length] that takes the window's weighted mean: faster than a convolution."""
+    band = np.zeros((length - _WINDOW_SIZE + 1, length))
+    for row in range(len(band)):
+        band[row, row : row + _WINDOW_SIZE] = _WINDOW
+    return torch.from_numpy(band)
