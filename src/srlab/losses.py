@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from srlab.errors import UserError
+
 CHARBONNIER_EPS = 1e-3
 
 
@@ -39,11 +41,14 @@ def without_border(images: Tensor, *, border: int) -> Tensor:
     """Drop `border` pixels along each edge of [..., sH, sW].
 
     Raises:
-        ValueError: if nothing is left.
+        UserError: if nothing is left; the training patches are too small for the network.
     """
     if border == 0:
         return images
     height, width = images.shape[-2:]
     if min(height, width) <= 2 * border:
-        raise ValueError(f"a patch of {width}x{height} SR pixels has nothing inside a border of {border}")
+        raise UserError(
+            f"patches of {width}x{height} SR pixels are too small for this network, whose loss leaves out "
+            f"{border} along each edge; use a larger --lr-patch-size"
+        )
     return images[..., border:-border, border:-border]

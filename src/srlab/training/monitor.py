@@ -66,9 +66,11 @@ class Monitor:
         self._events.add_summary(start)
         self._events.add_summary(session)
         try:
-            self._events.add_graph(trace(network))
+            graph = trace(network)
         except Exception as error:  # the tracer gives up in many ways, and training does not need it
             logger.warning("TensorBoard will not show the graph of this network: %s", error)
+        else:
+            self._events.add_graph(graph)
 
     def values(self, step: int, values: Mapping[str, float]) -> None:
         """Log numbers by their names, such as ``train/loss``: one line of metrics.jsonl, one scalar each.
