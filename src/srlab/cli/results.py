@@ -1,1 +1,128 @@
-"""``srlab results``."""
+"""``srlab pictures`` and ``srlab tensorboard``: a study's results to look at."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from srlab.cli import app
+from srlab.cli.output import messages, print_json, results
+from srlab.errors import UserError
+
+if TYPE_CHECKING:
+    from srlab.ranking_on_image import ImageRanking
+
+StudyDir = Annotated[Path, typer.Argument(help="A study's folder, as runs/srcnn.", show_default=False)]
+
+
+@app.command()
+def pictures(
+    study_dir: StudyDir,
+    image: Annotated[
+        Path | None,
+        typer.Option(
+            help="A picture of your own: all models are tried and ranked on it.", show_default=False
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where to write to.", show_default="STUDY_DIR/pictures")
+    ] = None,
+    every_run: Annotated[
+        bool, typer.Option("--all", help="With --image: all finished runs, not only the chosen rates.")
+    ] = False,
+    device: Annotated[str | None, typer.Option(help="With --image: cpu (the default), cuda ...")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output.")] = False,
+) -> None:
+    """Draw a study: all runs as bars, and the best variants side by side on one crop."""
+    if image is not None:
+        _pictures_of_image(study_dir, image, out, every_run=every_run, device=device, json=json)
+        return
+    if every_run or device is not None:
+        raise UserError(
+            f"{'--all' if every_run else '--device'} goes with --image: without it nothing is computed"
+        )
+    from srlab.pictures import write_pictures
+
+    paths = write_pictures(study_dir, out)
+    if not any(path.name.startswith("panel-") for path in paths):
+        messages.print("no panel yet: no variant has pictures of a whole test set", markup=False)
+    _tell(paths, {}, json=json)
+
+
+def _pictures_of_image(
+    study_dir: Path, image: Path, out: Path | None, *, every_run: bool, device: str | None, json: bool
+) -> None:
+    from rich.progress import Progress
+
+    from srlab.ranking_on_image import rank_on_image, write_ranking
+    from srlab.upscaler import find_device
+
+    place = find_device(device)
+    with Progress(console=messages, transient=True) as progress:
+        task = progress.add_task("models", total=None)
+        ranking = rank_on_image(
+            study_dir,
+            image,
+            every_run=every_run,
+            device=place,
+            progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    paths = write_ranking(ranking, out or study_dir / "pictures")
+    if not json:
+        results.print(_table(ranking))
+        results.print(str(ranking.protocol), markup=False, soft_wrap=True)
+        results.print("one picture: what it shows need not hold for another", markup=False)
+    _tell(paths, ranking.as_json(), json=json)
+
+
+def _table(ranking: "ImageRanking") -> Table:
+    height, width = ranking.hr.shape[:2]
+    table = Table(title=f"{ranking.image}, {width}x{height}, x{ranking.scale}", title_justify="left")
+    for heading in ("rank", "variant", "rate", "seed", "psnr_y", "ssim_y"):
+        table.add_column(
+            heading, justify="left" if heading == "variant" else "right", no_wrap=heading != "variant"
+        )
+    for rank, model in enumerate(ranking.models, start=1):
+        run = model.run
+        table.add_row(
+            str(rank),
+            run.variant if run else "bicubic",
+            f"{run.learning_rate:g}" if run else "",
+            str(run.seed) if run else "",
+            f"{model.scores['psnr_y']:.2f}",
+            f"{model.scores['ssim_y']:.4f}",
+        )
+    return table
+
+
+def _tell(paths: list[Path], values: dict[str, object], *, json: bool) -> None:
+    if json:
+        print_json({**values, "pictures": [str(path) for path in paths]})
+    else:
+        for path in paths:
+            results.print(str(path), markup=False, soft_wrap=True)
+
+
+@app.command()
+def tensorboard(
+    study_dir: StudyDir,
+    top: Annotated[int, typer.Option(min=1, help="How many runs, the best by validation psnr_y.")] = 6,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any that is free.")] = 6006,
+    host: Annotated[
+        str, typer.Option(help="Whom to answer: this machine only, or 0.0.0.0 for all.")
+    ] = "localhost",
+) -> None:
+    """Open the logs of a study's best runs, finished or not, in TensorBoard; Ctrl-C ends it."""
+    from srlab.tensorboard_logs import best_logs, serve
+
+    logs = best_logs(study_dir, top=top)
+    for log in logs:
+        score = "no validation score yet" if log.psnr_y is None else f"psnr_y {log.psnr_y:.2f} dB"
+        state = "" if log.is_finished else f", {log.status}"
+        messages.print(f"{log.name}: {score}{state}", markup=False, soft_wrap=True)
+
+    def tell(address: str) -> None:
+        messages.print(f"TensorBoard is at {address} (Ctrl-C ends it)", markup=False, soft_wrap=True)
+
+    serve(logs, host=host, port=port, tell=tell)

@@ -1,0 +1,276 @@
+"""A study's two pictures: all runs as bars, and the best variants side by side on one crop of each test set.
+
+Made from what the study's folder holds. Needs no torch.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from srlab import store
+from srlab.choice import load_choice
+from srlab.data.datasets import SetImage, load_sets
+from srlab.errors import UserError
+from srlab.images import read_hr_image
+from srlab.pictures.bars import Bar, draw_bars
+from srlab.pictures.crop import Crop, luma, most_different_crop, psnr
+from srlab.pictures.panel import DPI, MOST_VARIANTS, Shown, draw_panel
+from srlab.pictures.style import plain_style
+from srlab.protocol import EvaluationProtocol
+from srlab.records import RunRecord, picture_path, read_runs, stored_scores, validation_scores
+from srlab.winner import ranking
+
+__all__ = [
+    "Bar",
+    "Crop",
+    "Shown",
+    "crop_note",
+    "draw_bars",
+    "draw_panel",
+    "most_different_crop",
+    "run_label",
+    "save_figure",
+    "write_pictures",
+]
+
+_STATUS = {
+    "diverged": "diverged",
+    "failed": "failed",
+    "started": "not finished",
+    "not started": "missing",
+    "finished": "no scores under this protocol",
+}
+_BARS_DPI = 130
+_MOST_PIXELS = 60_000  # a side; matplotlib ends at 65,535
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Tested:
+    """A variant's pictures of one test set: those of its first finished seed at its chosen rate."""
+
+    variant: str
+    folder: Path
+    scores: Mapping[str, float]  # psnr_y by image
+
+
+def write_pictures(study_dir: Path, out: Path | None = None) -> list[Path]:
+    """Draw a study and return the files: bars as PNG and SVG, a panel for each test set.
+
+    They are written to `out`, by default ``pictures`` in the study's folder.
+
+    A test set of which no picture is stored yet has no panel.
+
+    Raises:
+        UserError: `study_dir` is no study's folder.
+    """
+    study = store.load_study(study_dir)
+    protocol = EvaluationProtocol(**study["evaluation"])
+    folder = out or study_dir / "pictures"
+    written = [folder / "scores.png", folder / "scores.svg"]
+    figure = _bars(study_dir, study, protocol)
+    for path in written:
+        save_figure(figure, path)
+    originals = _originals(study)
+    for dataset in dict.fromkeys(image["set"] for image in study["images"]["test"]):
+        panel = _panel(study_dir, study, protocol, dataset=dataset, originals=originals)
+        if panel is not None:
+            path = folder / f"panel-{dataset}.png"
+            save_figure(panel, path, dpi=DPI)
+            written.append(path)
+    return written
+
+
+def save_figure(figure: Figure, path: Path, *, dpi: float = _BARS_DPI) -> None:
+    """Write a figure as PNG or SVG, by `path`'s suffix, whole or not at all.
+
+    A very long one has fewer than `dpi` pixels an inch.
+    """
+    dpi = min(dpi, _MOST_PIXELS / max(figure.get_size_inches()))
+    format_ = path.suffix[1:]
+    metadata = {"Date": None} if format_ == "svg" else None  # the same scores give the same file
+
+    def write(part: Path) -> None:
+        with plain_style():
+            figure.savefig(part, format=format_, dpi=dpi, metadata=metadata)
+
+    store.write_atomically(path, write)
+
+
+def run_label(run: RunRecord) -> str:
+    """A run's name in a picture."""
+    return f"{run.variant}  rate {run.learning_rate:g}  seed {run.seed}"
+
+
+def crop_note(
+    sr: NDArray[np.uint8],
+    hr: NDArray[np.uint8],
+    crop: Crop,
+    *,
+    score: float,
+    is_gray: bool,
+    protocol: EvaluationProtocol,
+) -> str:
+    """psnr_y of the whole picture as it was scored, and of the crop that is shown."""
+    planes = []
+    for pixels in (crop.of(sr), crop.of(hr)):
+        plane = pixels[..., 0].astype(np.float64) if is_gray else luma(pixels)
+        planes.append(np.floor(plane + 0.5) if protocol.color == "luma" else plane)
+    return f"psnr_y {_decibel(score)}, crop {_decibel(psnr(*planes))}"
+
+
+def _decibel(value: float) -> str:
+    return "∞" if value == float("inf") else f"{value:.2f} dB"
+
+
+def _bars(study_dir: Path, study: Mapping[str, Any], protocol: EvaluationProtocol) -> Figure:
+    choice = load_choice(study_dir)
+    bars = [
+        Bar(
+            name=run_label(run),
+            status=_STATUS[run.status],
+            scores=None if run.validation is None else dict(run.validation),
+            is_chosen=choice.get(run.variant, {}).get("learning_rate") == run.learning_rate,
+        )
+        for run in read_runs(study_dir)
+    ]
+    count = len(study["images"].get("validation", []))
+    images = "the validation image" if count == 1 else f"the {count} validation images"
+    return draw_bars(
+        bars,
+        title=f"{study['name']}, x{study['scale']}: validation scores of all runs",
+        caption=f"Mean over {images}, with the weights of the last step. The learning rates are chosen by "
+        f"these scores; test scores are in the leaderboard.\n{protocol}",
+        baseline=validation_scores(study_dir / store.BASELINE, protocol=protocol),
+    )
+
+
+def _originals(study: Mapping[str, Any]) -> dict[tuple[str, str], SetImage] | str:
+    """The study's test images by set and name, or why they are not to be had."""
+    known = {(image["set"], image["name"]): image["sha256"] for image in study["images"]["test"]}
+    try:
+        sets = load_sets(study["test"], role="test")
+    except (UserError, OSError) as error:
+        return str(error)
+    return {
+        (found.name, image.name): image
+        for found in sets
+        for image in found.images
+        if known.get((found.name, image.name)) == image.pixel_hash()
+    }
+
+
+def _panel(
+    study_dir: Path,
+    study: Mapping[str, Any],
+    protocol: EvaluationProtocol,
+    *,
+    dataset: str,
+    originals: dict[tuple[str, str], SetImage] | str,
+) -> Figure | None:
+    """The panel of one test set; None where no variant has all of its pictures yet."""
+    names = [image["name"] for image in study["images"]["test"] if image["set"] == dataset]
+    tested = [
+        found
+        for runs in ranking(study_dir)
+        if (found := _tested(runs, protocol, dataset=dataset, images=names)) is not None
+    ][:MOST_VARIANTS]
+    bicubic = study_dir / store.BASELINE
+    bicubic_scores = _psnr_by_image(bicubic, protocol, dataset=dataset)
+    has_bicubic = all(
+        name in bicubic_scores and picture_path(bicubic, dataset=dataset, image=name).is_file()
+        for name in names
+    )
+    if not tested or (len(tested) == 1 and not has_bicubic):
+        return None
+
+    name, crop = _widest(tested, bicubic, dataset=dataset, images=names, border=study["scale"])
+    original = originals.get((dataset, name)) if isinstance(originals, dict) else None
+    shown = []
+    if has_bicubic:
+        shown.append(("bicubic", bicubic, bicubic_scores[name]))
+    shown += [(one.variant, one.folder, one.scores[name]) for one in tested]
+    pictures = [
+        Shown(
+            name=label,
+            pixels=(sr := _read(folder, dataset=dataset, image=name)),
+            note=f"psnr_y {_decibel(score)}"
+            if original is None
+            else crop_note(
+                sr,
+                _cropped(original.pixels, sr),
+                crop,
+                score=score,
+                is_gray=original.is_gray,
+                protocol=protocol,
+            ),
+        )
+        for label, folder, score in shown
+    ]
+    which = "The variant" if len(tested) == 1 else f"The {len(tested)} best variants by validation"
+    where = "it and bicubic" if len(tested) == 1 else "they"
+    among = "" if len(names) == 1 else f" of all {len(names)} images"
+    caption = f"{which}, with the first seed. The crop is the one{among} in which {where} differ most."
+    if original is None:
+        why = originals if isinstance(originals, str) else "its file has changed since"
+        caption += f"\nThe original is not shown: {why}"
+    else:
+        hr = _cropped(original.pixels, pictures[0].pixels)
+        pictures.insert(0, Shown(name="original", pixels=hr, note="HR"))
+    return draw_panel(
+        pictures,
+        crop=crop,
+        title=f"{study['name']}, x{study['scale']}: {name} of {dataset}",
+        caption=f"{caption}\n{protocol}",
+    )
+
+
+def _tested(
+    runs: list[RunRecord], protocol: EvaluationProtocol, *, dataset: str, images: list[str]
+) -> _Tested | None:
+    for run in runs:
+        scores = _psnr_by_image(run.folder, protocol, dataset=dataset)
+        if all(
+            name in scores and picture_path(run.folder, dataset=dataset, image=name).is_file()
+            for name in images
+        ):
+            return _Tested(variant=run.variant, folder=run.folder, scores=scores)
+    return None
+
+
+def _psnr_by_image(folder: Path, protocol: EvaluationProtocol, *, dataset: str) -> dict[str, float]:
+    stored = stored_scores(folder / store.TEST_SCORES, protocol=protocol)
+    scores = stored.scores if stored else ()
+    return {
+        score.image: score.value for score in scores if score.dataset == dataset and score.metric == "psnr_y"
+    }
+
+
+def _widest(
+    tested: list[_Tested], bicubic: Path, *, dataset: str, images: list[str], border: int
+) -> tuple[str, Crop]:
+    """The image, and the crop of it, in which the variants differ most; a single variant, from bicubic."""
+    folders = [one.folder for one in tested] + ([bicubic] if len(tested) == 1 else [])
+    crops = [
+        (
+            name,
+            most_different_crop(
+                [_read(folder, dataset=dataset, image=name) for folder in folders], border=border
+            ),
+        )
+        for name in images
+    ]
+    return max(crops, key=lambda item: item[1].spread)
+
+
+def _read(folder: Path, *, dataset: str, image: str) -> NDArray[np.uint8]:
+    return read_hr_image(picture_path(folder, dataset=dataset, image=image)).pixels
+
+
+def _cropped(hr: NDArray[np.uint8], sr: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """HR as it was scored: without the rows and columns that make its size no multiple of the scale."""
+    return hr[: sr.shape[0], : sr.shape[1]]

@@ -55,10 +55,18 @@ def axis_for(metric: str, values: Sequence[float], baseline: float | None) -> Ax
     return Axis(start=best - 1.125 * span, end=best + 0.25 * span)
 
 
-def draw_bars(bars: Sequence[Bar], *, title: str, caption: str, baseline: dict[str, float] | None) -> Figure:
+def draw_bars(
+    bars: Sequence[Bar],
+    *,
+    title: str,
+    caption: str,
+    baseline: dict[str, float] | None,
+    is_validation: bool = True,
+) -> Figure:
     """All runs, those with scores best first, the others below with the word that says why they have none.
 
-    psnr_y and ssim_y have a panel each; bicubic's is a dashed line through it.
+    psnr_y and ssim_y have a panel each; bicubic's is a dashed line through it. Unless `is_validation`, the
+    legend does not speak of learning rates.
     """
     scored = sorted((bar for bar in bars if bar.scores), key=lambda bar: -(bar.scores or {})["psnr_y"])
     rows = [*scored, *(bar for bar in bars if not bar.scores)]
@@ -84,7 +92,7 @@ def draw_bars(bars: Sequence[Bar], *, title: str, caption: str, baseline: dict[s
         figure.text(x, 1 - 0.22 / height, title, fontsize=13, fontweight="bold", va="top", color=INK)
         figure.text(x, 1 - 0.53 / height, caption, fontsize=8.5, va="top", color=DIM, linespacing=1.35)
         figure.legend(
-            handles=_legend(rows, baseline),
+            handles=_legend(rows, baseline, rates=is_validation),
             loc="lower left",
             bbox_to_anchor=(x - 0.05 / width, 0.1 / height),
             ncols=4,
@@ -155,15 +163,19 @@ def _draw_bar(axes: Axes, row: int, bar: Bar, value: float, *, metric: str, base
     )
 
 
-def _legend(rows: Sequence[Bar], baseline: dict[str, float] | None) -> list[Patch | Line2D]:
+def _legend(rows: Sequence[Bar], baseline: dict[str, float] | None, *, rates: bool) -> list[Patch | Line2D]:
     handles: list[Patch | Line2D] = []
     scored = [bar for bar in rows if bar.scores]
-    if any(bar.is_chosen for bar in scored):
+    if rates and any(bar.is_chosen for bar in scored):
         handles.append(Patch(color=ACCENT, label="at its variant's chosen learning rate"))
-    if any(not bar.is_chosen for bar in scored):
+    if rates and any(not bar.is_chosen for bar in scored):
         handles.append(Patch(color=LIGHT, label="at another learning rate"))
     if baseline is not None:
-        below = any((bar.scores or {})[metric] <= baseline[metric] for bar in scored for metric in baseline)
+        below = any(
+            (bar.scores or {})[metric] <= baseline[metric]
+            for bar in scored
+            for metric in ("psnr_y", "ssim_y")
+        )
         if below:
             handles.append(Patch(color=WARNING, label="did not beat bicubic"))
         handles.append(Line2D([], [], color=INK, linestyle=(0, (4, 3)), linewidth=1.1, label="bicubic"))
