@@ -35,7 +35,7 @@ from srlab.scores import Score, save_scores
 from srlab.study import Run, Study
 from srlab.training.device import use_threads
 from srlab.training.preview import preview_crop
-from srlab.training.train import Outcome, Progress, train
+from srlab.training.train import CHECKPOINT, Outcome, Progress, train
 
 CURVE_IMAGES = 5  # validation images scored while a run trains; its scores.json has all of them
 LOCK = "run.lock"
@@ -148,6 +148,7 @@ class TrainTask:
                 "note": NOTE if outcome.status == "finished" else "no weights are kept of a diverged run",
             },
         )
+        (folder / CHECKPOINT).unlink(missing_ok=True)  # there is nothing left to go on with
         send_report(Event(name=self.name, phase=outcome.status, reason=outcome.reason or ""))
 
     def _fit(self, folder: Path) -> Outcome:

@@ -88,8 +88,8 @@ class Variant:
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*(/[A-Za-z0-9_][A-Za-z0-9_.+-]*)?", self.name):
             raise UserError(
-                f"{self.name!r} cannot name a variant: it becomes a folder, so use letters, digits, '_', '-', "
-                "'.', '+' and at most one '/'"
+                f"{self.name!r} cannot name a variant: it becomes a folder, so use letters, digits, '_', "
+                "'-', '.', '+' and at most one '/'"
             )
 
 

@@ -92,7 +92,7 @@ def columns(board: Leaderboard) -> list[str]:
     """The headings of the table that people read."""
     tests = [f"{name} {metric}" for name in board.test_sets for metric in ("psnr_y", "ssim_y", "gain")]
     shown = tests if _has_tests(board) else ["validation psnr_y"]
-    return ["variant", "parameters", "rate", *shown, "seconds", "notes"]
+    return ["variant", "parameters", "rate", *shown, "seconds"]
 
 
 def _has_tests(board: Leaderboard) -> bool:
@@ -119,7 +119,6 @@ def _cells(standing: Standing, board: Leaderboard) -> list[str]:
         "" if standing.learning_rate is None else f"{standing.learning_rate:g}",
         *tests,
         "" if standing.seconds is None else f"{standing.seconds:,.0f}",
-        "; ".join(standing.notes),
     ]
 
 
@@ -130,19 +129,25 @@ def _cell(spread: Spread | None, metric: str) -> str:
     return f"{spread.mean:.{decimals}f}" + ("" if spread.sd is None else f" ± {spread.sd:.{decimals}f}")
 
 
+def notes(board: Leaderboard) -> list[str]:
+    """What is said under the table: of each variant what is not as it should be, then how to read it all."""
+    of_variants = [f"{row.name}: {note}" for row in board.standings for note in row.notes]
+    return [*of_variants, *board.remarks]
+
+
 def as_markdown(board: Leaderboard) -> str:
-    """The table with the study's question above and its remarks below."""
+    """The table with the study's question above and what must be known below."""
     headings = columns(board)
     lines = [
         f"# {board.name}: {board.question}",
         "",
         "| " + " | ".join(headings) + " |",
-        "|---|" + "---:|" * (len(headings) - 2) + "---|",
+        "|---|" + "---:|" * (len(headings) - 1),
         *("| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |" for row in cells(board)),
         "",
         f"Scale x{board.scale}. Gain is psnr_y in dB over bicubic; rate is the learning rate, "
         "seconds those of training.",
         "",
-        *(f"- {remark}" for remark in board.remarks),
+        *(f"- {note}" for note in notes(board)),
     ]
     return "\n".join(lines) + "\n"

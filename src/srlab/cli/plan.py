@@ -7,6 +7,7 @@ from rich.table import Table
 
 from srlab.cli.output import results
 from srlab.cli.progress import cost_line, duration
+from srlab.cli.tables import print_table
 from srlab.planning import Plan
 
 
@@ -63,7 +64,7 @@ def show_plan(plan: Plan, *, question: str) -> None:
             f"{study.protocol.num_steps:,}",
             duration(None if step is None else step * study.protocol.num_steps),
         )
-    results.print(variants)
+    print_table(variants)
     results.print()
     runs = Table(box=None, pad_edge=False)
     for heading in ("run", "learning rate", "seed", "state"):
@@ -72,7 +73,7 @@ def show_plan(plan: Plan, *, question: str) -> None:
         )
     for run, status in plan.runs:
         runs.add_row(run.name, f"{run.learning_rate:g}", str(run.seed), status)
-    results.print(runs)
+    print_table(runs)
     results.print()
     protocol = study.protocol
     for line in (

@@ -3,7 +3,6 @@ error.
 """
 
 import time
-from collections.abc import Sequence
 from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -103,7 +102,7 @@ class StudyProgress:
     def _show(self, name: str, note: str, *, completed: int | None, total: int | None) -> None:
         if not self._console.is_terminal:
             now = time.monotonic()
-            if completed is not None and now - self._shown.get(name, now - LINE_SECONDS - 1) > LINE_SECONDS:
+            if completed is not None and now - self._shown.setdefault(name, now) > LINE_SECONDS:
                 self._shown[name] = now
                 self._console.print(
                     f"{name}: step {completed} of {total}, {note}", markup=False, soft_wrap=True
@@ -144,8 +143,3 @@ def cost_line(plan: "Plan") -> str:
 
 def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
-
-
-def failure_lines(failures: Sequence[tuple[str, str]]) -> list[str]:
-    """One line for each failed run: its name and the reason."""
-    return [f"failed: {name}: {reason}" for name, reason in failures]

@@ -335,15 +335,15 @@ def show_leaderboard(board: "Leaderboard") -> None:
     """The standings as a table on standard output, with what must be known to read them."""
     from rich.table import Table
 
-    from srlab.tables import cells, columns
+    from srlab.cli.tables import print_table
+    from srlab.tables import cells, columns, notes
 
     results.print(f"{board.name} (x{board.scale}): {board.question}", markup=False, soft_wrap=True)
     table = Table(box=None, pad_edge=False)
     for heading in columns(board):
-        is_text = heading in ("variant", "notes")
-        table.add_column(heading, justify="left" if is_text else "right", overflow="fold")
+        table.add_column(heading, justify="left" if heading == "variant" else "right", overflow="fold")
     for row in cells(board):
         table.add_row(*row)
-    results.print(table)
-    for remark in board.remarks:
-        results.print(f"- {remark}", markup=False)
+    print_table(table)
+    for note in notes(board):
+        results.print(f"- {note}", markup=False, soft_wrap=True)

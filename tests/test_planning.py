@@ -1,0 +1,170 @@
+"""What planning promises: every run with its state and cost before anything starts, and nothing mixed that differs."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tiny_study import MACHINE, QUESTION, tiny_study
+
+from srlab import store
+from srlab.claims import check_claims, check_test_sets, declare_run, declare_study
+from srlab.errors import UserError
+from srlab.networks import EDSROptions, num_parameters, preset
+from srlab.planning import Plan, make_plan, measure_step, resolve_machine
+from srlab.study import Study, TrainingProtocol, Variant
+
+DATA = "0" * 64
+IMAGES = {
+    "train": [{"name": "a", "set": "train", "sha256": "1", "size": [8, 8]}],
+    "validation": [],
+    "test": [{"name": "b", "set": "set", "sha256": "2", "size": [8, 8]}],
+}
+
+
+@pytest.fixture()
+def study(tmp_path: Path) -> Study:
+    return tiny_study(tmp_path / "data")
+
+
+def begin(study: Study, folder: Path) -> Plan:
+    """A study of which the first run has started."""
+    plan = make_plan(study, folder, MACHINE)
+    declare(plan)
+    run = plan.runs[0][0]
+    store.claim(folder / run.name, declare_run(run, study=study, machine=MACHINE, data=DATA))
+    return plan
+
+
+def declare(plan: Plan) -> dict[str, object]:
+    declaration = declare_study(plan, question=QUESTION, data=DATA, images=IMAGES, notes={})
+    store.save_json(plan.folder / store.STUDY, declaration)
+    return declaration
+
+
+def test_a_plan_counts_what_is_there_and_what_is_left(study: Study, tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    names = [run.name for run in study.runs()]
+    store.save_json(folder / names[0] / store.RESULT, {"status": "finished"})
+    store.save_json(folder / names[1] / store.RESULT, {"status": "diverged"})
+    store.write_text(folder / names[2] / store.FAILURE, "it failed")
+    plan = make_plan(study, folder, MACHINE)
+    assert [status for _, status in plan.runs] == ["finished", "diverged", "failed", "not started"]
+    assert [run.name for run in plan.left] == names[2:]
+    assert plan.costs["tiny/edsr"].parameters == num_parameters(study.variants[0].network, scale=2)
+    assert plan.costs["tiny/edsr"].multiply_adds > 0
+
+
+def test_without_a_measurement_there_is_no_estimate(study: Study, tmp_path: Path) -> None:
+    plan = make_plan(study, tmp_path / "study", MACHINE)
+    assert plan.seconds(plan.left) is None
+
+
+def test_the_estimate_is_steps_times_the_time_of_one_shared_by_the_jobs(study: Study, tmp_path: Path) -> None:
+    plan = make_plan(study, tmp_path / "study", replace(MACHINE, jobs=2), measure_seconds=0.1)
+    steps = [plan.costs[run.variant.name].seconds_per_step or 0 for run in plan.left]
+    assert all(step > 0 for step in steps)
+    assert plan.seconds(plan.left) == pytest.approx(sum(steps) * study.protocol.num_steps / 2)
+
+
+def test_a_network_too_large_to_time_whole_is_timed_in_part(study: Study) -> None:
+    large = replace(
+        study,
+        scale=4,
+        variants=(Variant(name="edsr/baseline", network=preset("edsr/baseline", scale=4)),),
+        protocol=TrainingProtocol(num_steps=1, batch_size=10_000, lr_patch_size=48),
+    )
+    seconds = measure_step(large, large.variants[0], MACHINE, seconds=0.01)
+    assert seconds is not None
+    assert seconds > 1
+
+
+def test_threads_are_shared_out_and_resolved(study: Study) -> None:
+    alone = resolve_machine(study, device="cpu", jobs=1)
+    assert resolve_machine(study, device="cpu", jobs=64).threads == 1
+    assert resolve_machine(study, device="cpu", threads=3, jobs=2).threads == 3
+    assert alone.precision == "fp32"
+    with pytest.raises(UserError, match="cannot be used here"):
+        resolve_machine(study, device="gpu")
+
+
+def test_rates_seeds_and_variants_may_be_added(study: Study, tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    begin(study, folder)
+    more = replace(
+        study,
+        variants=(Variant(name="tiny/more", network=EDSROptions(num_blocks=2, num_features=4)),),
+        learning_rates=(5e-4,),
+        seeds=(0, 1),
+    )
+    plan = make_plan(more, folder, MACHINE)
+    check_claims(plan, data=DATA)
+    declared = declare(plan)
+    assert len(declared["runs"]) == 4 + 2  # type: ignore[arg-type]
+    assert [row["name"] for row in declared["variants"]] == ["tiny/edsr", "tiny/srcnn", "tiny/more"]  # type: ignore[attr-defined]
+    assert declared["seeds"] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"protocol": TrainingProtocol(num_steps=8, batch_size=2, lr_patch_size=8, precision="fp32")}, "num_steps"),
+        ({"scale": 3}, r"scale \(2 there, 3 asked for\)"),
+        ({"learning_rates": (7e-4,), "scale": 4}, r"holds a study.*scale \(2 there, 4 asked for\)"),
+        ({"variants": (Variant(name="tiny/edsr", network=EDSROptions(num_blocks=3)),)}, "network.num_blocks"),
+        (
+            {
+                "variants": (Variant(name="tiny/edsr", network=EDSROptions(num_blocks=3)),),
+                "learning_rates": (7e-4,),
+            },
+            r"tiny/edsr\.network\.num_blocks \(1 there, 3 asked for\)",
+        ),
+    ],
+)
+def test_any_other_change_is_refused_once_a_run_has_started(
+    study: Study, tmp_path: Path, change: dict[str, object], message: str
+) -> None:
+    folder = tmp_path / "study"
+    begin(study, folder)
+    changed = replace(study, **change)  # type: ignore[arg-type]
+    with pytest.raises(UserError, match=message) as refused:
+        check_claims(make_plan(changed, folder, MACHINE), data=DATA)
+    assert "another --out" in str(refused.value)
+
+
+def test_other_images_are_refused_and_another_precision_too(study: Study, tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    plan = begin(study, folder)
+    check_claims(plan, data=DATA)
+    check_claims(plan, data=None)
+    with pytest.raises(UserError, match=r"another data \(0"):
+        check_claims(plan, data="1" * 64)
+    with pytest.raises(UserError, match=r"protocol\.precision \(fp32 there, bf16 asked for\)"):
+        check_claims(make_plan(study, folder, replace(MACHINE, precision="bf16")), data=DATA)
+
+
+def test_another_number_of_threads_is_no_other_declaration(study: Study, tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    begin(study, folder)
+    check_claims(make_plan(study, folder, replace(MACHINE, threads=7, jobs=2)), data=DATA)
+
+
+def test_before_a_run_has_started_everything_may_change(study: Study, tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    declare(make_plan(study, folder, MACHINE))
+    changed = replace(study, scale=3, learning_rates=(1e-2,))
+    plan = make_plan(changed, folder, MACHINE)
+    check_claims(plan, data="1" * 64)
+    assert len(declare(plan)["runs"]) == 2  # type: ignore[arg-type]
+
+
+def test_a_test_set_may_be_added_but_not_exchanged(study: Study, tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    begin(study, folder)
+    other = {"name": "c", "set": "more", "sha256": "3", "size": [8, 8]}
+    check_test_sets(folder, [other])
+    with pytest.raises(UserError, match="the test set set is not the one"):
+        check_test_sets(folder, [{"name": "b", "set": "set", "sha256": "9", "size": [8, 8]}])
+    plan = make_plan(replace(study, test=("elsewhere/more",)), folder, MACHINE)
+    declared = declare_study(plan, question=QUESTION, data=DATA, images={**IMAGES, "test": [other]}, notes={})
+    assert {image["set"] for image in declared["images"]["test"]} == {"set", "more"}
+    assert len(declared["test"]) == 2

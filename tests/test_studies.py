@@ -1,0 +1,135 @@
+"""What the shipped studies promise: each says what it asks, can be built, and has the seed's grid, faults mended."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tiny_study import write_study_file
+
+from srlab import studies
+from srlab.errors import UserError
+from srlab.networks import EDSROptions, RDNOptions, SRCNNOptions, VDSROptions, num_parameters, preset
+from srlab.studies import NAMES, load_study
+from srlab.study import Run
+from srlab.training.schedule import learning_rate_at
+
+SEED_RATES = {
+    "srcnn": (1e-3, 5e-4, 3e-4, 1e-4, 1e-5),
+    "vdsr": (1e-3, 5e-4, 3e-4, 1e-4, 1e-5),
+    "edsr": (1e-3, 5e-4, 3e-4, 1e-4, 5e-5),
+    "rdn": (1e-3, 5e-4, 3e-4, 1e-4, 5e-5),
+}
+every_study = pytest.mark.parametrize("name", NAMES)
+
+
+def names_of(study: str) -> set[str]:
+    return {variant.name.partition("/")[2] for variant in load_study(study).study.variants}
+
+
+def test_every_file_of_the_folder_is_a_study_with_a_name() -> None:
+    files = {path.stem for path in Path(studies.__file__).parent.glob("*.py")} - {"__init__"}
+    assert files == set(NAMES)
+
+
+@every_study
+def test_every_study_says_what_it_asks_and_can_be_built(name: str) -> None:
+    found = load_study(name)
+    assert found.question.endswith("?")
+    assert found.study.name == name
+    lines = found.about.splitlines()
+    for word in ("Run:", "Takes:", "Measured:"):
+        assert any(line.startswith(word) for line in lines), f"{name} has no line {word}"
+    for variant in found.study.variants:
+        assert num_parameters(variant.network, scale=found.study.scale) > 0
+
+
+@pytest.mark.parametrize("name", sorted(SEED_RATES))
+def test_the_seed_studies_have_its_rates_and_adam(name: str) -> None:
+    study = load_study(name).study
+    assert study.learning_rates == SEED_RATES[name]
+    assert study.protocol.adam_eps == 1e-7
+    assert study.test == ("set5", "set14")
+
+
+def test_srcnn_has_the_seeds_protocol_and_a_bicubic_residual() -> None:
+    study = load_study("srcnn").study
+    assert (study.scale, study.protocol.batch_size, study.protocol.lr_patch_size) == (2, 64, 32)
+    assert study.protocol.num_steps == 50 * 348
+    assert {variant.objective.loss for variant in study.variants} == {"mse"}
+    assert "residual_bicubic" in names_of("srcnn")
+    assert len(study.variants) == 7
+
+
+def test_vdsr_separates_the_channels_from_the_upsampling() -> None:
+    study = load_study("vdsr").study
+    assert (study.scale, study.protocol.batch_size, study.protocol.num_steps) == (2, 256, 10 * 629)
+    assert names_of("vdsr") == {"vanilla", "leaky_relu", "pixel_shuffle", "vanilla_rgb", "pixel_shuffle_rgb"}
+
+
+@pytest.mark.parametrize("rate", SEED_RATES["edsr"])
+def test_edsr_halves_its_rate_at_half_time_whatever_its_start(rate: float) -> None:
+    study = load_study("edsr").study
+    run = Run(
+        variant=study.variants[0], scale=4, learning_rate=rate, seed=0, protocol=study.protocol
+    )
+    assert [learning_rate_at(step, run) for step in (0, 4_999, 5_000, 9_999)] == [rate, rate, rate / 2, rate / 2]
+
+
+def test_rdn_has_the_upsamplers_activation_changed_too() -> None:
+    study = load_study("rdn").study
+    assert study.protocol.jpeg_noise
+    assert study.protocol.num_steps == 50_000
+    throughout = [variant.network for variant in study.variants if variant.name.endswith("_throughout")]
+    assert len(throughout) == 2
+    for network in throughout:
+        assert isinstance(network, RDNOptions)
+        assert network.upsampler_activation == network.activation
+
+
+def test_classic_trains_five_networks_alike() -> None:
+    study = load_study("classic").study
+    assert study.scale == 4
+    assert [type(variant.network).__name__ for variant in study.variants] == [
+        "SRCNNOptions", "VDSROptions", "EDSROptions", "RDNOptions", "SRResNetOptions",
+    ]
+    assert len({variant.objective for variant in study.variants}) == 1
+    assert VDSROptions and SRCNNOptions and EDSROptions
+
+
+def test_smoke_is_the_seeds_six_and_needs_no_data() -> None:
+    study = load_study("smoke").study
+    assert len(study.variants) == 6
+    assert {*study.train, *study.validate, *study.test} == {"sample"}
+    assert all(variant.network == preset(variant.name, scale=2) for variant in study.variants)
+
+
+def test_a_study_of_ones_own_is_a_file(tmp_path: Path) -> None:
+    found = load_study(str(write_study_file(tmp_path)))
+    assert found.question == "Does it work?"
+    assert [variant.name for variant in found.study.variants] == ["tiny/edsr", "tiny/srcnn"]
+    assert replace(found.study, seeds=(1,)).seeds == (1,)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x = 1\n", "declares no study"),
+        ("import nothing_like_this\n", r"line 1: ModuleNotFoundError"),
+        ("def broken(:\n", "SyntaxError"),
+        ("\n\n1 / 0\n", "line 3: ZeroDivisionError"),
+        ("from srlab.networks import preset\npreset('edsr/none', scale=4)\n", "line 2: there is no variant"),
+        ("from srlab.studies.smoke import STUDY\n", "ends with a question mark"),
+    ],
+)
+def test_a_study_file_that_is_wrong_says_where(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(text)
+    with pytest.raises(UserError, match=message):
+        load_study(str(path))
+
+
+def test_an_unknown_study_names_those_there_are(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="smoke, srcnn, vdsr, edsr, rdn, classic"):
+        load_study("srgan2")
+    with pytest.raises(UserError, match="there is no study file"):
+        load_study(str(tmp_path / "none.py"))
