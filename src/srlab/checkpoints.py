@@ -10,6 +10,7 @@ import io
 import json
 import os
 import sys
+import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -33,6 +34,9 @@ from srlab.study import Variant
 CHECKPOINT_FORMAT = 1
 WEIGHTS_FORMAT = 1
 WEIGHTS_KEY = "srlab"  # in the metadata of weights.safetensors
+MOST_PARAMETERS = (
+    10_000  # tensors, in a network built for a file that has fewer; RDN's largest has a few hundred
+)
 
 
 # Checkpoints
@@ -61,7 +65,8 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
             damaged = archive.testzip()
         if damaged is not None:
             raise UserError(f"{path} is damaged: the checksum of {damaged} is wrong; {remedy}")
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # of odd pickles, which are refused or plain values
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except (zipfile.BadZipFile, EOFError, RuntimeError, KeyError, ValueError, NotImplementedError) as error:
         if isinstance(error, UserError):
             raise
@@ -216,7 +221,11 @@ def _check_shapes(
 ) -> None:
     """Compare the file's tensors with those of the network it describes, before anything is allocated."""
     try:
-        with torch.device("meta"), _at_most_parameters(len(shapes)), torch.random.fork_rng(devices=[]):
+        with (
+            torch.device("meta"),
+            _at_most_parameters(max(len(shapes), MOST_PARAMETERS)),
+            torch.random.fork_rng(devices=[]),
+        ):
             network = build_network(options, scale=scale)
     except Exception as error:  # whatever hostile options do to a constructor
         raise UserError(f"{path} describes a network that cannot be built: {_first_line(error)}") from error
@@ -245,14 +254,14 @@ _DTYPES = {
 
 @contextmanager
 def _at_most_parameters(limit: int) -> Iterator[None]:
-    """Stop building a network that has more parameters than its file: a small file may ask for millions."""
+    """Stop building a network of too many layers, which the options in a small file may ask for."""
     count = 0
 
     def registered(_module: nn.Module, _name: str, _parameter: nn.Parameter | None) -> None:
         nonlocal count
         count += 1
         if count > limit:
-            raise UserError(f"it has more parameters than the {limit} tensors of the file")
+            raise UserError(f"it has more than {limit} tensors of weights, the file has fewer")
 
     handle = register_module_parameter_registration_hook(registered)
     try:
@@ -264,7 +273,7 @@ def _at_most_parameters(limit: int) -> Iterator[None]:
 def _explain(path: Path, error: SafetensorError) -> str:
     with path.open("rb") as file:
         start = file.read(2)
-    if start in (b"PK", b"\x80\x02"):
+    if start == b"PK" or start[:1] == b"\x80":
         return "it is a pickle (a .pt or .pth file), which can run code and is never opened"
     return f"not a safetensors file, or damaged ({_first_line(error)})"
 
