@@ -152,6 +152,13 @@ def test_a_server_that_promises_less_than_it_has_gives_a_file_that_the_checksum_
     assert leftovers(target) == []
 
 
+def test_a_rest_that_is_shorter_than_promised_is_not_taken_for_the_end(server: Server, target: Path) -> None:
+    cut = Answer(content=CONTENT, break_after=100_000)
+    fetch(server, target, cut, Answer(content=CONTENT, promise=50_000), GOOD)
+    assert target.read_bytes() == CONTENT
+    assert server.ranges == [None, "bytes=100000-", "bytes=150000-"]
+
+
 def test_a_part_that_is_already_everything_is_not_fetched_again(server: Server, target: Path) -> None:
     with pytest.raises(DownloadError):
         fetch(server, target, Answer(content=CONTENT, promise=300_001, ignore_range=True))

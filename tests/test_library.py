@@ -150,6 +150,15 @@ def test_the_next_mirror_is_asked_when_one_has_something_else(
     assert json.loads((data / "tiny" / "about.json").read_text())["url"].endswith("/2/tiny.zip")
 
 
+def test_an_archive_that_was_no_good_is_not_kept_for_the_next_time(
+    server: Server, tiny: str, data: Path
+) -> None:
+    with pytest.raises(UserError, match="has 2; "):
+        get(server, tiny, Answer(content=archive(2)))
+    get(server, tiny, GOOD)
+    assert visible(data) == ["tiny"]
+
+
 def test_when_no_mirror_has_it_the_error_says_what_each_did_and_nothing_is_left(
     server: Server, tiny: str, data: Path
 ) -> None:

@@ -1,4 +1,4 @@
-"""What patches promise: the batch of step k depends on seed and k alone, is aligned, alike for all variants."""
+"""What patches promise: the batch of step k depends on seed and k alone, and is aligned."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -178,6 +178,19 @@ def test_jpeg_noise_touches_half_of_the_lr_patches_and_no_hr_and_moves_nothing(c
     assert noisy[0].dtype == torch.float32
 
 
+def test_jpeg_noise_is_of_every_quality_from_50_to_95(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: Counter[int] = Counter()
+
+    def record(lr: NDArray[np.uint8], *, quality: int) -> NDArray[np.uint8]:
+        seen[quality] += 1
+        return lr
+
+    monkeypatch.setattr("srlab.data.patches.jpeg_noise", record)
+    patches(batch_size=2000, jpeg_noise=True).batch(0, seed=0)
+    assert set(seen) == set(range(50, 96))
+    assert max(seen.values()) < 50  # 22 expected
+
+
 def test_the_border_of_the_kernel_is_the_one_asked_for() -> None:
     only = image(6, 24, 24)
     drawn = patches(
@@ -186,6 +199,17 @@ def test_the_border_of_the_kernel_is_the_one_asked_for() -> None:
     expected = degrade(only.pixels, scale=2, border="symmetric")
     np.testing.assert_array_equal(levels(drawn.batch(0, seed=0)[0])[0], expected)
     assert not np.array_equal(expected, degrade(only.pixels, scale=2))
+    drawn = patches(
+        [only],
+        lr_patch_size=12,
+        batch_size=1,
+        color="luma",
+        border="symmetric",
+        flips=False,
+        quarter_turns=False,
+    )
+    luma = degrade_luma(luma_plane(only), scale=2, border="symmetric")
+    np.testing.assert_array_equal(drawn.batch(0, seed=0)[0][0, 0].numpy(), luma)
 
 
 def test_images_smaller_than_a_patch_are_an_error_that_says_what_would_fit() -> None:

@@ -54,7 +54,7 @@ def unpack_pictures(archive: Path, into: Path, *, folder: str) -> list[Path]:
     exists and is empty; after an error it may hold some of the files. A file that is no archive, is damaged,
     hostile, or holds no pictures is a `UserError`.
     """
-    most_bytes = archive.stat().st_size * MOST_TIMES_LARGER + ALWAYS_ALLOWED
+    most_bytes = _most_bytes(archive)
     with _members(archive) as members:
         by_folder: dict[PurePosixPath, list[_Member]] = {}
         declared = 0
@@ -65,7 +65,7 @@ def unpack_pictures(archive: Path, into: Path, *, folder: str) -> list[Path]:
                     f"{archive.name} would unpack to more than {MOST_MEMBERS} files or {most_bytes:,} "
                     "bytes, far more than its pictures can need; not unpacked"
                 )
-            if member.path.is_absolute() or ".." in member.path.parts:
+            if member.path.is_absolute() or ".." in member.path.parts or ":" in str(member.path):
                 raise UserError(f"{archive.name} has a path that leads outside: {member.path}; not unpacked")
             if not member.is_folder and _is_picture(member.path):
                 by_folder.setdefault(member.path.parent, []).append(member)
@@ -123,6 +123,7 @@ def _members(archive: Path) -> Iterator[Iterator[_Member]]:
         elif tarfile.is_tarfile(archive):
             with tarfile.open(archive) as packed:
                 yield _tar_members(packed)
+                _read_to_the_end(packed, archive)
         else:
             raise UserError(f"{archive.name} is neither a zip nor a tar archive{_what_instead(archive)}")
     except UserError:
@@ -136,6 +137,24 @@ def _what_instead(archive: Path) -> str:
     return ", but a web page" if is_page else ""
 
 
+def _read_to_the_end(packed: tarfile.TarFile, archive: Path) -> None:
+    """gzip, bz2 and xz have their checksums at the end, which nothing before has reached."""
+    left = _most_bytes(archive)
+    while packed.fileobj is not None and (chunk := packed.fileobj.read(_CHUNK)):
+        left -= len(chunk)
+        if left < 0:
+            raise UserError(f"{archive.name} goes on long after its last file; not unpacked")
+
+
+def _most_bytes(archive: Path) -> int:
+    return archive.stat().st_size * MOST_TIMES_LARGER + ALWAYS_ALLOWED
+
+
+def _path(name: str) -> PurePosixPath:
+    """Old Windows programs wrote backslashes; left alone, they would lead elsewhere when unpacked there."""
+    return PurePosixPath(name.replace("\\", "/"))
+
+
 def _start(archive: Path) -> bytes:
     with archive.open("rb") as file:
         return file.read(512)
@@ -145,7 +164,7 @@ def _zip_members(archive: zipfile.ZipFile) -> Iterator[_Member]:
     for info in archive.infolist():
         kind = stat.S_IFMT(info.external_attr >> 16)
         yield _Member(
-            path=PurePosixPath(info.filename.replace("\\", "/")),  # as old Windows programs wrote them
+            path=_path(info.filename),
             size=info.file_size,
             is_folder=info.is_dir(),
             is_plain=kind in (0, stat.S_IFREG),
@@ -156,7 +175,7 @@ def _zip_members(archive: zipfile.ZipFile) -> Iterator[_Member]:
 def _tar_members(archive: tarfile.TarFile) -> Iterator[_Member]:
     for info in archive:
         yield _Member(
-            path=PurePosixPath(info.name),
+            path=_path(info.name),
             size=info.size,
             is_folder=info.isdir(),
             is_plain=info.isreg(),

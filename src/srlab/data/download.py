@@ -191,7 +191,6 @@ def _append(
 ) -> None:
     done = start
     with _disk_named(part), part.open("r+b") as file:
-        file.truncate(start)
         file.seek(start)
         # Raw: some servers call a .tar.gz "encoded", and unpacking it here would spoil its checksum.
         # As they come, not gathered: what has arrived is not lost when the line breaks.
