@@ -187,7 +187,7 @@ def _incoming(name: str) -> Iterator[Path]:
     try:
         yield incoming
     except OSError as error:
-        name_of = error.filename or incoming
+        name_of = error.filename2 or error.filename or incoming
         raise UserError(
             f"{name} could not be put into {data_folder()}: {error.strerror or error} ({name_of}); "
             "nothing of it was left there"
