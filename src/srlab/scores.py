@@ -1,0 +1,135 @@
+"""Scores and the protocol they were made under, as values and as a file. Needs no torch.
+
+A number never travels without its protocol: a file of scores has one, and files of two cannot be read as one.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from srlab.errors import UserError
+from srlab.protocol import EvaluationProtocol
+from srlab.store import load_json, save_json
+
+_FORMAT = "srlab scores"
+_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """What one image of a data set got under one metric (``psnr_y`` in dB, ``ssim_y``, ...).
+
+    Equal pictures have an infinite PSNR. NaN is no score: a number that is missing is left out.
+    """
+
+    dataset: str
+    image: str
+    metric: str
+    value: float
+
+    def __post_init__(self) -> None:
+        if isinstance(self.value, bool) or not isinstance(self.value, int | float):
+            raise TypeError(f"{self.metric} of {self.image} is a number, not {self.value!r}")
+        if math.isnan(self.value) or self.value == -math.inf:
+            raise ValueError(f"{self.metric} of {self.image} is {self.value}, which is no score")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredScores:
+    """Scores that may be compared: one protocol, one scale."""
+
+    scores: tuple[Score, ...]
+    protocol: EvaluationProtocol
+    scale: int
+
+
+def save_scores(path: Path, scores: Iterable[Score], *, protocol: EvaluationProtocol, scale: int) -> None:
+    """Write `scores` with their protocol as JSON, whole or not at all; infinity is written as "inf"."""
+    rows = list(scores)
+    _refuse_doubles(rows, where=str(path))
+    save_json(
+        path,
+        {
+            "format": _FORMAT,
+            "version": _VERSION,
+            "protocol": asdict(protocol),
+            "scale": scale,
+            "scores": [{**asdict(score), "value": to_json(score.value)} for score in rows],
+        },
+    )
+
+
+def load_scores(*paths: Path) -> StoredScores:
+    """What `save_scores` wrote, of one file or of several that were made under one protocol at one scale.
+
+    Raises:
+        UserError: a file is missing or was not written by `save_scores`, the files differ in protocol or
+            scale, or an image has two values of one metric.
+    """
+    if not paths:
+        raise ValueError("load_scores needs a file")
+    first, *others = (_load(path) for path in paths)
+    for path, other in zip(paths[1:], others, strict=True):
+        if other.protocol != first.protocol:
+            raise UserError(
+                f"{paths[0]} and {path} were scored under two protocols, which cannot be compared: "
+                f"{first.protocol}; {other.protocol}"
+            )
+        if other.scale != first.scale:
+            raise UserError(
+                f"{paths[0]} and {path} were scored at x{first.scale} and x{other.scale}, which "
+                "cannot be compared"
+            )
+    scores = [score for stored in (first, *others) for score in stored.scores]
+    _refuse_doubles(scores, where=" and ".join(map(str, paths)))
+    return StoredScores(scores=tuple(scores), protocol=first.protocol, scale=first.scale)
+
+
+def to_json(value: float) -> float | str:
+    """A score as JSON can hold it: infinity, which JSON does not have, is the string "inf".
+
+    >>> to_json(33.66), to_json(math.inf)
+    (33.66, 'inf')
+    """
+    return "inf" if value == math.inf else value
+
+
+def _load(path: Path) -> StoredScores:
+    if not path.is_file():
+        raise UserError(f"there are no scores {path}")
+    values = load_json(path)
+    if not isinstance(values, Mapping) or values.get("format") != _FORMAT:
+        raise UserError(f"{path} holds no scores of srlab")
+    if values.get("version") != _VERSION:
+        raise UserError(
+            f"{path} has version {values.get('version')!r} of the scores' format; this srlab reads {_VERSION}"
+        )
+    try:
+        return StoredScores(
+            scores=tuple(_score(row) for row in values["scores"]),
+            protocol=EvaluationProtocol(**values["protocol"]),
+            scale=_scale(values["scale"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path} was changed by something else: {error}") from error
+
+
+def _score(row: Mapping[str, Any]) -> Score:
+    value = row["value"]
+    return Score(**{**row, "value": math.inf if value == "inf" else value})
+
+
+def _scale(value: Any) -> int:
+    if value not in (2, 3, 4) or isinstance(value, float):
+        raise ValueError(f"the scale is 2, 3 or 4, not {value!r}")
+    return int(value)
+
+
+def _refuse_doubles(scores: Iterable[Score], *, where: str) -> None:
+    counts = Counter((score.dataset, score.image, score.metric) for score in scores)
+    for (dataset, image, metric), count in counts.items():
+        if count > 1:
+            raise UserError(f"{where}: {metric} of {dataset}'s {image} is there {count} times")
