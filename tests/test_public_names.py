@@ -20,7 +20,7 @@ def test_every_lazy_name_is_public() -> None:
 
 
 def test_public_names_do_not_hide_modules() -> None:
-    """``srlab.resize`` stays the module, whatever was imported before: so the function is not a public name."""
+    """``srlab.resize`` stays the module, whatever was imported before: its function is no public name."""
     for name in srlab.__all__:
         assert f"srlab.{name}" not in sys.modules
 

@@ -1,6 +1,7 @@
 """What `srlab.load(...).upscale(...)` promises: the same kind of picture, larger, with all that it had."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -52,7 +53,7 @@ def test_an_array_keeps_its_dtype_and_channels(upscaler: Upscaler, channels: int
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_floats_stay_floats_in_zero_to_one(upscaler: Upscaler, dtype: type) -> None:
-    pixels = (noise(6, 5, 3) / 255).astype(dtype)
+    pixels: NDArray[Any] = (noise(6, 5, 3) / 255).astype(dtype)
     enlarged = upscaler.upscale(pixels)
     assert enlarged.dtype == dtype
     assert 0 <= enlarged.min() <= enlarged.max() <= 1

@@ -31,7 +31,7 @@ _SMALLEST_TILE = 8  # below it a tile is nearly all margin, and memory is not wh
 
 
 def upscale_tensor(
-    network: Network,
+    network: nn.Module,
     lr: Tensor,
     *,
     tile: int | None = None,
@@ -50,7 +50,7 @@ def upscale_tensor(
     if lr.ndim != 4 or lr.shape[0] != 1 or not lr.is_floating_point():
         raise ValueError(f"lr must be one float image [1, C, H, W]; got {tuple(lr.shape)} of {lr.dtype}")
     _, channels, height, width = lr.shape
-    scale = network.scale
+    scale = cast(int, network.scale)
     sr = torch.empty(1, channels, scale * height, scale * width)
 
     def read(box: Box) -> Tensor:
@@ -66,7 +66,7 @@ def upscale_tensor(
 
 
 def upscale_tiles(
-    network: Network,
+    network: nn.Module,
     read: Callable[[Box], Tensor],
     *,
     size: tuple[int, int],
@@ -80,7 +80,7 @@ def upscale_tiles(
     `read` gives LR [1, C, h, w] in [0, 1] of a box inside the image, whose height and width are `size`.
     Everything else is as in `upscale_tensor`.
     """
-    margin = receptive_radius(network)
+    margin = receptive_radius(cast(Network, network))
     if tile is None:
         tile = default_tile(network, luma=luma) if max(size) > 64 else 64
     if tile < 1:
@@ -132,7 +132,7 @@ def with_margin(box: Box, margin: int, size: tuple[int, int]) -> Box:
     )
 
 
-def default_tile(network: Network, *, luma: bool = False) -> int:
+def default_tile(network: nn.Module, *, luma: bool = False) -> int:
     """The side in LR pixels of the tiles that `upscale_tensor` takes by itself: from the network alone.
 
     As large as 1 GiB for the input and output of its largest layer allows (measured, the whole forward needs
@@ -155,23 +155,23 @@ def default_tile(network: Network, *, luma: bool = False) -> int:
         for hook in hooks:
             hook.remove()
     bytes_per_pixel = 4 * largest[0] / probe**2
-    margin = receptive_radius(network)
+    margin = receptive_radius(cast(Network, network))
     side = int((_ACTIVATION_BYTES / bytes_per_pixel) ** 0.5) - 2 * margin
     return min(1024, max(side // 32 * 32, 64, margin + margin // 2))
 
 
-def device_of(network: Network) -> torch.device:
+def device_of(network: nn.Module) -> torch.device:
     """Where the network's tensors are; the CPU for one that has none, as bicubic."""
     first = next(itertools.chain(network.parameters(), network.buffers()), None)
     return torch.device("cpu") if first is None else first.device
 
 
-def _forward(network: Network, luma: bool) -> Callable[[Tensor], Tensor]:
+def _forward(network: nn.Module, luma: bool) -> Callable[[Tensor], Tensor]:
     return cast(Callable[[Tensor], Tensor], network.forward_luma if luma else network)
 
 
 @contextmanager
-def _evaluating(network: Network) -> Iterator[None]:
+def _evaluating(network: nn.Module) -> Iterator[None]:
     """Every module in evaluation mode; afterwards each in the mode that it was in."""
     training = [module for module in network.modules() if module.training]
     for module in training:
@@ -184,7 +184,7 @@ def _evaluating(network: Network) -> Iterator[None]:
 
 
 def _upscale_box(
-    network: Network,
+    network: nn.Module,
     read: Callable[[Box], Tensor],
     box: Box,
     *,
@@ -194,7 +194,7 @@ def _upscale_box(
     precision: Precision,
 ) -> Tensor | None:
     """SR of `box` alone, seen with its margin; None if there is not enough memory."""
-    scale = network.scale
+    scale = cast(int, network.scale)
     device = device_of(network)
     top, left, bottom, right = box
     seen = with_margin(box, margin, size)

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL.Image import Image
-from scipy.ndimage import distance_transform_edt
+from scipy.ndimage import distance_transform_edt  # type: ignore[import-untyped]
 from torch import Tensor, nn
 
 from srlab.checkpoints import load_weights
@@ -207,7 +207,7 @@ def load(
         network, variant, source = weights.network, weights.variant, found.why
     if place.type == "cpu":
         tune_allocator()
-    network = network.to(place, memory_format=torch.channels_last)
+    network = network.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Upscaler(network, variant=variant, source=source, tile=tile, precision=precision)
 
 

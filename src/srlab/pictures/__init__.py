@@ -45,6 +45,7 @@ _STATUS = {
     "not started": "missing",
     "finished": "no scores under this protocol",
 }
+_GRAY = np.array([0.299, 0.587, 0.114])  # BT.601, as a gray image's SR is scored
 _BARS_DPI = 130
 _MOST_PIXELS = 60_000  # a side; matplotlib ends at 65,535
 
@@ -118,7 +119,7 @@ def crop_note(
     """psnr_y of the whole picture as it was scored, and of the crop that is shown."""
     planes = []
     for pixels in (crop.of(sr), crop.of(hr)):
-        plane = pixels[..., 0].astype(np.float64) if is_gray else luma(pixels)
+        plane = np.asarray(pixels @ _GRAY) if is_gray else luma(pixels)
         planes.append(np.floor(plane + 0.5) if protocol.color == "luma" else plane)
     return f"psnr_y {_decibel(score)}, crop {_decibel(psnr(*planes))}"
 

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from srlab.pictures.style import ACCENT, DIM, INK, LIGHT, WARNING, plain_style
 
@@ -118,7 +119,7 @@ def _draw_panel(axes: Axes, rows: Sequence[Bar], *, metric: str, unit: str, base
         axes.set_xlabel(
             f"{metric}{unit} (the axis starts at {axis.start:.{_DECIMALS[metric]}f}, not at zero)"
         )
-        axes.xaxis.get_major_locator().set_params(nbins=5)
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
         axes.grid(axis="x", color="#e4e7eb", linewidth=0.8)
         axes.set_axisbelow(True)
         if baseline is not None:

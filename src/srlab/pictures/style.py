@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib as mpl
 
@@ -16,7 +17,7 @@ FRAME = "#e8590c"
 @contextmanager
 def plain_style() -> Iterator[None]:
     """matplotlib's own settings, whatever the user's are, with ours on top; undone afterwards."""
-    settings = {
+    settings: dict[Any, Any] = {
         "font.family": "DejaVu Sans",
         "font.size": 9.0,
         "axes.labelcolor": DIM,
