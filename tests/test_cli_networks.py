@@ -1,0 +1,109 @@
+"""What ``srlab networks`` promises: the list, one network in detail, its picture; one line when wrong."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from srlab.cli import main
+from srlab.networks import PRESETS
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def srlab(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Run the command line; gives the exit code, standard output and standard error."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["srlab", *arguments])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        captured = capsys.readouterr()
+        return int(stop.value.code or 0), captured.out, captured.err
+
+    return run
+
+
+def test_all_variants_are_listed_at_all_their_scales(srlab: Command) -> None:
+    code, out, _ = srlab("networks", "--json")
+    assert code == 0
+    (rows,) = json.loads(out).values()
+    assert [(row["name"], row["scale"]) for row in rows] == [
+        (known.name, scale) for known in PRESETS.values() for scale in known.scales
+    ]
+    assert {
+        "name": "srresnet/original",
+        "architecture": "SRResNet",
+        "scale": 4,
+        "color": "rgb",
+        "parameters": 1_550_659,
+        "running_statistics": 4_224,
+        "multiply_adds": 127_766_937_600,
+    } in rows
+
+
+def test_the_list_is_whole_on_a_narrow_terminal(srlab: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    code, out, _ = srlab("networks", "--scale", "3")
+    assert code == 0
+    (line,) = (line for line in out.splitlines() if line.startswith("rdn/paper_small"))
+    assert line.split() == ["rdn/paper_small", "x3", "rgb", "5,801,155", "0", "594.8", "G"]
+    assert "edsr/vanilla" not in out
+
+
+def test_one_variant_is_shown_layer_by_layer(srlab: Command) -> None:
+    code, out, _ = srlab("networks", "edsr/batch_norm")
+    assert code == 0
+    assert out.startswith("EDSR x4, rgb\n")
+    assert "BatchNorm2d" in out
+    assert "Parameters: 1,521,667" in out
+
+
+def test_options_make_a_network_of_one_s_own_at_any_scale(srlab: Command, tmp_path: Path) -> None:
+    path = tmp_path / "mine.svg"
+    arguments = (
+        "--scale",
+        "3",
+        "--set",
+        "num_blocks=2",
+        "--set",
+        "activation=leaky_relu:0.1",
+        "--plot",
+        str(path),
+    )
+    code, out, err = srlab("networks", "edsr/batch_norm", *arguments)
+    assert code == 0
+    assert "num_blocks = 2\n" in out
+    assert "LeakyReLU 0.1" in path.read_text(encoding="utf-8")
+    assert str(path) in err
+
+
+def test_one_variant_as_json(srlab: Command) -> None:
+    code, out, _ = srlab("networks", "vdsr/paper", "--scale", "3", "--json")
+    assert code == 0
+    (row,) = json.loads(out)["networks"]
+    assert (row["color"], row["parameters"], row["scale"]) == ("luma", 665_921, 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["edsr/batchnorm"], "did you mean edsr/batch_norm"),
+        (["edsr/batch_norm", "--scale", "3"], "exists at x4, not at x3"),
+        (["--scale", "5"], "the scale is 2, 3 or 4, not 5"),
+        (["edsr/vanilla", "--set", "kernel_sizes=9,1,5"], "EDSR has no option 'kernel_sizes'"),
+        (["edsr/vanilla", "--set", "num_blocks"], "OPTION=VALUE"),
+        (["edsr/vanilla", "--plot", "edsr.pdf"], "an .svg or a .png, not 'edsr.pdf'"),
+        (["--plot", "all.svg"], "need a variant"),
+    ],
+    ids=" ".join,
+)
+def test_wrong_input_is_one_line_and_exit_code_2(srlab: Command, arguments: list[str], message: str) -> None:
+    code, out, err = srlab("networks", *arguments)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert err.startswith("srlab: ")
+    assert err.count("\n") == 1
