@@ -140,9 +140,9 @@ def _read_sr(path: Path, image: HRImage, hr: NDArray[np.uint8], *, scale: int) -
     if (found_height, found_width) != (height, width):
         hint = ""
         if (found_height, found_width) == (height // scale, width // scale):
-            hint = ", which is the size of LR: it has not been enlarged"
+            hint = ", and this is LR's size: has it been enlarged?"
         elif (found_height, found_width) == image.pixels.shape[:2]:
-            hint = f": HR is cropped to a multiple of {scale}, and SR has to be so too"
+            hint = f", since HR is cropped to a multiple of {scale}"
         raise UserError(
             f"{path} has {found_width}x{found_height} pixels; expected at x{scale}: {width}x{height}{hint}"
         )

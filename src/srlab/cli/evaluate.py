@@ -1,1 +1,218 @@
-"""``srlab evaluate``."""
+"""``srlab evaluate``: scores of bicubic, of a trained network, or of pictures that any other tool made."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from srlab.cli import app
+from srlab.cli.output import messages, print_json, results
+from srlab.errors import UserError
+
+if TYPE_CHECKING:
+    from srlab.data.datasets import ImageSet
+    from srlab.evaluation import Evaluation
+    from srlab.networks import Network
+    from srlab.protocol import EvaluationProtocol
+
+METRICS = ("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb")
+
+
+@app.command()
+def evaluate(
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="bicubic, a run's folder, a weights file, a study's folder (its winner by validation), or a "
+            "folder of SR pictures.",
+            show_default=False,
+        ),
+    ],
+    data: Annotated[str, typer.Option(help="HR: a data set by name, or a folder.", show_default=False)],
+    scale: Annotated[
+        int | None, typer.Option(help="Enlargement: 2, 3 or 4. A trained network has its own.")
+    ] = None,
+    protocol: Annotated[
+        Literal["rgb", "luma"], typer.Option(help="What is compared and how it is rounded.")
+    ] = "rgb",
+    border: Annotated[
+        Literal["replicate", "symmetric"], typer.Option(help="What the LR kernel sees beyond HR's edge.")
+    ] = "replicate",
+    device: Annotated[str | None, typer.Option(help="cpu (the default), cuda, cuda:1 ...")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object to standard output, unrounded.")
+    ] = False,
+) -> None:
+    """Print PSNR and SSIM of each image and their means, with the protocol they were counted under."""
+    _check_exists(model)  # before torch is loaded: a wrong path is told at once
+    from srlab.data.datasets import load_sets
+    from srlab.evaluation import evaluate_folder, evaluate_network
+    from srlab.protocol import EvaluationProtocol
+    from srlab.upscaler import find_device
+
+    place = find_device(device)
+    rules = EvaluationProtocol(color=protocol, border=border)
+    chosen = _find(model, scale)
+    (tested,) = load_sets([data], role="test")
+    if chosen.network is None:
+        evaluations = evaluate_folder(Path(model), tested.images, protocol=rules, scale=chosen.scale)
+    else:
+        evaluations = evaluate_network(chosen.network, tested.images, protocol=rules, device=place)
+    scores = {evaluation.image: evaluation.scores for evaluation in _shown(evaluations, len(tested.images))}
+    for remark in chosen.remarks:
+        messages.print(remark, markup=False, soft_wrap=True)
+    if as_json:
+        print_json(_as_dict(chosen, tested, scores, rules))
+    else:
+        _print_table(chosen, tested, scores, rules)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Model:
+    """What is scored, at which scale; `network` is None where the pictures are there already."""
+
+    name: str
+    network: "Network | None"
+    scale: int
+    remarks: tuple[str, ...] = ()
+
+
+def _check_exists(model: str) -> None:
+    if model == "bicubic" or Path(model).exists():
+        return
+    from srlab.networks import PRESETS
+
+    if model in PRESETS:
+        raise UserError(
+            f"{model} is a variant to train, and only its weights can be scored: `srlab train {model}` makes "
+            "a run's folder, to be named here"
+        )
+    raise UserError(
+        f"{model} does not exist; what can be scored is bicubic, a run's folder, a weights file, a study's "
+        "folder, or a folder of SR pictures"
+    )
+
+
+def _find(model: str, scale: int | None) -> _Model:
+    from srlab import store
+    from srlab.networks import build_network, preset
+    from srlab.networks.blocks import check_scale
+
+    if scale is not None:
+        check_scale(scale)
+    path = Path(model)
+    is_network = path.is_file() or store.is_study(path) or (path / store.RUN).is_file()
+    if model != "bicubic" and (is_network or (path / store.WEIGHTS).is_file()):
+        return _trained(path, scale)
+    if scale is None:
+        raise UserError(f"for {model}, say by how much it was enlarged: --scale 2, 3 or 4")
+    if model == "bicubic":
+        network = build_network(preset("bicubic", scale=scale), scale=scale).eval()
+        return _Model(name="bicubic", network=network, scale=scale)
+    return _Model(name=model, network=None, scale=scale, remarks=(f"SR: the pictures in {model}",))
+
+
+def _trained(path: Path, scale: int | None) -> _Model:
+    from srlab.checkpoints import load_weights
+    from srlab.networks import PRESETS, build_network, fits_every_scale
+    from srlab.winner import find_weights
+
+    found = find_weights(path)
+    weights = load_weights(found.weights)
+    remarks = [f"SR: {weights.variant} x{weights.scale}, {found.why}"]
+    if scale is None or scale == weights.scale:
+        return _Model(
+            name=weights.variant, network=weights.network, scale=weights.scale, remarks=tuple(remarks)
+        )
+    known = PRESETS.get(weights.variant)
+    is_known = known is not None and known.options == weights.options
+    if known is None or not is_known or scale not in known.scales or not fits_every_scale(weights.options):
+        raise UserError(
+            f"{found.weights} enlarges by {weights.scale}, not by {scale}; leave --scale out, or take "
+            f"weights trained for x{scale}"
+        )
+    network = build_network(weights.options, scale=scale).eval()
+    network.load_state_dict(weights.network.state_dict(), strict=True)
+    remarks.append(
+        f"trained at x{weights.scale}, scored at x{scale}: {weights.variant} is one network for both"
+    )
+    return _Model(name=weights.variant, network=network, scale=scale, remarks=tuple(remarks))
+
+
+def _shown(evaluations: "Iterator[Evaluation]", total: int) -> "Iterator[Evaluation]":
+    from rich.progress import track
+
+    disable = total < 2 or not messages.is_terminal
+    yield from track(evaluations, "scoring", total=total, console=messages, transient=True, disable=disable)
+
+
+def _means(scores: dict[str, dict[str, float]]) -> dict[str, float]:
+    found = list(scores.values())
+    return {
+        metric: sum(values[metric] for values in found) / len(found)
+        for metric in METRICS
+        if metric in found[0]
+    }
+
+
+def _as_dict(
+    chosen: _Model,
+    tested: "ImageSet",
+    scores: dict[str, dict[str, float]],
+    protocol: "EvaluationProtocol",
+) -> dict[str, Any]:
+    return {
+        "protocol": protocol.color,
+        "border": protocol.border,
+        "protocol_description": str(protocol),
+        "scale": chosen.scale,
+        "dataset": tested.name,
+        "model": chosen.name,
+        **_for_json(_means(scores)),
+        "images": [{"name": name, **_for_json(values)} for name, values in scores.items()],
+        "remarks": [*chosen.remarks, *([tested.note] if tested.note else [])],
+    }
+
+
+def _for_json(values: dict[str, float]) -> dict[str, float | str | None]:
+    """All metrics, null where the protocol does not have one, "inf" for the PSNR of equal pictures."""
+    from srlab.scores import to_json
+
+    return {metric: to_json(values[metric]) if metric in values else None for metric in METRICS}
+
+
+def _print_table(
+    chosen: _Model,
+    tested: "ImageSet",
+    scores: dict[str, dict[str, float]],
+    protocol: "EvaluationProtocol",
+) -> None:
+    from rich import box
+    from rich.table import Table
+
+    means = _means(scores)
+    table = Table(
+        box=box.SIMPLE, title=f"{chosen.name} on {tested.name}, x{chosen.scale}", title_justify="left"
+    )
+    table.add_column("image", overflow="fold")
+    for metric in means:
+        table.add_column(metric, justify="right", no_wrap=True)
+    for name, values in scores.items():
+        table.add_row(name, *(_rounded(metric, values[metric]) for metric in means))
+    table.add_section()
+    table.add_row("mean", *(_rounded(metric, value) for metric, value in means.items()), style="bold")
+    results.print(table)
+    summary = " / ".join(_rounded(metric, means[metric]) for metric in ("psnr_y", "ssim_y"))
+    results.print(f"psnr_y / ssim_y: {summary}", markup=False, soft_wrap=True)
+    results.print(f"protocol {protocol}", markup=False, soft_wrap=True)
+    if tested.note:
+        results.print(tested.note, markup=False, soft_wrap=True)
+
+
+def _rounded(metric: str, value: float) -> str:
+    if math.isinf(value):
+        return "inf"
+    return f"{value:.2f}" if metric.startswith("psnr") else f"{value:.4f}"
