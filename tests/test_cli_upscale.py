@@ -1,0 +1,211 @@
+"""What ``srlab upscale`` promises: each picture whole or not at all, and one line for what went wrong."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+import srlab
+from srlab.checkpoints import save_weights
+from srlab.cli import main
+from srlab.images import read_picture
+from srlab.networks import EDSROptions, build_network
+
+OPTIONS = EDSROptions(num_blocks=1, num_features=4)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    folder = tmp_path / "run"
+    network = build_network(OPTIONS, scale=2)
+    save_weights(folder / "weights.safetensors", network, variant="edsr/tiny", options=OPTIONS, scale=2)
+    return folder
+
+
+def picture(path: Path, height: int = 9, width: int = 11, *, seed: int = 0) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3)).astype(np.uint8)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def pixels_of(path: Path) -> NDArray[np.uint8]:
+    return np.asarray(read_picture(path).pixels, np.uint8)
+
+
+class Command:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self.monkeypatch = monkeypatch
+        self.capsys = capsys
+
+    def __call__(self, *words: object, code: int = 0) -> tuple[str, str]:
+        """Standard output and standard error of ``srlab upscale`` with `words`, which ends with `code`."""
+        self.monkeypatch.setattr(sys, "argv", ["srlab", "upscale", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        found = self.capsys.readouterr()
+        assert (ended.value.code or 0) == code, found.err
+        assert "Traceback" not in found.err
+        return found.out, found.err
+
+
+@pytest.fixture
+def upscale(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    return Command(monkeypatch, capsys)
+
+
+def test_a_picture_is_enlarged_as_the_library_does_it(upscale: Command, model: Path, tmp_path: Path) -> None:
+    source = picture(tmp_path / "in.png")
+    out, err = upscale(source, tmp_path / "out.png", "--model", model)
+    assert out == ""
+    assert f"x2 with the run {model}" in err
+    assert (pixels_of(tmp_path / "out.png") == srlab.load(model).upscale(pixels_of(source))).all()
+
+
+@pytest.mark.parametrize("tile", [1, 5, 100])
+def test_the_tile_does_not_show(upscale: Command, model: Path, tmp_path: Path, tile: int) -> None:
+    source = picture(tmp_path / "in.png", 21, 17)
+    upscale(source, tmp_path / "out.png", "--model", model, "--tile", tile)
+    assert (pixels_of(tmp_path / "out.png") == srlab.load(model).upscale(pixels_of(source))).all()
+
+
+def test_one_pixel_is_enough(upscale: Command, tmp_path: Path) -> None:
+    upscale(picture(tmp_path / "in.png", 1, 1), tmp_path / "out.png", "--model", "bicubic", "--scale", 4)
+    assert pixels_of(tmp_path / "out.png").shape == (4, 4, 3)
+
+
+def test_the_suffix_decides_the_format_and_a_folder_takes_the_name(
+    upscale: Command, model: Path, tmp_path: Path
+) -> None:
+    source = picture(tmp_path / "in.png")
+    upscale(source, tmp_path / "out.jpg", "--model", model)
+    with Image.open(tmp_path / "out.jpg") as image:
+        assert image.format == "JPEG"
+    (tmp_path / "folder").mkdir()
+    upscale(source, tmp_path / "folder", "--model", model)
+    assert pixels_of(tmp_path / "folder" / "in.png").shape == (18, 22, 3)
+
+
+def test_a_folder_is_done_file_by_file_and_a_bad_one_stops_no_other(
+    upscale: Command, model: Path, tmp_path: Path
+) -> None:
+    for name in ("a.png", "c.webp", "d.PNG"):
+        picture(tmp_path / "in" / name)
+    (tmp_path / "in" / "b.png").write_text("I am no picture")
+    (tmp_path / "in" / "notes.txt").write_text("hello")
+    _, err = upscale(tmp_path / "in", tmp_path / "out", "--model", model, code=2)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "c.webp", "d.PNG"]
+    assert "skipped notes.txt" in err
+    assert "b.png is not a picture" in err
+    assert "srlab: 1 of 4 pictures were not enlarged" in err
+
+
+def test_json_says_what_was_written_and_nothing_else_is_on_standard_output(
+    upscale: Command, model: Path, tmp_path: Path
+) -> None:
+    picture(tmp_path / "in" / "a.png")
+    (tmp_path / "in" / "b.png").write_text("I am no picture")
+    out, _ = upscale(tmp_path / "in", tmp_path / "out", "--model", model, "--json", code=2)
+    found = json.loads(out)
+    assert found["written"] == [str(tmp_path / "out" / "a.png")]
+    assert list(found["failed"]) == [str(tmp_path / "in" / "b.png")]
+    assert (found["scale"], found["variant"], found["skipped"]) == (2, "edsr/tiny", [])
+
+
+def test_what_exists_is_left_alone_unless_overwriting_is_asked_for(
+    upscale: Command, model: Path, tmp_path: Path
+) -> None:
+    source = picture(tmp_path / "in.png")
+    (tmp_path / "out.png").write_bytes(b"mine")
+    _, err = upscale(source, tmp_path / "out.png", "--model", model, code=2)
+    assert "--overwrite" in err
+    assert (tmp_path / "out.png").read_bytes() == b"mine"
+    upscale(source, tmp_path / "out.png", "--model", model, "--overwrite")
+    assert pixels_of(tmp_path / "out.png").shape == (18, 22, 3)
+    upscale(source, source, "--model", model, "--overwrite", code=2)
+    picture(tmp_path / "folder" / "a.png")
+    upscale(tmp_path / "folder", tmp_path / "folder", "--model", model, "--overwrite", code=2)
+    assert pixels_of(tmp_path / "folder" / "a.png").shape == (9, 11, 3)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["nothing.png", "out.png", "--model", "bicubic", "--scale", "2"],
+            "no picture or folder nothing.png",
+        ),
+        (["in.png", "out.xyz", "--model", "bicubic", "--scale", "2"], "the suffix .xyz"),
+        (["in.png", "out", "--model", "bicubic", "--scale", "2"], "has no suffix"),
+        (["in.png", "out.png", "--model", "bicubic"], "--scale 2"),
+        (["in.png", "out.png", "--model", "bicubic", "--scale", "5"], "5"),
+        (["in.png", "out.png", "--model", "missing"], "missing does not exist"),
+        (["in.png", "out.png", "--model", "empty"], "neither a run's nor a study's folder"),
+        (["in.png", "out.png", "--model", "in.png"], "no weights file of srlab"),
+        (["in.png", "out.png", "--model", "model.pth"], "pickle"),
+        (["in.png", "out.png", "--model", "bicubic", "--scale", "2", "--device", "cuda:77"], "cuda:77"),
+        (["in.png", "out.png", "--model", "bicubic", "--scale", "2", "--tile", "0"], "tile"),
+        (["in.png", "out.png", "--model", "bicubic", "--scale", "2", "--precision", "int8"], "precision"),
+        (["empty", "out", "--model", "bicubic", "--scale", "2"], "holds no pictures"),
+        (["in.png", "in.png/out.png", "--model", "bicubic", "--scale", "2"], "in.png"),
+        (["text.png", "out.png", "--model", "bicubic", "--scale", "2"], "text.png is not a picture"),
+        (["cut.png", "out.png", "--model", "bicubic", "--scale", "2"], "cut.png is damaged"),
+        (["alpha.png", "out.jpg", "--model", "bicubic", "--scale", "2"], "JPEG holds no alpha"),
+    ],
+)
+def test_wrong_input_is_one_clear_line_and_leaves_nothing_behind(
+    upscale: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    source = picture(tmp_path / "in.png", 64, 64)
+    Image.new("RGBA", (4, 4)).save("alpha.png")
+    Path("text.png").write_text("I am no picture")
+    Path("cut.png").write_bytes(source.read_bytes()[:2000])
+    Path("empty").mkdir()
+    torch.save({"weight": torch.zeros(2)}, "model.pth")
+    before = sorted(tmp_path.rglob("*"))
+    _, err = upscale(*words, code=2)
+    assert message in err.replace("\n", " ")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 64 KiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if sys.platform != "linux" or os.geteuid() != 0:
+        pytest.skip("needs the right to mount a small disk (root on Linux)")
+    command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
+    if subprocess.run(command, capture_output=True).returncode != 0:
+        pytest.skip("needs the right to mount a small disk, which this machine does not give")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_is_one_line_and_nothing_half_written(
+    upscale: Command, model: Path, tmp_path: Path, small_disk: Path
+) -> None:
+    source = picture(tmp_path / "in.png", 200, 200)
+    _, err = upscale(source, small_disk / "out.png", "--model", model, code=2)
+    assert "No space left on device" in err
+    assert list(small_disk.iterdir()) == []
+
+
+def test_a_wrong_path_is_told_before_torch_is_loaded(tmp_path: Path) -> None:
+    program = (
+        "import sys\n"
+        "from srlab.cli import main\n"
+        f"sys.argv = ['srlab', 'upscale', {str(tmp_path / 'no.png')!r}, 'out.png', '--model', 'x']\n"
+        "try:\n    main()\nexcept SystemExit as ended:\n    assert ended.code == 2\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60, capture_output=True)
