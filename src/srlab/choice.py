@@ -9,6 +9,7 @@ most finished seeds, by the same mean. Of equal ones the first in the plan is ta
 runs finished has no choice.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 
 from srlab import store
 from srlab.records import RunRecord, mean, read_runs
+from srlab.scores import to_json
 
 RULE = (
     "highest validation psnr_y, mean over the seeds, among the rates at which every seed finished; "
@@ -90,7 +92,7 @@ def update_choice(folder: Path) -> dict[str, Any]:
                 superseded.append(
                     {
                         "learning_rate": old["learning_rate"],
-                        "psnr_y": old["psnr_y"],
+                        "psnr_y": _number(old["psnr_y"]),
                         "since": since,
                         "superseded": store.now(),
                     }
@@ -98,7 +100,7 @@ def update_choice(folder: Path) -> dict[str, Any]:
             since = store.now()
         variants[variant] = {
             "learning_rate": rate,
-            "psnr_y": None if chosen is None else chosen.psnr_y,
+            "psnr_y": _number(None if chosen is None else chosen.psnr_y),
             "since": since,
             "is_complete": chosen is not None and chosen.is_complete,
             "rates": [_as_json(rate) for rate in rates],
@@ -112,14 +114,24 @@ def update_choice(folder: Path) -> dict[str, Any]:
 def load_choice(folder: Path) -> dict[str, dict[str, Any]]:
     """The choices stored in a study's folder by variant; empty before the first."""
     path = folder / store.CHOICE
-    return dict(store.load_json(path)["variants"]) if path.exists() else {}
+    if not path.exists():
+        return {}
+    choices: dict[str, dict[str, Any]] = store.load_json(path)["variants"]
+    for choice in choices.values():
+        if choice["psnr_y"] == "inf":  # as `to_json` writes it
+            choice["psnr_y"] = math.inf
+    return choices
 
 
 def _as_json(rate: Rate) -> dict[str, Any]:
     return {
         "learning_rate": rate.learning_rate,
-        "psnr_y": rate.psnr_y,
+        "psnr_y": _number(rate.psnr_y),
         "finished": list(rate.finished),
         "diverged": list(rate.diverged),
         "missing": list(rate.missing),
     }
+
+
+def _number(psnr: float | None) -> float | str | None:
+    return None if psnr is None else to_json(psnr)

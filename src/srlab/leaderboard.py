@@ -6,6 +6,7 @@ diverged, failed or missing is said and never averaged away. Scores of another p
 left out.
 """
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,7 +32,8 @@ class Spread:
     @classmethod
     def of(cls, values: Sequence[float]) -> "Spread":
         """Of one value for each seed, at least one."""
-        sd = statistics.stdev(values) if len(values) > 1 else None
+        is_finite = all(map(math.isfinite, values))  # equal pictures have an infinite PSNR
+        sd = statistics.stdev(values) if len(values) > 1 and is_finite else None
         return cls(mean=mean(values), sd=sd, num_seeds=len(values))
 
 
@@ -172,7 +174,7 @@ def _standing(
         {
             name: spreads["psnr_y"].mean - bicubic.tests[name]["psnr_y"].mean
             for name, spreads in tests.items()
-            if name in bicubic.tests
+            if name in bicubic.tests and math.isfinite(bicubic.tests[name]["psnr_y"].mean)
         }
         if bicubic
         else {}

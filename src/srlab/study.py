@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from srlab.errors import UserError
-from srlab.networks import NetworkOptions, preset, with_options
+from srlab.networks import NetworkOptions, network_color, preset, with_options
 from srlab.objectives import PixelObjective
 from srlab.protocol import EvaluationProtocol
 
@@ -151,6 +151,12 @@ class Study:
                 f"a seed is a whole number from 0 to 2**32 - 1; study {self.name!r} has {self.seeds}"
             )
         self._check_variants()
+        colored = [variant.name for variant in self.variants if network_color(variant.network) != "luma"]
+        if self.evaluation.color == "luma" and colored:
+            raise UserError(
+                f"study {self.name!r} is scored under the luma protocol, for which {', '.join(colored)} cannot be "
+                "scored: it works on RGB; use the rgb protocol, which scores both kinds"
+            )
 
     def _check_variants(self) -> None:
         first: dict[object, str] = {}

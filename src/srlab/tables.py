@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from srlab.leaderboard import Leaderboard, Spread, Standing
+from srlab.scores import to_json
 
 _DECIMALS = {"psnr_y": 2, "ssim_y": 4, "psnr_rgb": 2, "ssim_rgb": 4}
 
@@ -33,14 +34,14 @@ def _row(standing: Standing) -> dict[str, Any]:
         "seconds": standing.seconds,
         "validation": _spreads(standing.validation),
         "tests": {name: _spreads(spreads) for name, spreads in standing.tests.items()},
-        "gains": dict(standing.gains),
+        "gains": {name: to_json(gain) for name, gain in standing.gains.items()},
         "notes": list(standing.notes),
     }
 
 
 def _spreads(spreads: Mapping[str, Spread]) -> dict[str, Any]:
     return {
-        metric: {"mean": spread.mean, "sd": spread.sd, "seeds": spread.num_seeds}
+        metric: {"mean": to_json(spread.mean), "sd": spread.sd, "seeds": spread.num_seeds}
         for metric, spread in spreads.items()
     }
 

@@ -1,0 +1,267 @@
+"""What the commands study, train and leaderboard promise: lists as written, plans without data, exact resume, exit codes."""
+
+import csv
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from tiny_study import start_srlab, write_pictures, write_study_file
+
+from srlab import execution
+from srlab.cli import main
+from srlab.cli.parsing import parse_changes, parse_names, parse_rates, parse_seeds
+from srlab.cli.progress import duration
+from srlab.errors import UserError
+
+Srlab = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture()
+def srlab(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Srlab:
+    """Run a command in this process: its exit code, standard output and standard error."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["srlab", *words])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        return int(ended.value.code or 0), said.out, said.err
+
+    return run
+
+
+def one_line(message: str) -> bool:
+    return len(message.strip().splitlines()) == 1 and message.startswith("srlab: ")
+
+
+@pytest.mark.parametrize("text", ["", "x", "1,x", "-1", "0", "2000", ",", "1.5"])
+def test_seeds_that_mean_nothing_are_refused(text: str) -> None:
+    with pytest.raises(UserError, match="--seeds"):
+        parse_seeds(text)
+
+
+@pytest.mark.parametrize("text", ["", "x", "1e-3,x", "0", "-1e-3", "inf", "nan"])
+def test_rates_that_mean_nothing_are_refused(text: str) -> None:
+    with pytest.raises(UserError, match="--learning-rates"):
+        parse_rates(text)
+
+
+@pytest.mark.parametrize("setting", ["activation", "=prelu", "activation="])
+def test_an_option_without_key_or_value_is_refused(setting: str) -> None:
+    with pytest.raises(UserError, match="--set wants key=value"):
+        parse_changes([setting])
+
+
+def test_an_option_named_twice_and_an_empty_list_are_refused() -> None:
+    with pytest.raises(UserError, match="twice"):
+        parse_changes(["a=1", "a=2"])
+    with pytest.raises(UserError, match="--test names nothing"):
+        parse_names(" , ", option="--test")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.2, "0 s"), (61, "1 min 1 s"), (3600, "1 h 0 min"), (90_000, "1 d 1 h"), (None, "?")]
+)
+def test_a_duration_has_two_units(seconds: float | None, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_a_plan_needs_no_data_and_starts_nothing(srlab: Srlab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SRLAB_DATA", str(tmp_path / "nothing"))
+    code, out, err = srlab("study", "edsr", "--plan", "--json", "--no-estimate")
+    assert (code, err) == (0, "")
+    plan: dict[str, Any] = json.loads(out)
+    assert len(plan["runs"]) == 6 * 5
+    assert plan["runs"][0]["steps"] == 10_000
+    assert plan["seconds"] is None
+    assert any("div2k_train" in missing for missing in plan["missing_data"])
+    parameters = {variant["name"]: variant["parameters"] for variant in plan["variants"]}
+    assert parameters["edsr/vanilla"] == 1_517_571
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_plan_for_people_says_what_it_costs(srlab: Srlab, tmp_path: Path) -> None:
+    code, out, _ = srlab("study", str(write_study_file(tmp_path)), "--plan", "--seeds", "2", "--threads", "1")
+    assert code == 0
+    assert "Does it work?" in out
+    assert "tiny-srcnn-lr0.001-seed1" in out
+    assert "tiny: 4 runs, 4 left to do, about" in out
+    assert "missing data" not in out
+
+
+def test_options_change_the_study(srlab: Srlab, tmp_path: Path) -> None:
+    words = ["--variants", "srcnn", "--learning-rates", "1e-2,1e-5", "--seeds", "4,", "--steps", "7"]
+    words += ["--batch-size", "3", "--lr-patch-size", "9", "--test", "set5,here", "--precision", "fp32"]
+    code, out, _ = srlab("study", str(write_study_file(tmp_path)), "--plan", "--json", "--no-estimate", *words)
+    assert code == 0
+    plan = json.loads(out)
+    assert [(run["name"], run["steps"]) for run in plan["runs"]] == [
+        ("tiny-srcnn-lr0.01-seed4", 7),
+        ("tiny-srcnn-lr1e-05-seed4", 7),
+    ]
+    assert (plan["protocol"]["batch_size"], plan["protocol"]["lr_patch_size"]) == (3, 9)
+    assert plan["test"] == ["set5", "here"]
+    assert plan["folder"] == "runs/tiny"
+
+
+def test_other_training_data_do_not_keep_the_studys_validation_data(srlab: Srlab) -> None:
+    _, out, _ = srlab("study", "edsr", "--plan", "--json", "--no-estimate", "--train", "t91")
+    assert json.loads(out)["validate"] == []
+
+
+def test_a_study_ends_with_its_leaderboard_and_the_files_it_wrote(srlab: Srlab, tmp_path: Path) -> None:
+    words = ["study", str(write_study_file(tmp_path)), "--threads", "1", "--no-estimate"]
+    code, out, err = srlab(*words)
+    assert code == 0
+    assert "2 runs, 2 left to do, time not estimated" in err
+    assert "tiny-edsr-lr0.001-seed0 finished" in err
+    assert "bicubic" in out
+    assert (tmp_path / "runs/tiny/leaderboard.md").read_text().startswith("# tiny: Does it work?")
+    assert "runs/tiny/leaderboard.csv" in out
+    for line in out.splitlines():
+        if line.startswith("runs/"):
+            assert Path(line).is_file()
+
+    code, out, err = srlab(*words, "--json")
+    assert code == 0
+    assert {row["variant"] for row in json.loads(out)["standings"]} == {"bicubic", "tiny/edsr", "tiny/srcnn"}
+    assert "0 left to do" in err
+
+    code, out, _ = srlab("leaderboard", "runs/tiny", "--json", "--csv", "a.csv", "--markdown", "a.md")
+    assert code == 0
+    assert json.loads(out)["study"] == "tiny"
+    assert len(list(csv.DictReader(Path("a.csv").open()))) == 3
+    assert Path("a.md").read_text() == (tmp_path / "runs/tiny/leaderboard.md").read_text()
+
+    code, _, err = srlab(*words, "--steps", "9")
+    assert code == 2
+    assert one_line(err)
+    assert "protocol.num_steps (4 there, 9 asked for)" in err
+
+
+def test_training_one_variant_is_a_study_of_one_run(srlab: Srlab, tmp_path: Path) -> None:
+    words = ["train", "srcnn/residual", "--scale", "2", "--set", "num_features=4,4", "--steps", "2"]
+    words += ["--train", write_pictures(tmp_path / "train", 2, seed=1), "--batch-size", "1", "--lr-patch-size", "8"]
+    words += ["--test", write_pictures(tmp_path / "set", 1, seed=2), "--threads", "1", "--no-estimate", "--json"]
+    code, out, _ = srlab(*words)
+    assert code == 0
+    assert json.loads(out)["folder"] == "runs/train-srcnn-residual+num_features-4-4-x2"
+    assert {row["variant"] for row in json.loads(out)["standings"]} == {
+        "bicubic",
+        "srcnn/residual+num_features-4-4",
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["study", "nothing"], "is no study"),
+        (["study", "smoke", "--variants", "srresnet"], "no variant 'srresnet'; it has srcnn/vanilla"),
+        (["study", "smoke", "--plan", "--device", "abacus"], "cannot be used here"),
+        (["study", "smoke", "--plan", "--precision", "fp8"], "auto, fp32, bf16"),
+        (["study", "smoke", "--train", "no/such/folder"], "no/such/folder"),
+        (["train", "srcnn/vanilla", "--scale", "4", "--train", "sample", "--test", "sample"], "exists at x2"),
+        (["train", "edsr/none", "--scale", "4", "--train", "sample", "--test", "sample"], "there is no variant"),
+        (
+            ["train", "edsr/baseline", "--scale", "4", "--train", "a", "--test", "b", "--set", "dropout=1"],
+            "no option 'dropout'",
+        ),
+        (["leaderboard", "."], "is no study's folder"),
+    ],
+)
+def test_wrong_input_is_one_line_and_exit_code_2(srlab: Srlab, words: list[str], message: str) -> None:
+    code, out, err = srlab(*words)
+    assert (code, out) == (2, "")
+    assert one_line(err)
+    assert message in err
+
+
+@pytest.mark.parametrize(("error", "expected"), [(ZeroDivisionError("a bug"), 1), (OSError(28, "No space left"), 2)])
+def test_a_failed_run_is_one_line_at_the_end_and_an_exit_code(
+    srlab: Srlab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, expected: int
+) -> None:
+    train = execution.train
+
+    def fail(run, **rest):  # type: ignore[no-untyped-def]
+        if run.variant.name == "tiny/srcnn":
+            raise error
+        return train(run, **rest)
+
+    monkeypatch.setattr(execution, "train", fail)
+    code, out, err = srlab("study", str(write_study_file(tmp_path)), "--threads", "1", "--no-estimate")
+    assert code == expected
+    assert "tiny/srcnn: 1 of 1 runs failed" in out
+    assert "Traceback" not in err
+    (line,) = [line for line in err.splitlines() if line.startswith("srlab: tiny-srcnn-lr0.001-seed0 failed:")]
+    assert str(error) in line
+
+
+def test_an_interrupted_study_says_that_the_same_command_goes_on(
+    srlab: Srlab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(run, **rest):  # type: ignore[no-untyped-def]  # noqa: ARG001
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(execution, "train", interrupt)
+    code, _, err = srlab("study", str(write_study_file(tmp_path)), "--threads", "1", "--no-estimate")
+    assert code == 130
+    assert "the same command goes on" in err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the worker processes in /proc")
+def test_a_study_killed_with_its_workers_ends_as_one_left_alone(srlab: Srlab, tmp_path: Path) -> None:
+    path = write_study_file(tmp_path, steps=300, every=20)
+    words = ["study", str(path), "--threads", "1", "--no-estimate"]
+    killed = start_srlab([*words, "--jobs", "2", "--out", "killed"])
+    try:
+        runs = [tmp_path / "killed" / f"tiny-{name}-lr0.001-seed0" for name in ("edsr", "srcnn")]
+        until = time.monotonic() + 60
+        while not (runs[0] / "checkpoint.pt").exists() and not (runs[0] / "result.json").exists():
+            assert killed.poll() is None, killed.communicate()
+            assert time.monotonic() < until
+            time.sleep(0.005)
+        workers = children_of(killed.pid)
+    finally:
+        killed.send_signal(signal.SIGKILL)
+        killed.communicate()
+    assert workers
+    until = time.monotonic() + 10
+    while any(is_alive(worker) for worker in workers):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    assert not all((run / "result.json").exists() for run in runs), "it was killed too late to show anything"
+
+    assert srlab(*words, "--out", "killed")[0] == 0
+    assert srlab(*words, "--out", "whole")[0] == 0
+    for run in runs:
+        ours = load_file(run / "weights.safetensors")
+        theirs = load_file(tmp_path / "whole" / run.name / "weights.safetensors")
+        assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    boards = [
+        [{name: value for name, value in row.items() if name != "seconds"} for row in csv.DictReader(file)]
+        for file in ((tmp_path / out / "leaderboard.csv").open() for out in ("killed", "whole"))
+    ]
+    assert boards[0] == boards[1]
+
+
+def children_of(pid: int) -> list[int]:
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for task in tasks for child in task.read_text().split()]
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (OSError, IndexError):
+        return False

@@ -1,0 +1,274 @@
+"""What carrying out a study promises: what is left is done, once; what fails stops nothing else; nothing is forgotten."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from tiny_study import MACHINE, QUESTION, tiny_study, write_pictures
+
+from srlab import execution, store
+from srlab.choice import load_choice
+from srlab.comparison import compare
+from srlab.errors import UserError
+from srlab.execution import Event
+from srlab.leaderboard import leaderboard
+from srlab.records import read_runs
+from srlab.scheduler import Failure
+from srlab.study import Study
+from srlab.training.train import Outcome
+
+RUN_FILES = {
+    "diagram.svg",
+    "metrics.jsonl",
+    "provenance.json",
+    "result.json",
+    "run.json",
+    "run.lock",
+    "scores.json",
+    "summary.txt",
+    "tensorboard",
+    "weights.safetensors",
+}
+
+
+def carry_out(study: Study, folder: Path, *, report: Callable[[Event], None] = lambda event: None) -> list[Failure]:
+    return compare(study, folder, MACHINE, question=QUESTION, announce=lambda plan: None, report=report)
+
+
+@pytest.fixture()
+def study(tmp_path: Path) -> Study:
+    return tiny_study(tmp_path / "data")
+
+
+@pytest.fixture()
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "runs" / "tiny"
+
+
+def modified(folder: Path) -> dict[str, int]:
+    return {str(path): path.stat().st_mtime_ns for path in folder.rglob("*.safetensors")}
+
+
+def test_a_study_ends_with_every_run_scored_and_the_chosen_ones_tested(study: Study, folder: Path) -> None:
+    events: list[Event] = []
+    assert carry_out(study, folder, report=events.append) == []
+    runs = read_runs(folder)
+    assert [run.status for run in runs] == ["finished"] * 4
+    choice = load_choice(folder)
+    for run in runs:
+        is_chosen = choice[run.variant]["learning_rate"] == run.learning_rate
+        assert {path.name for path in run.folder.iterdir()} == RUN_FILES | ({"test"} if is_chosen else set())
+        assert run.validation is not None
+        assert "picked no step" in store.load_json(run.folder / store.RESULT)["note"]
+        if is_chosen:
+            assert sorted(path.name for path in (run.folder / "test" / "set").iterdir()) == ["0.png", "1.png"]
+    assert (folder / "bicubic" / "test" / "set" / "0.png").exists()
+    assert {standing.name for standing in leaderboard(folder).standings if standing.tests} == {
+        "bicubic",
+        "tiny/edsr",
+        "tiny/srcnn",
+    }
+    assert {event.phase for event in events} == {"training", "scoring", "finished"}
+
+
+def test_the_same_call_again_does_nothing(study: Study, folder: Path) -> None:
+    carry_out(study, folder)
+    before, board = modified(folder), leaderboard(folder)
+    events: list[Event] = []
+    assert carry_out(study, folder, report=events.append) == []
+    assert events == []
+    assert modified(folder) == before
+    assert leaderboard(folder) == board
+
+
+def test_a_later_seed_is_run_beside_what_is_there(study: Study, folder: Path) -> None:
+    study = replace(study, learning_rates=(1e-3,))
+    carry_out(study, folder)
+    before = modified(folder)
+    carry_out(replace(study, seeds=(1,)), folder)
+    assert {path: when for path, when in modified(folder).items() if path in before} == before
+    spread = next(row for row in leaderboard(folder).standings if row.name == "tiny/edsr").tests["set"]["psnr_y"]
+    assert spread.num_seeds == 2
+    assert spread.sd is not None
+
+
+def test_a_test_set_added_later_is_scored_without_training(study: Study, folder: Path, tmp_path: Path) -> None:
+    carry_out(study, folder)
+    before = modified(folder)
+    more = write_pictures(tmp_path / "data" / "more", 1, seed=9)
+    assert carry_out(replace(study, test=(more,)), folder) == []
+    assert modified(folder) == before
+    board = leaderboard(folder)
+    assert board.test_sets == ("set", "more")
+    assert all(set(row.tests) == {"set", "more"} for row in board.standings)
+
+
+def test_a_change_of_what_was_started_stops_it_before_anything_is_written(study: Study, folder: Path) -> None:
+    carry_out(study, folder)
+    before = (folder / store.STUDY).read_text()
+    changed = replace(study, protocol=replace(study.protocol, num_steps=8), seeds=(0, 1))
+    with pytest.raises(UserError, match=r"num_steps \(4 there, 8 asked for\)"):
+        carry_out(changed, folder)
+    assert (folder / store.STUDY).read_text() == before
+    assert not list(folder.glob("*seed1"))
+
+
+def test_changed_images_are_noticed(study: Study, folder: Path, tmp_path: Path) -> None:
+    carry_out(study, folder)
+    write_pictures(tmp_path / "data" / "train", 3, seed=77)
+    with pytest.raises(UserError, match="another data"):
+        carry_out(replace(study, seeds=(0, 1)), folder)
+
+
+def test_a_failed_run_stops_no_other_and_is_tried_again(
+    study: Study, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train = execution.train
+
+    def fail_for_edsr(run, **rest):  # type: ignore[no-untyped-def]
+        if run.variant.name == "tiny/edsr":
+            raise ZeroDivisionError("a bug")
+        return train(run, **rest)
+
+    monkeypatch.setattr(execution, "train", fail_for_edsr)
+    failures = carry_out(study, folder)
+    assert [(failure.name.partition("-lr")[0], failure.kind) for failure in failures] == [
+        ("tiny-edsr", "unforeseen")
+    ] * 2
+    failed = [run for run in read_runs(folder) if run.status == "failed"]
+    assert len(failed) == 2
+    assert "ZeroDivisionError: a bug" in (failed[0].folder / store.FAILURE).read_text()
+    notes = next(row for row in leaderboard(folder).standings if row.name == "tiny/edsr").notes
+    assert "2 of 2 runs failed" in notes
+    monkeypatch.undo()
+    assert carry_out(study, folder) == []
+    assert not (failed[0].folder / store.FAILURE).exists()
+
+
+def test_a_full_disk_is_that_runs_failure_alone(
+    study: Study, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train = execution.train
+
+    def full(run, **rest):  # type: ignore[no-untyped-def]
+        if run.variant.name == "tiny/edsr":
+            raise OSError(28, "No space left on device")
+        return train(run, **rest)
+
+    monkeypatch.setattr(execution, "train", full)
+    failures = carry_out(study, folder)
+    assert {failure.kind for failure in failures} == {"user"}
+    assert "No space left" in failures[0].reason
+    assert [run.status for run in read_runs(folder)].count("finished") == 2
+
+
+def test_a_diverged_run_is_a_result_and_not_tried_again(
+    study: Study, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train = execution.train
+
+    def diverge(run, **rest):  # type: ignore[no-untyped-def]
+        if run.learning_rate == 1e-3 and run.variant.name == "tiny/edsr":
+            return Outcome(status="diverged", step=3, seconds=0.5, loss=None, reason="the loss is nan at step 3")
+        return train(run, **rest)
+
+    monkeypatch.setattr(execution, "train", diverge)
+    assert carry_out(study, folder) == []
+    monkeypatch.undo()
+    assert carry_out(study, folder) == []
+    assert [run.status for run in read_runs(folder)].count("diverged") == 1
+    assert load_choice(folder)["tiny/edsr"]["learning_rate"] == 1e-4
+    row = next(row for row in leaderboard(folder).standings if row.name == "tiny/edsr")
+    assert "1 of 2 runs diverged" in row.notes
+
+
+def test_an_interruption_goes_through_and_the_same_call_goes_on(
+    study: Study, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reference = folder.parent / "whole"
+    carry_out(study, reference)
+
+    def interrupt(event: Event) -> None:
+        if event.progress is not None and event.name.startswith("tiny-srcnn"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        carry_out(study, folder, report=interrupt)
+    assert [run.status for run in read_runs(folder)] == ["finished", "started", "not started", "not started"]
+    assert carry_out(study, folder) == []
+    for run in read_runs(folder):
+        ours, theirs = (load_file(place / run.name / store.WEIGHTS) for place in (folder, reference))
+        assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def test_a_better_rate_added_later_supersedes_the_choice_and_keeps_its_scores(study: Study, folder: Path) -> None:
+    carry_out(replace(study, learning_rates=(1e-7,)), folder)
+    assert load_choice(folder)["tiny/edsr"]["learning_rate"] == 1e-7
+    carry_out(replace(study, learning_rates=(1e-2, 1e-3)), folder)
+    choice = load_choice(folder)["tiny/edsr"]
+    assert choice["learning_rate"] != 1e-7
+    assert [old["learning_rate"] for old in choice["superseded"]] == [1e-7]
+    assert choice["superseded"][0]["superseded"] >= choice["superseded"][0]["since"]
+    assert (folder / "tiny-edsr-lr1e-07-seed0" / store.TEST_SCORES).exists()
+    row = next(row for row in leaderboard(folder).standings if row.name == "tiny/edsr")
+    assert row.learning_rate == choice["learning_rate"]
+
+
+def test_scoring_that_was_cut_off_is_finished_by_the_same_call(
+    study: Study, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_picture, saved = execution.save_picture, []
+
+    def interrupt(path: Path, pixels: object) -> None:
+        if "bicubic" not in str(path):
+            saved.append(path)
+        if len(saved) == 2:
+            raise KeyboardInterrupt
+        save_picture(path, pixels)
+
+    monkeypatch.setattr(execution, "save_picture", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        carry_out(study, folder)
+    assert all(not row.tests for row in leaderboard(folder).standings if row.name != "bicubic")
+    monkeypatch.undo()
+    assert carry_out(study, folder) == []
+    assert all(row.tests for row in leaderboard(folder).standings)
+
+
+def test_a_run_keeps_the_threads_it_was_declared_with(
+    study: Study, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(event: Event) -> None:
+        if event.progress is not None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        carry_out(study, folder, report=interrupt)
+    used: list[int] = []
+    monkeypatch.setattr(execution, "use_threads", used.append)
+    compare(
+        study, folder, replace(MACHINE, threads=2), question=QUESTION, announce=lambda plan: None, report=lambda event: None
+    )
+    assert used[:2] == [1, 2]
+    provenance = store.load_json(folder / "tiny-edsr-lr0.001-seed0" / store.PROVENANCE)
+    assert len(provenance["sessions"]) == 2
+    assert provenance["sessions"][0]["ended"] is None
+
+
+def test_a_second_srlab_on_the_same_study_is_refused(study: Study, folder: Path) -> None:
+    with (
+        store.locked(folder / "study.lock", busy="free"),
+        pytest.raises(UserError, match="another srlab is at work on the study"),
+    ):
+        carry_out(study, folder)
+
+
+def test_a_test_image_that_was_trained_on_is_refused_before_anything_starts(
+    study: Study, folder: Path
+) -> None:
+    with pytest.raises(UserError, match="in both train"):
+        carry_out(replace(study, test=study.train), folder)
+    assert not list(folder.glob("*seed0"))
