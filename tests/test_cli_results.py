@@ -1,0 +1,287 @@
+"""What ``srlab pictures`` and ``srlab tensorboard`` promise: what a study came to, to look at."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from torch.utils.tensorboard import SummaryWriter
+
+from made_study import MadeRun, MadeStudy, scene
+from srlab import UserError
+from srlab.checkpoints import load_weights
+from srlab.cli import main
+from srlab.evaluation import evaluate_network
+from srlab.images import read_hr_image
+from srlab.protocol import EvaluationProtocol
+from srlab.ranking_on_image import rank_on_image
+from srlab.tensorboard_logs import best_logs
+from srlab.winner import winner
+
+RUNS = [
+    MadeRun(variant="net/a", psnr_y=30.0),
+    MadeRun(variant="net/a", psnr_y=30.4, seed=1),
+    MadeRun(variant="net/a", psnr_y=25.0, learning_rate=0.1),
+    MadeRun(variant="net/b", psnr_y=30.1),
+    MadeRun(variant="net/b", psnr_y=30.1, seed=1),
+    MadeRun(variant="net/c", status="diverged"),
+]
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    return MadeStudy(runs=RUNS, scenes={"five": {"one": scene()}}, has_weights=True).write(tmp_path)
+
+
+class Command:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self.monkeypatch = monkeypatch
+        self.capsys = capsys
+
+    def __call__(self, *words: object, code: int = 0) -> tuple[str, str]:
+        """Standard output and standard error of ``srlab`` with `words`, which ends with `code`."""
+        self.monkeypatch.setattr(sys, "argv", ["srlab", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        found = self.capsys.readouterr()
+        assert (ended.value.code or 0) == code, found.err
+        assert "Traceback" not in found.err
+        return found.out, found.err
+
+
+@pytest.fixture
+def srlab_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    return Command(monkeypatch, capsys)
+
+
+def test_the_winner_is_the_best_variant_by_its_mean_and_then_its_best_seed(study: Path) -> None:
+    assert winner(study).name == "net-a-lr0.001-seed1"
+
+
+def test_a_study_without_a_finished_run_has_no_winner(tmp_path: Path) -> None:
+    made = MadeStudy(runs=[MadeRun(variant="net/a", status="diverged")]).write(tmp_path)
+    with pytest.raises(UserError, match="so it has no winner"):
+        winner(made)
+
+
+def test_the_winner_upscales_and_it_is_said_which_it_is(
+    study: Path, srlab_command: Command, tmp_path: Path
+) -> None:
+    Image.fromarray(scene(8, 9)).save(tmp_path / "in.png")
+    _, err = srlab_command("upscale", tmp_path / "in.png", tmp_path / "out.png", "--model", study)
+    assert "net-a-lr0.001-seed1, the winner of" in err
+    assert "highest validation psnr_y" in err
+
+
+def test_pictures_are_drawn_and_their_paths_printed(study: Path, srlab_command: Command) -> None:
+    out, _ = srlab_command("pictures", study)
+    paths = [Path(line) for line in out.splitlines()]
+    assert [path.name for path in paths] == ["scores.png", "scores.svg", "panel-five.png"]
+    assert all(path.is_file() for path in paths)
+
+
+def test_pictures_go_where_they_are_wanted(study: Path, srlab_command: Command, tmp_path: Path) -> None:
+    out, _ = srlab_command("pictures", study, "--out", tmp_path / "there", "--json")
+    assert [Path(path).parent for path in json.loads(out)["pictures"]] == [tmp_path / "there"] * 3
+    assert not (study / "pictures").exists()
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "photo.png"
+    Image.fromarray(scene(61, 90, seed=5)).save(path)
+    return path
+
+
+def test_all_models_are_ranked_on_a_picture_of_ones_own(
+    study: Path, photo: Path, srlab_command: Command
+) -> None:
+    out, _ = srlab_command("pictures", study, "--image", photo, "--json")
+    found = json.loads(out)
+    assert found["image"] == "photo"
+    assert found["size"] == [90, 60]  # cropped to a multiple of the scale
+    assert found["protocol"] == str(EvaluationProtocol())
+    models = found["models"]
+    assert [model["rank"] for model in models] == [1, 2, 3, 4, 5]
+    assert {(model["variant"], model["learning_rate"], model["seed"]) for model in models} == {
+        ("bicubic", None, None),
+        *((variant, 0.001, seed) for variant in ("net/a", "net/b") for seed in (0, 1)),
+    }
+    scores = [model["psnr_y"] for model in models]
+    assert scores == sorted(scores, reverse=True)
+    assert [Path(path).name for path in found["pictures"]] == [
+        "image-photo-scores.png",
+        "image-photo-panel.png",
+    ]
+    assert all(Path(path).is_file() for path in found["pictures"])
+
+
+def test_the_ranking_is_printed_as_a_table_with_its_protocol(
+    study: Path, photo: Path, srlab_command: Command
+) -> None:
+    out, _ = srlab_command("pictures", study, "--image", photo)
+    for word in ("psnr_y", "ssim_y", "net/a", "bicubic", "rgb: SR rounded", "image-photo-panel.png"):
+        assert word in out
+
+
+def test_scores_on_a_picture_are_those_of_the_evaluation(study: Path, photo: Path) -> None:
+    ranking = rank_on_image(study, photo)
+    (model,) = [model for model in ranking.models if model.name == "net-b-lr0.001-seed1"]
+    weights = load_weights(study / model.name / "weights.safetensors")
+    (evaluation,) = evaluate_network(
+        weights.network, [read_hr_image(photo)], protocol=EvaluationProtocol(), device=torch.device("cpu")
+    )
+    assert model.scores == evaluation.scores
+
+
+def test_all_takes_every_finished_run(study: Path, photo: Path) -> None:
+    ranking = rank_on_image(study, photo, every_run=True)
+    assert len(ranking.models) == 1 + 5
+
+
+def test_pictures_are_kept_of_the_best_variants_alone(study: Path, photo: Path) -> None:
+    ranking = rank_on_image(study, photo, keep=1)
+    (kept,) = ranking.best_variants()
+    assert kept is next(model for model in ranking.models if model.run is not None)
+
+
+@pytest.mark.parametrize(
+    ("mode", "size", "message"),
+    [
+        ("RGBA", (40, 40), "alpha"),
+        ("P", (40, 40), "palette"),
+        ("RGB", (14, 40), "14x40 pixels, too few"),
+        ("RGB", (1, 1), "1x1"),
+    ],
+)
+def test_a_picture_that_cannot_be_scored_is_refused_with_the_reason(
+    study: Path, srlab_command: Command, tmp_path: Path, mode: str, size: tuple[int, int], message: str
+) -> None:
+    path = tmp_path / "odd.png"
+    Image.new(mode, size).save(path)
+    _, err = srlab_command("pictures", study, "--image", path, code=2)
+    assert message in err
+    assert not (study / "pictures").exists()
+
+
+@pytest.mark.parametrize("words", [["--all"], ["--device", "cpu"]])
+def test_options_without_their_picture_are_refused(
+    study: Path, srlab_command: Command, words: list[str]
+) -> None:
+    _, err = srlab_command("pictures", study, *words, code=2)
+    assert "goes with --image" in err
+
+
+@pytest.mark.parametrize("command", ["pictures", "tensorboard"])
+def test_what_is_no_study_is_refused(tmp_path: Path, srlab_command: Command, command: str) -> None:
+    _, err = srlab_command(command, tmp_path, code=2)
+    assert "study.json" in err
+    _, err = srlab_command(command, tmp_path / "missing", code=2)
+    assert "does not exist" in err
+
+
+def with_logs(study: Path) -> Path:
+    for folder in study.iterdir():
+        if (folder / "run.json").exists():
+            with SummaryWriter(str(folder / "tensorboard")) as writer:  # type: ignore[no-untyped-call]
+                writer.add_scalar("train/loss", 0.5, 1)  # type: ignore[no-untyped-call]
+    return study
+
+
+def test_the_best_logs_come_first_and_unfinished_runs_count_by_their_last_score(tmp_path: Path) -> None:
+    runs = [*RUNS, MadeRun(variant="net/d", status="started")]
+    study = with_logs(MadeStudy(runs=runs).write(tmp_path))
+    (study / "net-d-lr0.001-seed0" / "metrics.jsonl").write_text(
+        '{"step": 1, "psnr_y": 20.0}\n{"step": 2, "psnr_y": 30.2}\n{"step": 3, "loss": 0.1}\n{"step": 4, "psn'
+    )
+    names = [log.name for log in best_logs(study, top=10)]
+    assert names[:2] == ["net-a-lr0.001-seed1", "net-d-lr0.001-seed0"]
+    assert names[-1] == "net-c-lr0.001-seed0"
+    assert [log.name for log in best_logs(study, top=2)] == names[:2]
+
+
+def test_a_study_without_logs_is_refused(study: Path) -> None:
+    with pytest.raises(UserError, match="no run of the study"):
+        best_logs(study, top=6)
+
+
+def children(pid: int) -> set[int]:
+    """Processes below `pid`, on Linux."""
+    found = set()
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(path.read_text().rpartition(")")[2].split()[1])
+        except (OSError, IndexError):
+            continue
+        if parent == pid:
+            child = int(path.parent.name)
+            found |= {child} | children(child)
+    return found
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks for processes in /proc")
+@pytest.mark.parametrize("ended_by", [signal.SIGINT, signal.SIGTERM])
+def test_tensorboard_shows_the_best_runs_and_leaves_nothing_behind(
+    study: Path, tmp_path: Path, ended_by: signal.Signals
+) -> None:
+    with_logs(study)
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "from srlab.cli import main; main()",
+            "tensorboard",
+            str(study),
+            "--top",
+            "2",
+            "--port",
+            "0",
+        ],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(temporary), "COLUMNS": "200"},
+    )
+    assert process.stderr is not None
+    try:
+        lines = []
+        while "TensorBoard is at" not in (line := process.stderr.readline()):
+            assert line, "".join(lines)
+            lines.append(line)
+        assert lines[0] == "net-a-lr0.001-seed1: psnr_y 30.40 dB\n"
+        address = line.split()[3]
+        expected = ["net-a-lr0.001-seed1", "net-b-lr0.001-seed0"]
+        deadline = time.monotonic() + 60
+        while (shown := sorted(_get(f"{address}data/runs"))) != expected and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert shown == expected
+        below = children(process.pid)
+        assert below
+    finally:
+        process.send_signal(ended_by)
+        rest = process.communicate(timeout=30)[1]
+    assert process.returncode == 0, rest
+    assert "Traceback" not in rest
+    assert not any(Path(f"/proc/{pid}").exists() for pid in below)
+    assert list(temporary.iterdir()) == []
+
+
+def _get(address: str) -> list[str]:
+    with urllib.request.urlopen(address, timeout=10) as answer:
+        return [str(name) for name in json.loads(answer.read())]
+
+
+def test_a_port_that_is_taken_is_one_line(study: Path, srlab_command: Command) -> None:
+    with_logs(study)
+    with socket.create_server(("localhost", 0)) as server:
+        _, err = srlab_command("tensorboard", study, "--port", server.getsockname()[1], code=2)
+    assert "another --port may be free" in err
