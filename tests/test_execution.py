@@ -1,4 +1,6 @@
-"""What carrying out a study promises: what is left is done, once; what fails stops nothing else; nothing is forgotten."""
+"""What carrying out a study promises: what is left is done, once; what fails stops nothing else; nothing is
+forgotten.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,7 +9,6 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny_study import MACHINE, QUESTION, tiny_study, write_pictures
 
 from srlab import execution, store
 from srlab.choice import load_choice
@@ -15,10 +16,12 @@ from srlab.comparison import compare
 from srlab.errors import UserError
 from srlab.execution import Event
 from srlab.leaderboard import leaderboard
+from srlab.planning import Machine
 from srlab.records import read_runs
 from srlab.scheduler import Failure
 from srlab.study import Study
-from srlab.training.train import Outcome
+from srlab.training.train import Outcome, train
+from tiny_study import MACHINE, QUESTION, tiny_study, write_pictures
 
 RUN_FILES = {
     "diagram.svg",
@@ -34,16 +37,26 @@ RUN_FILES = {
 }
 
 
-def carry_out(study: Study, folder: Path, *, report: Callable[[Event], None] = lambda event: None) -> list[Failure]:
-    return compare(study, folder, MACHINE, question=QUESTION, announce=lambda plan: None, report=report)
+def silent(_: object) -> None:
+    pass
 
 
-@pytest.fixture()
+def carry_out(
+    study: Study,
+    folder: Path,
+    *,
+    machine: Machine = MACHINE,
+    report: Callable[[Event], None] = silent,
+) -> list[Failure]:
+    return compare(study, folder, machine, question=QUESTION, announce=silent, report=report)
+
+
+@pytest.fixture
 def study(tmp_path: Path) -> Study:
     return tiny_study(tmp_path / "data")
 
 
-@pytest.fixture()
+@pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path / "runs" / "tiny"
 
@@ -90,12 +103,16 @@ def test_a_later_seed_is_run_beside_what_is_there(study: Study, folder: Path) ->
     before = modified(folder)
     carry_out(replace(study, seeds=(1,)), folder)
     assert {path: when for path, when in modified(folder).items() if path in before} == before
-    spread = next(row for row in leaderboard(folder).standings if row.name == "tiny/edsr").tests["set"]["psnr_y"]
+    spread = next(row for row in leaderboard(folder).standings if row.name == "tiny/edsr").tests["set"][
+        "psnr_y"
+    ]
     assert spread.num_seeds == 2
     assert spread.sd is not None
 
 
-def test_a_test_set_added_later_is_scored_without_training(study: Study, folder: Path, tmp_path: Path) -> None:
+def test_a_test_set_added_later_is_scored_without_training(
+    study: Study, folder: Path, tmp_path: Path
+) -> None:
     carry_out(study, folder)
     before = modified(folder)
     more = write_pictures(tmp_path / "data" / "more", 1, seed=9)
@@ -126,8 +143,6 @@ def test_changed_images_are_noticed(study: Study, folder: Path, tmp_path: Path) 
 def test_a_failed_run_stops_no_other_and_is_tried_again(
     study: Study, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train = execution.train
-
     def fail_for_edsr(run, **rest):  # type: ignore[no-untyped-def]
         if run.variant.name == "tiny/edsr":
             raise ZeroDivisionError("a bug")
@@ -151,8 +166,6 @@ def test_a_failed_run_stops_no_other_and_is_tried_again(
 def test_a_full_disk_is_that_runs_failure_alone(
     study: Study, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train = execution.train
-
     def full(run, **rest):  # type: ignore[no-untyped-def]
         if run.variant.name == "tiny/edsr":
             raise OSError(28, "No space left on device")
@@ -168,11 +181,11 @@ def test_a_full_disk_is_that_runs_failure_alone(
 def test_a_diverged_run_is_a_result_and_not_tried_again(
     study: Study, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train = execution.train
-
     def diverge(run, **rest):  # type: ignore[no-untyped-def]
         if run.learning_rate == 1e-3 and run.variant.name == "tiny/edsr":
-            return Outcome(status="diverged", step=3, seconds=0.5, loss=None, reason="the loss is nan at step 3")
+            return Outcome(
+                status="diverged", step=3, seconds=0.5, loss=None, reason="the loss is nan at step 3"
+            )
         return train(run, **rest)
 
     monkeypatch.setattr(execution, "train", diverge)
@@ -185,9 +198,7 @@ def test_a_diverged_run_is_a_result_and_not_tried_again(
     assert "1 of 2 runs diverged" in row.notes
 
 
-def test_an_interruption_goes_through_and_the_same_call_goes_on(
-    study: Study, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_interruption_goes_through_and_the_same_call_goes_on(study: Study, folder: Path) -> None:
     reference = folder.parent / "whole"
     carry_out(study, reference)
 
@@ -204,7 +215,9 @@ def test_an_interruption_goes_through_and_the_same_call_goes_on(
         assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
-def test_a_better_rate_added_later_supersedes_the_choice_and_keeps_its_scores(study: Study, folder: Path) -> None:
+def test_a_better_rate_added_later_supersedes_the_choice_and_keeps_its_scores(
+    study: Study, folder: Path
+) -> None:
     carry_out(replace(study, learning_rates=(1e-7,)), folder)
     assert load_choice(folder)["tiny/edsr"]["learning_rate"] == 1e-7
     carry_out(replace(study, learning_rates=(1e-2, 1e-3)), folder)
@@ -249,9 +262,7 @@ def test_a_run_keeps_the_threads_it_was_declared_with(
         carry_out(study, folder, report=interrupt)
     used: list[int] = []
     monkeypatch.setattr(execution, "use_threads", used.append)
-    compare(
-        study, folder, replace(MACHINE, threads=2), question=QUESTION, announce=lambda plan: None, report=lambda event: None
-    )
+    carry_out(study, folder, machine=replace(MACHINE, threads=2))
     assert used[:2] == [1, 2]
     provenance = store.load_json(folder / "tiny-edsr-lr0.001-seed0" / store.PROVENANCE)
     assert len(provenance["sessions"]) == 2

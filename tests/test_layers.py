@@ -15,11 +15,19 @@ ROOT = Path(srlab.__file__).parent
 LAYERS = [
     {"errors", "protocol", "images", "color", "deep_color", "pil", "resize"},  # pixels
     {"degradations", "losses", "metrics", "networks"},  # parts
-    {"objectives", "study", "store", "scores", "records", "checkpoints", "data"},  # declarations and storage
-    {"training", "evaluation", "upscale", "upscaler"},  # procedures
     {
+        "objectives",
+        "study",
+        "store",
+        "scores",
+        "records",
         "choice",
         "winner",
+        "checkpoints",
+        "data",
+    },  # declarations, storage
+    {"training", "evaluation", "upscale", "upscaler"},  # procedures
+    {
         "planning",
         "claims",
         "scheduler",
@@ -27,10 +35,8 @@ LAYERS = [
         "comparison",
         "leaderboard",
         "tables",
-        "ranking_on_image",
-        "tensorboard_logs",
     },  # comparison
-    {"pictures", "studies", "cli"},  # faces
+    {"pictures", "ranking_on_image", "tensorboard_logs", "studies", "cli"},  # faces
 ]
 RANK = {module: rank for rank, layer in enumerate(LAYERS) for module in layer}
 

@@ -1,4 +1,6 @@
-"""What the leaderboard promises: means and spreads of what is there, and a word for everything that is not."""
+"""What the leaderboard promises: means and spreads of what is there, and a word for everything that is
+not.
+"""
 
 import csv
 import io
@@ -35,7 +37,8 @@ class Folder:
             "scale": 2,
             "evaluation": {"color": "rgb", "border": "replicate"},
             "variants": [
-                {"name": name, "parameters": 1000, "running_statistics": 0, "multiply_adds": 5} for name in ("a", "b")
+                {"name": name, "parameters": 1000, "running_statistics": 0, "multiply_adds": 5}
+                for name in ("a", "b")
             ],
             "seeds": [],
             "images": {"test": [{"set": of, "name": name} for of, names in sets.items() for name in names]},
@@ -93,7 +96,7 @@ class Folder:
         return next(row for row in leaderboard(self.path).standings if row.name == name)
 
 
-@pytest.fixture()
+@pytest.fixture
 def folder(tmp_path: Path) -> Folder:
     return Folder(tmp_path / "mine", sets={"one": list("uvwxy"), "two": list("klmno")})
 
@@ -265,8 +268,20 @@ def test_a_rate_at_which_a_seed_diverged_is_chosen_only_if_no_rate_is_whole(fold
 
 def test_of_rates_none_of_which_is_whole_the_one_with_most_seeds_is_chosen(folder: Folder) -> None:
     for seed in range(3):
-        folder.run("a", None if seed == 2 else 30.0, rate=1e-4, seed=seed, status="finished" if seed < 2 else "diverged")
-        folder.run("a", 35.0 if seed == 0 else None, rate=1e-3, seed=seed, status="finished" if seed < 1 else "diverged")
+        folder.run(
+            "a",
+            None if seed == 2 else 30.0,
+            rate=1e-4,
+            seed=seed,
+            status="finished" if seed < 2 else "diverged",
+        )
+        folder.run(
+            "a",
+            35.0 if seed == 0 else None,
+            rate=1e-3,
+            seed=seed,
+            status="finished" if seed < 1 else "diverged",
+        )
     choice = update_choice(folder.path)["variants"]["a"]
     assert (choice["learning_rate"], choice["is_complete"]) == (1e-4, False)
 

@@ -1,10 +1,11 @@
-"""What planning promises: every run with its state and cost before anything starts, and nothing mixed that differs."""
+"""What planning promises: every run with its state and cost before anything starts, and nothing mixed that
+differs.
+"""
 
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tiny_study import MACHINE, QUESTION, tiny_study
 
 from srlab import store
 from srlab.claims import check_claims, check_test_sets, declare_run, declare_study
@@ -12,6 +13,7 @@ from srlab.errors import UserError
 from srlab.networks import EDSROptions, num_parameters, preset
 from srlab.planning import Plan, make_plan, measure_step, resolve_machine
 from srlab.study import Study, TrainingProtocol, Variant
+from tiny_study import MACHINE, QUESTION, tiny_study
 
 DATA = "0" * 64
 IMAGES = {
@@ -21,7 +23,7 @@ IMAGES = {
 }
 
 
-@pytest.fixture()
+@pytest.fixture
 def study(tmp_path: Path) -> Study:
     return tiny_study(tmp_path / "data")
 
@@ -107,7 +109,10 @@ def test_rates_seeds_and_variants_may_be_added(study: Study, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"protocol": TrainingProtocol(num_steps=8, batch_size=2, lr_patch_size=8, precision="fp32")}, "num_steps"),
+        (
+            {"protocol": TrainingProtocol(num_steps=8, batch_size=2, lr_patch_size=8, precision="fp32")},
+            "num_steps",
+        ),
         ({"scale": 3}, r"scale \(2 there, 3 asked for\)"),
         ({"learning_rates": (7e-4,), "scale": 4}, r"holds a study.*scale \(2 there, 4 asked for\)"),
         ({"variants": (Variant(name="tiny/edsr", network=EDSROptions(num_blocks=3)),)}, "network.num_blocks"),

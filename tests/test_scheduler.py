@@ -1,4 +1,6 @@
-"""What the scheduler promises: one failure stops no other, and no process outlives the one that started it."""
+"""What the scheduler promises: one failure stops no other, and no process outlives the one that started
+it.
+"""
 
 import os
 import signal
@@ -69,7 +71,10 @@ def test_a_process_that_dies_takes_no_other_with_it() -> None:
     done: list[object] = []
     with Processes(2, report=done.append) as executor:
         failures = run_all([Step("killed"), Step("fine"), Step("bug")], executor=executor)
-    assert {failure.name: failure.kind for failure in failures} == {"killed": "unforeseen", "bug": "unforeseen"}
+    assert {failure.name: failure.kind for failure in failures} == {
+        "killed": "unforeseen",
+        "bug": "unforeseen",
+    }
     assert "process died" in next(failure.reason for failure in failures if failure.name == "killed")
     assert "fine" in done
 

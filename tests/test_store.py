@@ -66,7 +66,10 @@ def test_two_processes_never_hold_one_lock(tmp_path: Path) -> None:
     )
     assert holder.stdout is not None
     assert holder.stdout.readline() == "held\n"
-    with pytest.raises(UserError, match="another srlab is here"), store.locked(lock, busy="another srlab is here"):
+    with (
+        pytest.raises(UserError, match="another srlab is here"),
+        store.locked(lock, busy="another srlab is here"),
+    ):
         pass
     holder.kill()
     holder.communicate()

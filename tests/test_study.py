@@ -4,15 +4,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tiny_study import tiny_study
 
 from srlab.errors import UserError
 from srlab.networks import EDSROptions
 from srlab.objectives import PixelObjective
 from srlab.study import Study, TrainingProtocol, Variant, one_run
+from tiny_study import tiny_study
 
 
-@pytest.fixture()
+@pytest.fixture
 def study(tmp_path: Path) -> Study:
     return tiny_study(tmp_path)
 
@@ -40,7 +40,9 @@ def test_two_rates_never_share_a_folder(study: Study) -> None:
         ({"test": ()}, "names no test data"),
     ],
 )
-def test_a_study_that_means_nothing_is_refused(study: Study, changes: dict[str, object], message: str) -> None:
+def test_a_study_that_means_nothing_is_refused(
+    study: Study, changes: dict[str, object], message: str
+) -> None:
     with pytest.raises(UserError, match=message):
         replace(study, **changes)  # type: ignore[arg-type]
 
@@ -118,5 +120,11 @@ def test_one_run_is_a_study_whose_changes_are_in_its_name() -> None:
     assert run.variant.network.num_blocks == 2
     with pytest.raises(UserError, match="no option 'depth'"):
         one_run(
-            "edsr/baseline", scale=4, learning_rate=1e-4, num_steps=1, changes={"depth": "2"}, train=("a",), test=("b",)
+            "edsr/baseline",
+            scale=4,
+            learning_rate=1e-4,
+            num_steps=1,
+            changes={"depth": "2"},
+            train=("a",),
+            test=("b",),
         )

@@ -76,8 +76,12 @@ def write_study_file(folder: Path, *, steps: int = 4, every: int = 4) -> Path:
     train = write_pictures(folder / "train", 3, seed=1)
     test = write_pictures(folder / "set", 2, seed=2)
     path = folder / "tiny.py"
-    path.write_text(STUDY_FILE.replace("{steps}", str(steps)).replace("{every}", str(every))
-                    .replace("{train!r}", repr(train)).replace("{test!r}", repr(test)))
+    path.write_text(
+        STUDY_FILE.replace("{steps}", str(steps))
+        .replace("{every}", str(every))
+        .replace("{train!r}", repr(train))
+        .replace("{test!r}", repr(test))
+    )
     return path
 
 

@@ -117,7 +117,7 @@ def _test_tasks(
 ) -> Iterator[TestTask]:
     """One task for each name that lacks scores of a set, for the sets it lacks."""
     for name in names:
-        done = tested_sets(folder / name, protocol=study.evaluation)
+        done = sets_scored(folder / name, protocol=study.evaluation)
         missing = tuple(tested for tested in sets if tested.name not in done)
         if missing:
             yield TestTask(
@@ -130,7 +130,7 @@ def _test_tasks(
             )
 
 
-def tested_sets(folder: Path, *, protocol: EvaluationProtocol) -> set[str]:
+def sets_scored(folder: Path, *, protocol: EvaluationProtocol) -> set[str]:
     """The test sets that a run, or bicubic, has scores of."""
     stored = stored_scores(folder / store.TEST_SCORES, protocol=protocol)
     return {score.dataset for score in stored.scores} if stored else set()
