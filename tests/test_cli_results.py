@@ -191,8 +191,8 @@ def test_what_is_no_study_is_refused(tmp_path: Path, srlab_command: Command, com
 def with_logs(study: Path) -> Path:
     for folder in study.iterdir():
         if (folder / "run.json").exists():
-            with SummaryWriter(str(folder / "tensorboard")) as writer:  # type: ignore[no-untyped-call]
-                writer.add_scalar("train/loss", 0.5, 1)  # type: ignore[no-untyped-call]
+            with SummaryWriter(str(folder / "tensorboard")) as writer:
+                writer.add_scalar("train/loss", 0.5, 1)
     return study
 
 
@@ -253,7 +253,7 @@ def test_tensorboard_shows_the_best_runs_and_leaves_nothing_behind(
     )
     assert process.stderr is not None
     try:
-        lines = []
+        lines: list[str] = []
         while "TensorBoard is at" not in (line := process.stderr.readline()):
             assert line, "".join(lines)
             lines.append(line)

@@ -89,12 +89,19 @@ def serve(logs: Sequence[Log], *, host: str, port: int, tell: Callable[[str], No
     """
     port = _free_port(host, port)
     with tempfile.TemporaryDirectory(prefix="srlab-tensorboard-") as folder, _terminating():
-        command = [sys.executable, "-m", "tensorboard.main", *_where(logs, Path(folder))]
+        command = [sys.executable, "-m", "tensorboard.main", *_where(logs, Path(folder, "runs"))]
         command += ["--host", host, "--port", str(port), "--reload_multifile", "true"]
+        command += ["--load_fast", "false"]  # without a data server, a process that nobody would wait for
+        environment = {**os.environ, "TMPDIR": folder}  # where it notes that it runs
         # A session of its own: Ctrl-C reaches this process alone, which then ends that one and waits for it.
         with tempfile.TemporaryFile() as said:
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+                env=environment,
+                start_new_session=True,
             )
             try:
                 _wait_until_it_answers(process, host, port)
@@ -115,6 +122,7 @@ def serve(logs: Sequence[Log], *, host: str, port: int, tell: Callable[[str], No
 def _where(logs: Sequence[Log], folder: Path) -> list[str]:
     """TensorBoard's options that name the runs: a folder of links to them."""
     try:
+        folder.mkdir()
         for log in logs:
             (folder / log.name).symlink_to(log.folder.resolve(), target_is_directory=True)
     except OSError:  # Windows, without the right to make links
@@ -148,13 +156,8 @@ def _wait_until_it_answers(process: subprocess.Popen[bytes], host: str, port: in
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End TensorBoard with its data server, and wait, so that neither is left behind."""
-    if process.poll() is not None:
-        return
-    if os.name == "posix":
-        os.killpg(process.pid, signal.SIGTERM)  # not reaped yet: the number is still its own
-    else:
-        process.terminate()
+    """End TensorBoard and wait, so that it is not left behind."""
+    process.terminate()
     try:
         process.wait(timeout=10)
     except subprocess.TimeoutExpired:

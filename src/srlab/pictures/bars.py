@@ -53,7 +53,8 @@ def axis_for(metric: str, values: Sequence[float], baseline: float | None) -> Ax
     reach = max(best - baseline if baseline is not None else typical, typical, _SMALLEST_SPAN[metric])
     lowest = min((value for value in known if value >= best - 2 * reach), default=best)
     span = max(best - lowest, _SMALLEST_SPAN[metric])
-    return Axis(start=best - 1.125 * span, end=best + 0.25 * span)
+    start = best - 1.125 * span
+    return Axis(start=0.0 if start < 0 <= min(known) else start, end=best + 0.25 * span)
 
 
 def draw_bars(
@@ -116,9 +117,8 @@ def _draw_panel(axes: Axes, rows: Sequence[Bar], *, metric: str, unit: str, base
     else:
         axis = axis_for(metric, values, baseline)
         axes.set_xlim(axis.start, axis.end)
-        axes.set_xlabel(
-            f"{metric}{unit} (the axis starts at {axis.start:.{_DECIMALS[metric]}f}, not at zero)"
-        )
+        start = "zero" if axis.start == 0 else f"{axis.start:.{_DECIMALS[metric]}f}, not at zero"
+        axes.set_xlabel(f"{metric}{unit} (the axis starts at {start})")
         axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
         axes.grid(axis="x", color="#e4e7eb", linewidth=0.8)
         axes.set_axisbelow(True)
@@ -135,10 +135,10 @@ def _draw_panel(axes: Axes, rows: Sequence[Bar], *, metric: str, unit: str, base
                 fontsize=8.5,
                 color=INK,
             )
-    start, end = axes.get_xlim()
+    left, right = axes.get_xlim()
     for row, bar in enumerate(rows):
         if bar.scores is None:
-            axes.text(start + 0.01 * (end - start), row, bar.status, va="center", fontsize=8.5, color=WARNING)
+            axes.text(left + 0.01 * (right - left), row, bar.status, va="center", fontsize=8.5, color=WARNING)
         else:
             _draw_bar(axes, row, bar, bar.scores[metric], metric=metric, baseline=baseline)
 
