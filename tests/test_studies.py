@@ -2,6 +2,7 @@
 mended.
 """
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -116,6 +117,21 @@ def test_a_study_of_ones_own_is_a_file(tmp_path: Path) -> None:
     assert found.question == "Does it work?"
     assert [variant.name for variant in found.study.variants] == ["tiny/edsr", "tiny/srcnn"]
     assert replace(found.study, seeds=(1,)).seeds == (1,)
+
+
+def test_the_study_worked_through_in_the_documentation_can_be_loaded(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[1] / "docs" / "studies.md").read_text()
+    path = tmp_path / "scaling.py"
+    path.write_text(text.partition("```python\n")[2].partition("```")[0])
+    study = load_study(str(path)).study
+    assert len(list(study.runs())) == 12
+
+
+def test_the_documentation_names_every_study_with_its_runs() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "studies.md").read_text()
+    for name in NAMES:
+        runs = len(list(load_study(name).study.runs()))
+        assert re.search(rf"\| `{name}` \|.*\| {runs} \|", text), name
 
 
 @pytest.mark.parametrize(

@@ -42,11 +42,13 @@ def compare(
     question: str,
     announce: Callable[[Plan], None],
     report: Callable[[Event], None],
+    reading: Callable[[str, int, int], None] | None = None,
     measure_seconds: float = 0,
 ) -> list[Failure]:
     """Run what is left of `study` in `folder`; return what failed, which stops nothing else.
 
-    `announce` is called with the plan before anything starts, `report` with what each task does.
+    `announce` is called with the plan before anything starts, `report` with what each task does, and
+    `reading` with a data set's name and how many of its images are read, of how many.
 
     Raises:
         UserError: the declaration is at odds with what was started in the folder, the data with one
@@ -55,7 +57,7 @@ def compare(
     """
     busy = f"another srlab is at work on the study in {folder}; wait for it to end, or choose another --out"
     with store.locked(folder / LOCK, busy=busy):
-        images = split(train=study.train, validate=study.validate, test=study.test)
+        images = split(train=study.train, validate=study.validate, test=study.test, progress=reading)
         data = training_hash(images)
         described = manifest(images)
         check_claims(make_plan(study, folder, machine), data=data)

@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -126,35 +126,42 @@ class Processes(Executor):
     def __init__(self, jobs: int, *, report: Report) -> None:
         self._context = get_context("spawn")  # a forked torch hangs
         self._lanes = ThreadPoolExecutor(jobs, thread_name_prefix="srlab-lane")
-        self._reports = self._context.SimpleQueue()
+        self._report = report
         self._alive, self._alive_here = self._context.Pipe(duplex=False)
-        self._listener = Thread(target=self._listen, args=(report,), daemon=True)
-        self._listener.start()
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         return self._lanes.submit(self._in_new_process, fn, args, kwargs)
 
     def _in_new_process(self, fn: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-        # A pool of one process for each task: when a process dies, a pool loses all its tasks.
-        with ProcessPoolExecutor(
-            1, mp_context=self._context, initializer=_prepare_worker, initargs=(self._alive, self._reports)
-        ) as pool:
-            return pool.submit(fn, *args, **kwargs).result()
+        # A pool of one process, and a pipe for its reports, for each task: when a process is killed, a pool
+        # loses all its tasks, and a queue that it shared could stay locked.
+        reports, reports_there = self._context.Pipe(duplex=False)
+        listener = Thread(target=self._listen, args=(reports,), daemon=True)
+        listener.start()
+        try:
+            with ProcessPoolExecutor(
+                1,
+                mp_context=self._context,
+                initializer=_prepare_worker,
+                initargs=(self._alive, reports_there),
+            ) as pool:
+                return pool.submit(fn, *args, **kwargs).result()
+        finally:
+            reports_there.close()
+            listener.join()
 
-    def _listen(self, report: Report) -> None:
-        while (message := self._reports.get()) is not None:
-            report(message)
+    def _listen(self, reports: Connection) -> None:
+        with reports, suppress(EOFError, OSError):
+            while True:
+                self._report(reports.recv())
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         if cancel_futures:
             self._alive_here.close()  # the processes leave at once
         self._lanes.shutdown(wait=wait, cancel_futures=cancel_futures)
         if wait:
-            self._reports.put(None)
-            self._listener.join()
             self._alive_here.close()
             self._alive.close()
-            self._reports.close()
 
     def __exit__(self, kind: object, value: object, trace: object) -> None:
         self.shutdown(wait=True, cancel_futures=kind is not None)
@@ -180,9 +187,9 @@ def reporting_to(report: Report) -> Iterator[None]:
         _send.reset(token)
 
 
-def _prepare_worker(alive: Connection, reports: Any) -> None:
+def _prepare_worker(alive: Connection, reports: Connection) -> None:
     signal(SIGINT, SIG_IGN)  # Ctrl-C reaches the whole process group; the parent decides
-    _send.set(reports.put)
+    _send.set(reports.send)
 
     def leave_with_parent() -> None:
         wait([alive])  # nothing is ever sent: readable means that the other end is gone

@@ -66,6 +66,16 @@ class StudyProgress:
     ) -> None:
         self._bars.stop()
 
+    def read(self, name: str, done: int, total: int) -> None:
+        """Show how far a data set has been read."""
+        with self._lock:
+            task = self._tasks.get(f"reading {name}")
+            if task is None:
+                task = self._tasks[f"reading {name}"] = self._bars.add_task(f"reading {name}", note="")
+            self._bars.update(task, completed=done, total=total)
+            if done == total:
+                self._bars.remove_task(self._tasks.pop(f"reading {name}"))
+
     def announce(self, plan: "Plan") -> None:
         """Say what is about to start, and what it will take."""
         self._console.print(cost_line(plan), markup=False, soft_wrap=True)

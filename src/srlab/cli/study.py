@@ -266,6 +266,7 @@ def _carry_out(
                 question=found.question,
                 announce=progress.announce,
                 report=progress.report,
+                reading=progress.read,
                 measure_seconds=seconds,
             )
     except KeyboardInterrupt:
