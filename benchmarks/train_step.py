@@ -15,6 +15,7 @@ on 2 cores; the machine must be idle.
 """
 
 import argparse
+import contextlib
 import os
 import statistics
 import subprocess
@@ -55,7 +56,7 @@ WAYS: tuple[Way, ...] = get_args(Way)
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """A variant with the batch and patch that it is trained with, and how many steps take about three seconds."""
+    """The batch and patch that a variant is trained with, and how many steps take about three seconds."""
 
     scale: int
     batch_size: int
@@ -65,9 +66,7 @@ class Case:
 
 CASES = {
     "srcnn/residual": Case(scale=2, batch_size=64, lr_patch_size=16, steps=40),  # HR 32 x 32
-    "vdsr/paper": Case(
-        scale=2, batch_size=64, lr_patch_size=20, steps=5
-    ),  # HR 40 x 40; the paper's is 41 x 41
+    "vdsr/paper": Case(scale=2, batch_size=64, lr_patch_size=20, steps=5),  # HR 40 x 40, not 41 x 41
     "edsr/vanilla": Case(scale=4, batch_size=16, lr_patch_size=24, steps=18),
     "rdn/vanilla": Case(scale=2, batch_size=16, lr_patch_size=32, steps=10),
     "srresnet/original": Case(scale=4, batch_size=16, lr_patch_size=24, steps=12),
@@ -148,7 +147,7 @@ def measure_srlab(variant: str, options: NetworkOptions, case: Case) -> float:
         ),
     )
     with tempfile.TemporaryDirectory() as folder:
-        try:
+        with contextlib.suppress(EnoughError):
             train(
                 run,
                 batches=batches,
@@ -159,8 +158,6 @@ def measure_srlab(variant: str, options: NetworkOptions, case: Case) -> float:
                 precision=resolve_precision("auto", CPU),
                 report=lambda _: None,
             )
-        except EnoughError:
-            pass
     return batches.seconds / case.steps
 
 
@@ -218,14 +215,13 @@ def main() -> None:
     if arguments.measure:
         print(measure(variants[0], arguments.measure))
         return
+    precision = resolve_precision("auto", CPU)
+    load = os.getloadavg()[0]
+    print(f"{cpu_name()}, {arguments.threads} threads, load {load:.1f}, torch {torch.__version__}")
+    print(f"milliseconds a step, tuned and srlab in {precision}; medians of {arguments.rounds} rounds\n")
     print(
-        f"{cpu_name()}, {arguments.threads} threads, torch {torch.__version__}, load {os.getloadavg()[0]:.1f}"
-    )
-    print(
-        f"tuned in {resolve_precision('auto', CPU)}; milliseconds a step, medians of {arguments.rounds} rounds"
-    )
-    print(
-        f"\n{'variant':<18}{'LR batch':>12}{'plain':>9}{'tuned':>9}{'srlab':>9}{'plain/tuned':>14}{'srlab/tuned':>14}"
+        f"{'variant':<18}{'LR batch':>12}{'plain':>9}{'tuned':>9}{'srlab':>9}"
+        f"{'plain/tuned':>14}{'srlab/tuned':>14}"
     )
     for variant in variants:
         compare(variant, rounds=arguments.rounds, threads=arguments.threads)
