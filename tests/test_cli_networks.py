@@ -45,6 +45,17 @@ def test_all_variants_are_listed_at_all_their_scales(srlab: Command) -> None:
     } in rows
 
 
+def test_the_documentation_has_the_same_numbers(srlab: Command) -> None:
+    _, out, _ = srlab("networks", "--json")
+    rows = [
+        f"| `{row['name']}` | x{row['scale']} | {row['parameters']:,} | {row['running_statistics']:,} "
+        f"| {row['multiply_adds'] / 1e9:,.1f} G |"
+        for row in json.loads(out)["networks"]
+    ]
+    text = (Path(__file__).parents[1] / "docs" / "architectures.md").read_text(encoding="utf-8")
+    assert [line for line in text.splitlines() if line.startswith("| `") and " | x" in line] == rows
+
+
 def test_the_list_is_whole_on_a_narrow_terminal(srlab: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "40")
     code, out, _ = srlab("networks", "--scale", "3")

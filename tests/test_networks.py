@@ -33,6 +33,7 @@ from srlab.networks import (
     rdn,
     srcnn,
     srresnet,
+    with_options,
 )
 from srlab.networks.srcnn import SRCNN
 from srlab.networks.values import Initialization, Interpolation
@@ -204,6 +205,31 @@ def test_an_interpolated_skip_is_what_a_network_without_residual_gives() -> None
         network: Any = build_network(options, scale=2)
         torch.nn.init.zeros_(network.tail[-1].weight)
         torch.testing.assert_close(network(lr), expected)
+
+
+@pytest.mark.parametrize("name", ["edsr", "edsr-batch-norm", "rdn", "srresnet-linear"])
+def test_the_long_skip_leads_past_all_blocks(name: str) -> None:
+    network: Any = build_network(with_options(TINY[name], {"skip": None}), scale=2).eval()
+    last = network.fuse[-1] if name == "rdn" else network.body[-2 if name == "srresnet-linear" else -1]
+    torch.nn.init.zeros_(last.weight)
+    lr = torch.rand(1, 3, 6, 7)
+    mean = 0 if name != "edsr" else network.mean
+    torch.testing.assert_close(network(lr), network.tail(network.head(lr - mean)) + mean)
+
+
+@pytest.mark.parametrize("name", ["edsr", "edsr-batch-norm", "rdn", "srresnet"])
+def test_a_block_adds_to_what_it_is_given(name: str) -> None:
+    network: Any = build_network(TINY[name], scale=2).eval()
+    block = network.blocks[1] if name == "rdn" else network.body[1]
+    torch.nn.init.zeros_(block.fuse.weight if name == "rdn" else block.residual.conv2.weight)
+    x = torch.randn(1, 6 if name == "rdn" else 4, 5, 5)
+    torch.testing.assert_close(block(x), x)
+
+
+def test_the_mean_colour_is_taken_off_and_given_back() -> None:
+    network: Any = build_network(EDSROptions(num_blocks=2, num_features=4, mean_shift=True), scale=2)
+    lr = network.mean.expand(1, 3, 5, 5)  # all convolutions see 0, and their biases are 0
+    torch.testing.assert_close(network(lr), network.mean.expand(1, 3, 10, 10))
 
 
 @pytest.mark.parametrize("name", ["srcnn-luma", "vdsr-luma"])

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from srlab.errors import UserError
+from srlab.networks.prelu import PReLU
 from srlab.networks.values import Activation, BatchNorm, Color, Enlargement, Initialization, Interpolation
 from srlab.resize import resize
 
@@ -165,7 +166,7 @@ def make_activation(activation: Activation, num_features: int) -> nn.Module:
         return nn.ReLU()
     if activation.kind == "leaky_relu":
         return nn.LeakyReLU(activation.slope)
-    return nn.PReLU(1 if activation.shared else num_features, init=activation.slope)
+    return PReLU(1 if activation.shared else num_features, init=activation.slope)
 
 
 def make_batch_norm(batch_norm: BatchNorm | None, num_features: int) -> nn.Module | None:
