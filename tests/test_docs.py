@@ -1,0 +1,69 @@
+"""What the documentation promises: the tests, options and files that it names are there."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SEED = (ROOT / "docs" / "seed.md").read_text(encoding="utf-8")
+PAGES = [*sorted((ROOT / "docs").rglob("*.md")), *sorted(ROOT.glob("*.md"))]
+
+
+def rows(prefix: str) -> dict[str, str]:
+    """The table rows of docs/seed.md whose first cell names faults of one kind: {"W1": "the whole row", ...}."""
+    found = {}
+    for line in SEED.splitlines():
+        if re.match(rf"\| {prefix}\d", line):
+            for fault in line.split("|")[1].split(","):
+                found[fault.strip()] = line
+    return found
+
+
+def test_every_fault_of_the_seed_has_an_answer():
+    assert set(rows("W")) == {f"W{n}" for n in range(1, 23)}
+    assert set(rows("B")) == {f"B{n}" for n in range(1, 11)}
+
+
+@pytest.mark.parametrize(("fault", "row"), sorted((rows("W") | rows("B")).items()))
+def test_every_answer_is_held_by_tests_that_are_there_or_is_open(fault, row):
+    named = re.findall(r"`(tests/test_\w+\.py)` ([^;|]+)", row)
+    assert named or "open" in row, fault
+    for file, sentences in named:
+        text = (ROOT / file).read_text(encoding="utf-8")
+        for sentence in sentences.split(","):
+            assert f"def test_{sentence.strip().replace(' ', '_')}(" in text, f"{fault}: {file} {sentence}"
+
+
+def test_lr_is_an_image_and_never_a_rate():
+    """Not one number is called lr: rates are learning_rate (B3)."""
+    sources = (ROOT / "src").rglob("*.py")
+    numbers = [
+        f"{path.name}: {match.group()}"
+        for path in sources
+        for match in re.finditer(r"\blr(: float|=\s*\d|=learning|=rate)", path.read_text(encoding="utf-8"))
+    ]
+    assert numbers == []
+
+
+def test_what_is_tested_is_pinned():
+    """Every dependency has an exact version in constraints.txt, and one that the range admits (B5)."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    pinned = dict(
+        line.lower().split("==")
+        for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+        if "==" in line
+    )
+    assert pinned["torch"] == "2.13.0"
+    for requirement in [*project["dependencies"], *project["optional-dependencies"]["dev"]]:
+        name, at_least = requirement.lower().split(">=")
+        assert tuple(map(int, pinned[name].split(".")[:2])) >= tuple(map(int, at_least.split(".")[:2])), name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_within_the_project_lead_somewhere(page):
+    text = page.read_text(encoding="utf-8")
+    targets = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)|src=\"([^\":]+)\"", text)
+    missing = [target for pair in targets for target in pair if target and not (page.parent / target).exists()]
+    assert missing == []
