@@ -76,8 +76,8 @@ def compare(arguments: argparse.Namespace) -> None:
     )
     bicubic = psnr(build_network(BicubicOptions(), scale=arguments.scale), images)
     print(
-        f"{arguments.variant} x{arguments.scale}, {arguments.steps} steps of {arguments.batch_size} LR patches "
-        f"of {arguments.lr_patch_size}, rate {arguments.learning_rate:g} {arguments.schedule}"
+        f"{arguments.variant} x{arguments.scale}, {arguments.steps} steps of {arguments.batch_size} "
+        f"LR patches of {arguments.lr_patch_size}, rate {arguments.learning_rate:g} {arguments.schedule}"
     )
     print(f"psnr_y in dB on {len(images)} pictures; bicubic has {bicubic:.3f}\n")
     print(f"{'seed':>4}{'fp32':>9}{'bf16':>9}{'bf16 - fp32':>14}")

@@ -146,18 +146,17 @@ def measure_srlab(variant: str, options: NetworkOptions, case: Case) -> float:
             num_steps=100 * case.steps, batch_size=case.batch_size, lr_patch_size=case.lr_patch_size
         ),
     )
-    with tempfile.TemporaryDirectory() as folder:
-        with contextlib.suppress(EnoughError):
-            train(
-                run,
-                batches=batches,
-                validate=None,
-                preview=None,
-                folder=Path(folder),
-                device=CPU,
-                precision=resolve_precision("auto", CPU),
-                report=lambda _: None,
-            )
+    with tempfile.TemporaryDirectory() as folder, contextlib.suppress(EnoughError):
+        train(
+            run,
+            batches=batches,
+            validate=None,
+            preview=None,
+            folder=Path(folder),
+            device=CPU,
+            precision=resolve_precision("auto", CPU),
+            report=lambda _: None,
+        )
     return batches.seconds / case.steps
 
 
