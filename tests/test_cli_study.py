@@ -212,7 +212,7 @@ def test_wrong_input_is_one_line_and_exit_code_2(srlab: Srlab, words: list[str],
 
 
 @pytest.mark.parametrize(
-    ("error", "expected"), [(ZeroDivisionError("a bug"), 1), (OSError(28, "No space left"), 2)]
+    ("error", "expected"), [(ZeroDivisionError("a bug"), 1), (OSError(13, "Permission denied"), 2)]
 )
 def test_a_failed_run_is_one_line_at_the_end_and_an_exit_code(
     srlab: Srlab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, expected: int

@@ -174,7 +174,7 @@ def test_a_full_disk_is_that_runs_failure_alone(
     monkeypatch.setattr(execution, "train", full)
     failures = carry_out(study, folder)
     assert {failure.kind for failure in failures} == {"user"}
-    assert "No space left" in failures[0].reason
+    assert "no space is left" in failures[0].reason
     assert [run.status for run in read_runs(folder)].count("finished") == 2
 
 

@@ -4,6 +4,7 @@
 at a time: memory is given back after each, and a process that the system kills takes no other task with it.
 """
 
+import errno
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
@@ -44,12 +45,24 @@ class Failure:
             )
             return cls(name=name, kind="unforeseen", reason=reason, traceback=text)
         if isinstance(error, UserError | OSError):
-            return cls(name=name, kind="user", reason=str(error) or type(error).__name__, traceback=text)
+            return cls(name=name, kind="user", reason=explain(error), traceback=text)
         if is_out_of_memory(error):
             reason = f"out of memory ({_first_line(error)}); a smaller --batch-size or fewer --jobs need less"
             return cls(name=name, kind="user", reason=reason, traceback=text)
         reason = f"{type(error).__name__}: {_first_line(error)}"
         return cls(name=name, kind="unforeseen", reason=reason, traceback=text)
+
+
+def explain(error: Exception) -> str:
+    """What an error says, in one line; of a full disk also what to do.
+
+    >>> explain(OSError(28, "No space left on device", "runs/a/checkpoint.pt"))
+    'no space is left on the disk for runs/a/checkpoint.pt; free some, and the same command goes on'
+    """
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        where = f" for {error.filename}" if error.filename else ""
+        return f"no space is left on the disk{where}; free some, and the same command goes on"
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def is_out_of_memory(error: BaseException) -> bool:

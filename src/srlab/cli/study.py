@@ -256,6 +256,8 @@ def _carry_out(
         return
     from srlab.cli.progress import StudyProgress
     from srlab.comparison import compare
+    from srlab.errors import UserError
+    from srlab.scheduler import explain
 
     try:
         with StudyProgress(messages) as progress:
@@ -269,6 +271,8 @@ def _carry_out(
                 reading=progress.read,
                 measure_seconds=seconds,
             )
+    except OSError as error:
+        raise UserError(explain(error)) from error
     except KeyboardInterrupt:
         messages.print("\nthe same command goes on where this one stopped", markup=False)
         raise
