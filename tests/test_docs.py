@@ -1,10 +1,16 @@
 """What the documentation promises: the tests, options and files that it names are there."""
 
 import re
+import sys
 import tomllib
+import types
 from pathlib import Path
 
 import pytest
+import torch
+
+from srlab.networks import NETWORKS, build_network, num_parameters
+from srlab.networks.complexity import multiply_adds, receptive_radius
 
 ROOT = Path(__file__).parents[1]
 SEED = (ROOT / "docs" / "seed.md").read_text(encoding="utf-8")
@@ -65,5 +71,23 @@ def test_what_is_tested_is_pinned():
 def test_links_within_the_project_lead_somewhere(page):
     text = page.read_text(encoding="utf-8")
     targets = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)|src=\"([^\":]+)\"", text)
-    missing = [target for pair in targets for target in pair if target and not (page.parent / target).exists()]
+    missing = [
+        target for pair in targets for target in pair if target and not (page.parent / target).exists()
+    ]
     assert missing == []
+
+
+def test_the_architecture_worked_through_in_contributing_works(monkeypatch):
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    module = types.ModuleType("srlab.networks.espcn")
+    monkeypatch.setitem(sys.modules, module.__name__, module)  # where dataclasses look up their annotations
+    exec(compile(code, "CONTRIBUTING.md", "exec"), module.__dict__)
+    monkeypatch.setitem(NETWORKS, module.ESPCNOptions, module.ESPCN)
+
+    (promised,) = re.findall(r"num_parameters\(PAPER, scale=3\)\n\s+(\d+)", code)
+    assert num_parameters(module.PAPER, scale=3) == int(promised)
+    network = build_network(module.ESPCNOptions(num_features=(4, 2), skip="bicubic"), scale=2)
+    assert network(torch.rand(1, 3, 5, 7)).shape == (1, 3, 10, 14)
+    assert receptive_radius(network) == 2 + 1 + 1
+    assert multiply_adds(module.PAPER, scale=3) > 0
