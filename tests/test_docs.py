@@ -5,6 +5,7 @@ import sys
 import tomllib
 import types
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -18,7 +19,7 @@ PAGES = [*sorted((ROOT / "docs").rglob("*.md")), *sorted(ROOT.glob("*.md"))]
 
 
 def rows(prefix: str) -> dict[str, str]:
-    """The table rows of docs/seed.md whose first cell names faults of one kind: {"W1": "the whole row", ...}."""
+    """The rows of docs/seed.md that answer faults of one kind: {"W1": "the whole row", ...}."""
     found = {}
     for line in SEED.splitlines():
         if re.match(rf"\| {prefix}\d", line):
@@ -27,13 +28,13 @@ def rows(prefix: str) -> dict[str, str]:
     return found
 
 
-def test_every_fault_of_the_seed_has_an_answer():
+def test_every_fault_of_the_seed_has_an_answer() -> None:
     assert set(rows("W")) == {f"W{n}" for n in range(1, 23)}
     assert set(rows("B")) == {f"B{n}" for n in range(1, 11)}
 
 
 @pytest.mark.parametrize(("fault", "row"), sorted((rows("W") | rows("B")).items()))
-def test_every_answer_is_held_by_tests_that_are_there_or_is_open(fault, row):
+def test_every_answer_is_held_by_tests_that_are_there_or_is_open(fault: str, row: str) -> None:
     named = re.findall(r"`(tests/test_\w+\.py)` ([^;|]+)", row)
     assert named or "open" in row, fault
     for file, sentences in named:
@@ -42,7 +43,7 @@ def test_every_answer_is_held_by_tests_that_are_there_or_is_open(fault, row):
             assert f"def test_{sentence.strip().replace(' ', '_')}(" in text, f"{fault}: {file} {sentence}"
 
 
-def test_lr_is_an_image_and_never_a_rate():
+def test_lr_is_an_image_and_never_a_rate() -> None:
     """Not one number is called lr: rates are learning_rate (B3)."""
     sources = (ROOT / "src").rglob("*.py")
     numbers = [
@@ -53,7 +54,7 @@ def test_lr_is_an_image_and_never_a_rate():
     assert numbers == []
 
 
-def test_what_is_tested_is_pinned():
+def test_what_is_tested_is_pinned() -> None:
     """Every dependency has an exact version in constraints.txt, and one that the range admits (B5)."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     pinned = dict(
@@ -68,7 +69,7 @@ def test_what_is_tested_is_pinned():
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_within_the_project_lead_somewhere(page):
+def test_links_within_the_project_lead_somewhere(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     targets = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)|src=\"([^\":]+)\"", text)
     missing = [
@@ -77,10 +78,10 @@ def test_links_within_the_project_lead_somewhere(page):
     assert missing == []
 
 
-def test_the_architecture_worked_through_in_contributing_works(monkeypatch):
+def test_the_architecture_worked_through_in_contributing_works(monkeypatch: pytest.MonkeyPatch) -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
-    module = types.ModuleType("srlab.networks.espcn")
+    module: Any = types.ModuleType("srlab.networks.espcn")
     monkeypatch.setitem(sys.modules, module.__name__, module)  # where dataclasses look up their annotations
     exec(compile(code, "CONTRIBUTING.md", "exec"), module.__dict__)
     monkeypatch.setitem(NETWORKS, module.ESPCNOptions, module.ESPCN)
