@@ -1,6 +1,4 @@
-"""What the commands study, train and leaderboard promise: lists as written, plans without data, exact
-resume, exit codes.
-"""
+"""What study, train and leaderboard promise: plans without data, exact resume, exit codes."""
 
 import csv
 import json

@@ -1,6 +1,4 @@
-"""What carrying out a study promises: what is left is done, once; what fails stops nothing else; nothing is
-forgotten.
-"""
+"""What carrying out a study promises: what is left is done once, and what fails stops nothing else."""
 
 from collections.abc import Callable
 from dataclasses import replace

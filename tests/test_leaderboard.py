@@ -1,6 +1,4 @@
-"""What the leaderboard promises: means and spreads of what is there, and a word for everything that is
-not.
-"""
+"""What the leaderboard promises: means and spreads of what is there, a word for all that is not."""
 
 import csv
 import io
@@ -193,6 +191,14 @@ def test_a_study_without_any_run_yet_is_right_too(folder: Folder) -> None:
     assert all("no learning rate chosen yet" in row.notes for row in board.standings)
     assert as_markdown(board)
     assert as_csv(board)
+
+
+def test_while_it_runs_the_rate_that_leads_is_shown_with_its_validation_score(folder: Folder) -> None:
+    folder.run("a", 29.0, rate=1e-4)
+    folder.run("a", 30.0, rate=1e-3)
+    row = folder.row("a")
+    assert (row.learning_rate, row.validation["psnr_y"].mean) == (1e-3, 30.0)
+    assert row.notes == ("no learning rate chosen yet: this one leads so far",)
 
 
 def test_few_images_and_the_sets_own_note_are_said(tmp_path: Path) -> None:

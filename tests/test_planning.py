@@ -1,6 +1,4 @@
-"""What planning promises: every run with its state and cost before anything starts, and nothing mixed that
-differs.
-"""
+"""What planning promises: runs, states and costs before anything starts, and nothing mixed that differs."""
 
 from dataclasses import replace
 from pathlib import Path

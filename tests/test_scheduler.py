@@ -1,6 +1,4 @@
-"""What the scheduler promises: one failure stops no other, and no process outlives the one that started
-it.
-"""
+"""What the scheduler promises: one failure stops no other, no process outlives its parent."""
 
 import os
 import signal

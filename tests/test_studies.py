@@ -1,6 +1,4 @@
-"""What the shipped studies promise: each says what it asks, can be built, and has the seed's grid, faults
-mended.
-"""
+"""What the shipped studies promise: a question each, the seed's grids, its faults mended."""
 
 import re
 from dataclasses import replace

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from srlab.errors import UserError
-from srlab.networks import EDSROptions
+from srlab.networks import EDSROptions, preset
 from srlab.objectives import PixelObjective
+from srlab.protocol import EvaluationProtocol
 from srlab.study import Study, TrainingProtocol, Variant, one_run
 from tiny_study import tiny_study
 
@@ -128,3 +129,10 @@ def test_one_run_is_a_study_whose_changes_are_in_its_name() -> None:
             train=("a",),
             test=("b",),
         )
+
+
+def test_a_luma_protocol_with_a_network_on_rgb_is_refused(study: Study) -> None:
+    with pytest.raises(UserError, match="tiny/edsr, tiny/srcnn cannot be scored: it works on RGB"):
+        replace(study, evaluation=EvaluationProtocol(color="luma"))
+    luma = (Variant(name="tiny/luma", network=preset("srcnn/paper_915", scale=2)),)
+    replace(study, variants=luma, evaluation=EvaluationProtocol(color="luma"))

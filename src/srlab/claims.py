@@ -1,8 +1,7 @@
-"""How a study and its runs are written down, and what may change once a run has started: nothing that its
-numbers need.
+"""How a study and its runs are written down, and what may change once a run has started.
 
-Variants, rates and seeds may be added, and test sets. Another number of threads changes no declaration: a
-run keeps the one that it was declared with.
+Variants, rates, seeds and test sets may be added, nothing else. Another number of threads changes nothing: a run
+keeps the one that it was declared with.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,9 +19,7 @@ FREE_TO_DIFFER = ("threads",)
 
 
 def declare_run(run: Run, *, study: Study, machine: Machine, data: str) -> dict[str, Any]:
-    """What a run is, for ``run.json``: all that its weights and scores depend on. `data` is the images'
-    SHA-256.
-    """
+    """What a run's weights and scores depend on, for ``run.json``; `data` is the images' SHA-256."""
     return {
         "variant": run.variant.name,
         **_declare_variant(run.variant),
@@ -49,8 +46,7 @@ def _declare_variant(variant: Variant) -> dict[str, Any]:
 
 
 def check_claims(plan: Plan, *, data: str | None) -> None:
-    """A `UserError` if anything that was started in the study's folder was declared otherwise than `plan`
-    has it.
+    """A `UserError` if what was started in the study's folder was declared otherwise than in `plan`.
 
     Variants, rates and seeds may be added, and test sets; nothing else may change once a run has started.
     Without `data` the images are not compared.

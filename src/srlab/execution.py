@@ -1,5 +1,4 @@
-"""What one task of a study does, here or in a process of its own: train and validate a run, or score one on
-test images.
+"""The tasks of a study: train and validate a run, or score one on test images, in any process.
 
 A task never raises for what went wrong in its run: it writes ``failure.txt`` and returns a `Failure`.
 """
@@ -53,9 +52,7 @@ class Event:
 
 
 class TrainingImages:
-    """The images that a study trains on and validates with, and the patches cut from them, made once for
-    each colour.
-    """
+    """A study's training and validation images, and the patches of them, made once for each colour."""
 
     def __init__(self, images: Split, study: Study) -> None:
         self.validation: tuple[SetImage, ...] = images.validation
@@ -89,8 +86,7 @@ def training_hash(images: Split) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainTask:
-    """Train a run from where it is, then score it on the validation images; its ``result.json`` is written
-    last.
+    """Train a run from where it is and score it on the validation images; ``result.json`` comes last.
 
     `images` are those of the study if they are at hand; a task in a process of its own reads them itself.
     """
@@ -243,9 +239,7 @@ def score_validation(
 def score_tests(
     folder: Path, network: nn.Module, sets: Iterable[ImageSet], *, study: Study, machine: Machine
 ) -> None:
-    """Add to ``test/scores.json`` the sets it does not have; a set's pictures are there before its scores
-    are.
-    """
+    """Add to ``test/scores.json`` the sets it lacks; a set's pictures are written before its scores."""
     path = folder / store.TEST_SCORES
     stored = stored_scores(path, protocol=study.evaluation)
     scores = list(stored.scores) if stored else []

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from srlab import store
-from srlab.choice import load_choice
+from srlab.choice import choose, load_choice, rates_of
 from srlab.protocol import EvaluationProtocol
 from srlab.records import RunRecord, mean, means, read_runs, stored_scores, validation_scores
 
@@ -72,9 +72,7 @@ class Leaderboard:
 
 
 def leaderboard(folder: Path) -> Leaderboard:
-    """The standings of the study in `folder`, as its files have them now; a `UserError` if it is no
-    study's.
-    """
+    """The standings as the files in a study's `folder` have them now; a `UserError` if it is none."""
     study = store.load_study(folder)
     protocol = EvaluationProtocol(**study["evaluation"])
     test_sets = _images_by_set(study)
@@ -165,6 +163,8 @@ def _standing(
     test_sets: Mapping[str, set[str]],
 ) -> Standing:
     rate = choice.get("learning_rate")
+    if rate is None and (leading := choose(rates_of(runs))) is not None:
+        rate = leading.learning_rate  # while the study runs
     chosen = [run for run in runs if rate is not None and run.learning_rate == rate]
     finished = [run for run in chosen if run.status == "finished"]
     scores = [_test_scores(run.folder, protocol, test_sets) for run in finished]
@@ -220,7 +220,10 @@ def _notes(
         if there:
             notes.append(f"{len(there)} of {len(runs)} runs {word}{_where(there, chosen)}")
     if choice.get("learning_rate") is None:
-        notes.append("no learning rate chosen yet" if _is_open(runs) else "no run finished")
+        if chosen:
+            notes.append("no learning rate chosen yet: this one leads so far")
+        else:
+            notes.append("no learning rate chosen yet" if _is_open(runs) else "no run finished")
     else:
         seeds = len({run.seed for run in runs})
         for name in test_sets:

@@ -81,9 +81,7 @@ class Plan:
 def resolve_machine(
     study: Study, *, device: str | None = None, threads: int | None = None, jobs: int = 1
 ) -> Machine:
-    """Device, precision and threads as they will be: a GPU where there is one, threads shared out among
-    `jobs`.
-    """
+    """Device, precision and threads as they will be: a GPU if there is one, threads shared by `jobs`."""
     if jobs < 1:
         raise UserError(f"--jobs is a whole number of at least 1, not {jobs}")
     if threads is not None and not 1 <= threads <= 1024:

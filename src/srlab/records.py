@@ -14,9 +14,7 @@ Status = Literal["finished", "diverged", "failed", "started", "not started"]
 
 @dataclass(frozen=True, kw_only=True)
 class RunRecord:
-    """One planned run as its folder has it. `validation` is the mean over the validation images, by
-    metric.
-    """
+    """A planned run as its folder has it; `validation` is the mean over the images, by metric."""
 
     name: str
     variant: str
@@ -61,9 +59,7 @@ def run_status(folder: Path) -> Status:
 
 
 def validation_scores(folder: Path, *, protocol: EvaluationProtocol) -> dict[str, float] | None:
-    """Mean over the validation images by metric, of a run's folder or of the study's ``bicubic``; None
-    without.
-    """
+    """Mean over the validation images by metric, of a run or the study's ``bicubic``; None without scores."""
     scores = stored_scores(folder / store.SCORES, protocol=protocol)
     return means(scores) if scores else None
 
@@ -74,9 +70,7 @@ def picture_path(folder: Path, *, dataset: str, image: str) -> Path:
 
 
 def stored_scores(path: Path, *, protocol: EvaluationProtocol) -> StoredScores | None:
-    """The scores in `path`; None if there are none, or if they were made under another protocol than
-    `protocol`.
-    """
+    """The scores in `path`; None if there are none, or none under `protocol`."""
     if not path.exists():
         return None
     scores = load_scores(path)

@@ -26,9 +26,7 @@ Report = Callable[[Any], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """Why a task did not end well. `kind` is ``user`` where the user can set it right, else
-    ``unforeseen``.
-    """
+    """Why a task did not end well; its `kind` is ``user`` where the user can set it right."""
 
     name: str
     kind: Literal["user", "unforeseen"]
@@ -66,9 +64,7 @@ def explain(error: Exception) -> str:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether Python or torch (which says so in words only, on the CPU) could not get the memory it asked
-    for.
-    """
+    """Whether memory ran out, which torch says in words only on the CPU."""
     words = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory")
     said = str(error).lower()
     return isinstance(error, MemoryError) or (

@@ -175,8 +175,7 @@ def claim(folder: Path, declaration: Mapping[str, Any], *, ignoring: tuple[str, 
 
 @contextmanager
 def locked(path: Path, *, busy: str, timeout: float = 0) -> Iterator[None]:
-    """Hold the lock file `path`; a `UserError` that says `busy` if another process holds it for `timeout`
-    seconds.
+    """Hold the lock file `path`; `UserError(busy)` if another process keeps it for `timeout` seconds.
 
     The system lets go of it when the process ends, however it ends.
     """
@@ -193,9 +192,7 @@ def locked(path: Path, *, busy: str, timeout: float = 0) -> Iterator[None]:
 
 
 def provenance(*, device: str, threads: int) -> dict[str, Any]:
-    """Where and with what a run was made: code, versions, machine. The host's name is left out: runs are
-    shared.
-    """
+    """Code, versions and machine that a run is made with; not the host's name, since runs are shared."""
     return {
         "started": now(),
         "ended": None,
@@ -218,9 +215,7 @@ def _version(package: str) -> str | None:
 
 
 def git_state(folder: Path) -> dict[str, Any] | None:
-    """Commit of the checkout that `folder` is tracked in, and whether tracked files differ from it; None
-    elsewhere.
-    """
+    """Commit of the checkout that tracks `folder`, and whether files differ from it; None elsewhere."""
 
     def git(*words: str) -> str:
         command = ["git", "-C", str(folder), *words]

@@ -154,8 +154,9 @@ class Study:
         colored = [variant.name for variant in self.variants if network_color(variant.network) != "luma"]
         if self.evaluation.color == "luma" and colored:
             raise UserError(
-                f"study {self.name!r} is scored under the luma protocol, for which {', '.join(colored)} cannot be "
-                "scored: it works on RGB; use the rgb protocol, which scores both kinds"
+                f"study {self.name!r} is scored under the luma protocol, for which "
+                f"{', '.join(colored)} cannot be scored: it works on RGB; use the rgb protocol, "
+                "which scores both kinds"
             )
 
     def _check_variants(self) -> None:
@@ -179,9 +180,7 @@ class Study:
                 first[key] = variant.name
 
     def with_variants(self, names: Sequence[str]) -> "Study":
-        """The study with only the variants named; ``vanilla`` is short for the one variant that ends in
-        ``/vanilla``.
-        """
+        """The study with the named variants only; `vanilla` means the one that ends in `/vanilla`."""
         chosen = [self._find_variant(name) for name in dict.fromkeys(names)]
         return replace(self, variants=tuple(dict.fromkeys(chosen)))
 
@@ -200,9 +199,7 @@ class Study:
         raise UserError(f"study {self.name!r} has no variant {name!r}; it has {', '.join(by_name)}")
 
     def runs(self) -> Iterator[Run]:
-        """Every run of the study: all variants at the first rate and seed, then the other rates, then the
-        seeds.
-        """
+        """Every run: all variants at the first rate and seed, then the other rates, then the other seeds."""
         for seed in self.seeds:
             for learning_rate in self.learning_rates:
                 for variant in self.variants:

@@ -16,8 +16,7 @@ def parse_names(text: str, *, option: str) -> tuple[str, ...]:
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:
-    """``3`` is how many: 0, 1, 2. With a comma they are the seeds themselves: ``0,4``, and ``4,`` is seed 4
-    alone.
+    """``3`` is how many (0, 1, 2); with a comma they are the seeds themselves, and ``4,`` is 4 alone.
 
     >>> parse_seeds("3"), parse_seeds("0,4"), parse_seeds("4,")
     ((0, 1, 2), (0, 4), (4,))

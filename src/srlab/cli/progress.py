@@ -1,6 +1,4 @@
-"""What a study shows while it runs: bars on a terminal, now and then a line elsewhere. All on standard
-error.
-"""
+"""What a study shows on standard error while it runs: bars on a terminal, now and then a line elsewhere."""
 
 import time
 from threading import Lock

@@ -183,9 +183,7 @@ def leaderboard(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show who wins: means and spread over seeds, per test set, beside bicubic. It is right while runs
-    still go on.
-    """
+    """Show who wins: means and spread over seeds, per test set, beside bicubic. Right at any time."""
     from srlab.leaderboard import leaderboard as standings
     from srlab.store import write_text
     from srlab.tables import as_csv, as_dict, as_markdown

@@ -1,6 +1,4 @@
-"""The studies that srlab ships, one file each, and how a study is found: by name, or in a file of your
-own.
-"""
+"""The studies that srlab ships, one file each, and how a study is found, by name or in a file."""
 
 import importlib
 import importlib.util
@@ -16,9 +14,7 @@ NAMES = ("smoke", "srcnn", "vdsr", "edsr", "rdn", "classic")
 
 @dataclass(frozen=True, kw_only=True)
 class StudyFile:
-    """A study as its file declares it. `question` is the first line of the file's docstring, `about` the
-    rest.
-    """
+    """A study's file: what it declares, and its docstring as first line (the question) and rest."""
 
     study: Study
     question: str
@@ -26,9 +22,7 @@ class StudyFile:
 
 
 def load_study(name_or_file: str) -> StudyFile:
-    """The study named, or the one that a Python file declares as ``STUDY``; a `UserError` says what is
-    wrong with it.
-    """
+    """The named study, or a Python file's ``STUDY``; a `UserError` says what is wrong with it."""
     if name_or_file in NAMES:
         module = importlib.import_module(f"srlab.studies.{name_or_file}")
         return _study_file(vars(module), where=f"srlab.studies.{name_or_file}")
