@@ -120,7 +120,10 @@ def test_progress_is_reported_to_the_end(tmp_path: Path) -> None:
 # What does not change the weights
 
 
-def train_observed(folder: Path, protocol: TrainingProtocol, *, validate: bool, preview: bool) -> bytes:
+def train_observed(
+    folder: Path, protocol: TrainingProtocol, *, validate: bool, preview: bool
+) -> tuple[bytes, bytes]:
+    """The weights that the run ends with, and torch's generator."""
     train_tiny(
         folder,
         tiny_run(protocol),
@@ -128,10 +131,10 @@ def train_observed(folder: Path, protocol: TrainingProtocol, *, validate: bool, 
         preview=PREVIEW if preview else None,
         precision="bf16",
     )
-    return weights(folder)
+    return weights(folder), load_checkpoint(folder / "checkpoint.pt")["generators"][0].numpy().tobytes()
 
 
-def test_neither_validation_nor_logs_nor_checkpoints_change_the_weights(tmp_path: Path) -> None:
+def test_neither_validation_nor_logs_nor_checkpoints_change_weights_or_generator(tmp_path: Path) -> None:
     seldom = replace(PROTOCOL, validate_every=100, checkpoint_every=100)
     often = replace(PROTOCOL, validate_every=1, checkpoint_every=2)
     bare = train_observed(tmp_path / "bare", seldom, validate=False, preview=False)
