@@ -1,4 +1,4 @@
-"""What evaluation promises: the published bicubic numbers, any tool's pictures by the same rules, clear misfits.
+"""What evaluation promises: the published bicubic numbers, any tool's pictures alike, clear misfits.
 
 Without the published images the same is held by made ones: stored numbers, and the whole protocol once more
 by another road (tests/exact_resize.py and scikit-image).
