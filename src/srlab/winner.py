@@ -65,7 +65,7 @@ def winner(study: Path) -> RunRecord:
 
 
 def ranking(study: Path) -> list[list[RunRecord]]:
-    """For each variant with a choice, best first by that rule, its finished runs at the chosen rate, by seed."""
+    """For each variant with a choice, best first by that rule, its finished runs at the chosen rate."""
     runs = read_runs(study)
     chosen = [
         (name, choice)

@@ -80,8 +80,12 @@ def _table(ranking: "ImageRanking") -> Table:
     height, width = ranking.hr.shape[:2]
     table = Table(title=f"{ranking.image}, {width}x{height}, x{ranking.scale}", title_justify="left")
     for heading in ("rank", "variant", "rate", "seed", "psnr_y", "ssim_y"):
+        is_name = heading == "variant"
         table.add_column(
-            heading, justify="left" if heading == "variant" else "right", no_wrap=heading != "variant"
+            heading,
+            justify="left" if is_name else "right",
+            no_wrap=not is_name,
+            overflow="fold" if is_name else "ellipsis",
         )
     for rank, model in enumerate(ranking.models, start=1):
         run = model.run

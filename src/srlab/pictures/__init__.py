@@ -140,11 +140,11 @@ def _bars(study_dir: Path, study: Mapping[str, Any], protocol: EvaluationProtoco
         for run in read_runs(study_dir)
     ]
     count = len(study["images"].get("validation", []))
-    images = "the validation image" if count == 1 else f"the {count} validation images"
+    images = "The one validation image" if count == 1 else f"Mean over the {count} validation images"
     return draw_bars(
         bars,
         title=f"{study['name']}, x{study['scale']}: validation scores of all runs",
-        caption=f"Mean over {images}, with the weights of the last step. The learning rates are chosen by "
+        caption=f"{images}, with the weights of the last step. The learning rates are chosen by "
         f"these scores; test scores are in the leaderboard.\n{protocol}",
         baseline=validation_scores(study_dir / store.BASELINE, protocol=protocol),
     )
@@ -214,8 +214,11 @@ def _panel(
     ]
     which = "The variant" if len(tested) == 1 else f"The {len(tested)} best variants by validation"
     where = "it and bicubic" if len(tested) == 1 else "they"
+    note = study.get("notes", {}).get(dataset)
     among = "" if len(names) == 1 else f" of all {len(names)} images"
     caption = f"{which}, with the first seed. The crop is the one{among} in which {where} differ most."
+    if note:
+        caption += f" {dataset}: {note}."
     if original is None:
         why = originals if isinstance(originals, str) else "its file has changed since"
         caption += f"\nThe original is not shown: {why}"

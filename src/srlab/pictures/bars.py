@@ -145,9 +145,7 @@ def _draw_panel(axes: Axes, rows: Sequence[Bar], *, metric: str, unit: str, base
 
 def _draw_bar(axes: Axes, row: int, bar: Bar, value: float, *, metric: str, baseline: float | None) -> None:
     start, end = axes.get_xlim()
-    color = ACCENT if bar.is_chosen else LIGHT
-    if baseline is not None and value <= baseline:
-        color = WARNING
+    color = _color(bar, value, baseline)
     label = f"{value:.{_DECIMALS[metric]}f}"
     if value <= start:
         label = f"« {label}, off the axis"
@@ -164,20 +162,25 @@ def _draw_bar(axes: Axes, row: int, bar: Bar, value: float, *, metric: str, base
     )
 
 
+def _color(bar: Bar, value: float, baseline: float | None) -> str:
+    if baseline is not None and value <= baseline:
+        return WARNING
+    return ACCENT if bar.is_chosen else LIGHT
+
+
 def _legend(rows: Sequence[Bar], baseline: dict[str, float] | None, *, rates: bool) -> list[Patch | Line2D]:
-    handles: list[Patch | Line2D] = []
-    scored = [bar for bar in rows if bar.scores]
-    if rates and any(bar.is_chosen for bar in scored):
-        handles.append(Patch(color=ACCENT, label="at its variant's chosen learning rate"))
-    if rates and any(not bar.is_chosen for bar in scored):
-        handles.append(Patch(color=LIGHT, label="at another learning rate"))
+    drawn = {
+        _color(bar, bar.scores[metric], (baseline or {}).get(metric))
+        for bar in rows
+        if bar.scores
+        for metric in _DECIMALS
+    }
+    said = {WARNING: "did not beat bicubic"}
+    if rates:
+        said = {ACCENT: "at its variant's chosen learning rate", LIGHT: "at another learning rate", **said}
+    handles: list[Patch | Line2D] = [
+        Patch(color=color, label=label) for color, label in said.items() if color in drawn
+    ]
     if baseline is not None:
-        below = any(
-            (bar.scores or {})[metric] <= baseline[metric]
-            for bar in scored
-            for metric in ("psnr_y", "ssim_y")
-        )
-        if below:
-            handles.append(Patch(color=WARNING, label="did not beat bicubic"))
         handles.append(Line2D([], [], color=INK, linestyle=(0, (4, 3)), linewidth=1.1, label="bicubic"))
     return handles
