@@ -188,7 +188,7 @@ BAD_WEIGHTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "unknown option": (change_options(attention=True), "has no option 'attention'"),
     "option of another kind": (change_options(num_blocks="many"), "num_blocks is a whole number"),
     "other options": (change_options(num_features=5), "is of another network"),
-    "a billion blocks": (change_options(num_blocks=10**9), "has more than 10000 tensors of weights"),
+    "a billion blocks": (change_options(num_blocks=10**9), "has more than 1000 tensors of weights"),
     "a billion features": (change_options(num_features=10**9), "is of another network|cannot be built"),
     "10^30 features": (change_options(num_features=10**30), "cannot be built"),
     "missing tensor": (change_tensor(lambda values: values.pop(FIRST)), "it has no 'head.weight'"),
