@@ -168,7 +168,10 @@ def test_gradients_are_right() -> None:
     images = torch.rand(2, 5, 7, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda x: resize(x, size=(3, 11), border="symmetric"), images)
     large = torch.rand(1, 300, dtype=torch.float64, requires_grad=True)  # in blocks
-    assert torch.autograd.gradcheck(lambda x: resize(x, size=(1, 150)), large)
+    for width in (150, 421):
+        assert torch.autograd.gradcheck(lambda x, w=width: resize(x, size=(1, w)), large, fast_mode=True)
+        squared = lambda x, w=width: resize(x, size=(1, w)) ** 2  # noqa: E731
+        assert torch.autograd.gradgradcheck(squared, large, fast_mode=True)
 
 
 def test_a_constant_image_stays_constant() -> None:

@@ -18,8 +18,9 @@ import contextlib
 import math
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -39,7 +40,7 @@ def resize(images: Tensor, *, size: tuple[int, int], border: Border = "replicate
 
     Differentiable, on the images' device; computed in float32, in float64 for float64, whatever autocast
     says, so bf16 and fp16 give float32. A trace (torch.jit.trace, torch.export) holds for the size it was
-    made with.
+    made with. Images of that size and dtype already are returned as they are.
 
     >>> resize(torch.tensor([[0.0, 1.0]]), size=(1, 4)).tolist()
     [[-0.0703125, 0.203125, 0.796875, 1.0703125]]
@@ -47,16 +48,15 @@ def resize(images: Tensor, *, size: tuple[int, int], border: Border = "replicate
     if not images.is_floating_point():
         raise TypeError(f"resize takes floating-point images, not {images.dtype}; see resize_uint8")
     (height, width), (new_height, new_width) = _sizes(images, size)
-    device_type = "cpu" if images.is_meta else images.device.type  # there is no autocast on "meta"
-    with torch.autocast(device_type, enabled=False):
+    with torch.autocast(_autocast_device(images), enabled=False):
         images = images.to(torch.promote_types(images.dtype, torch.float32)).contiguous()
-        # What is made while a graph is recorded belongs to that graph and must not be cached.
-        blocks = _blocks.__wrapped__ if _is_tracing() or torch.compiler.is_compiling() else _blocks
-        along_h = blocks(height, new_height, border, images.dtype, images.device)
-        along_w = blocks(width, new_width, border, images.dtype, images.device)
-        if new_height * width <= height * new_width:  # the cheaper pass first
-            return _along_w(_along_h(images, along_h), along_w)
-        return _along_h(_along_w(images, along_w), along_h)
+        passes = [(height, new_height, -2), (width, new_width, -1)]
+        if new_height * width > height * new_width:  # the cheaper pass first
+            passes.reverse()
+        for length, new_length, dim in passes:
+            if length != new_length:
+                images = _one_pass(images, _Pass(length=length, new_length=new_length, border=border), dim)
+        return images
 
 
 def resize_uint8(
@@ -81,45 +81,77 @@ def resize_uint8(
     return np.ascontiguousarray(image)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Pass:
+    """The matrix [new_length, length] of a pass, or its transpose, by which gradients go back."""
+
+    length: int
+    new_length: int
+    border: Border
+    transposed: bool = False
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Block:
-    """Output pixels as weighted sums of the input pixels start <= i < stop; `weights` is [output, stop -
-    start]."""
+    """Some rows of such a matrix, only the columns start <= i < stop in which they are not zero."""
 
     start: int
     stop: int
     weights: Tensor
 
 
-def _along_h(images: Tensor, blocks: tuple[_Block, ...] | None) -> Tensor:
-    if blocks is None:
-        return images
-    if len(blocks) == 1:
-        return torch.matmul(blocks[0].weights, images[..., blocks[0].start : blocks[0].stop, :])
-    return torch.cat([torch.matmul(b.weights, images[..., b.start : b.stop, :]) for b in blocks], dim=-2)
+def _one_pass(images: Tensor, matrix: _Pass, dim: int) -> Tensor:
+    """`images` times the matrix along `dim`, -2 or -1."""
+    if _is_tracing() or torch.compiler.is_compiling():
+        # What is made while a graph is recorded belongs to that graph and must not be cached.
+        return _product(images, _blocks.__wrapped__(matrix, images.dtype, images.device), dim)
+    if images.requires_grad and torch.is_grad_enabled():
+        return _DifferentiablePass.apply(images, matrix, dim)  # type: ignore[no-untyped-call]
+    return _product(images, _blocks(matrix, images.dtype, images.device), dim)
 
 
-def _along_w(images: Tensor, blocks: tuple[_Block, ...] | None) -> Tensor:
-    if blocks is None:
-        return images
-    if len(blocks) == 1:
-        return torch.matmul(images[..., blocks[0].start : blocks[0].stop], blocks[0].weights.T)
-    return torch.cat([torch.matmul(images[..., b.start : b.stop], b.weights.T) for b in blocks], dim=-1)
+class _DifferentiablePass(torch.autograd.Function):
+    """One pass whose gradient is one pass too; autograd alone would fill a whole image for each block."""
+
+    @staticmethod
+    def forward(ctx: Any, images: Tensor, matrix: _Pass, dim: int) -> Tensor:
+        ctx.matrix, ctx.dim = matrix, dim
+        return _product(images, _blocks(matrix, images.dtype, images.device), dim)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        transpose = replace(ctx.matrix, transposed=not ctx.matrix.transposed)
+        with torch.autocast(_autocast_device(gradients[0]), enabled=False):
+            return _one_pass(gradients[0].contiguous(), transpose, ctx.dim), None, None
+
+
+def _product(images: Tensor, blocks: tuple[_Block, ...], dim: int) -> Tensor:
+    if dim == -2:
+        parts = [torch.matmul(block.weights, images[..., block.start : block.stop, :]) for block in blocks]
+    else:
+        parts = [torch.matmul(images[..., block.start : block.stop], block.weights.T) for block in blocks]
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=dim)
 
 
 def _rows_uint8(rows: NDArray[np.uint8], new_height: int, border: Border) -> NDArray[np.uint8]:
     """Rows [H, X] -> [new_height, X], rounded."""
-    blocks = _blocks(len(rows), new_height, border, torch.float64, torch.device("cpu"))
-    if blocks is None:
+    if len(rows) == new_height:
         return rows
+    matrix = _Pass(length=len(rows), new_length=new_height, border=border)
     source = torch.from_numpy(np.array(rows))
     result = torch.empty(new_height, rows.shape[1], dtype=torch.uint8)
     done = 0
-    for block in blocks:  # so that only a block is ever held in float64
+    for block in _blocks(
+        matrix, torch.float64, torch.device("cpu")
+    ):  # so that only a block is ever held in float64
         values = torch.mm(block.weights, source[block.start : block.stop].double())
         result[done : done + len(values)] = values.add_(_HALF_UP).floor_().clamp_(0, 255)
         done += len(values)
     return result.numpy()
+
+
+def _autocast_device(images: Tensor) -> str:
+    return "cpu" if images.is_meta else images.device.type  # there is no autocast on "meta"
 
 
 def _sizes(images: Tensor, size: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -149,24 +181,27 @@ def _checked(size: tuple[int, int]) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=128)
-def _blocks(
-    length: int, new_length: int, border: Border, dtype: torch.dtype, device: torch.device
-) -> tuple[_Block, ...] | None:
-    """The matrix [new_length, length] of one pass, cut along its band; None where nothing changes."""
-    if length == new_length:
-        return None
-    indices, weights = _taps(length, new_length, border)
+def _blocks(matrix: _Pass, dtype: torch.dtype, device: torch.device) -> tuple[_Block, ...]:
+    """The matrix cut along its band."""
+    columns, weights = _taps(matrix.length, matrix.new_length, matrix.border)
+    rows = np.broadcast_to(np.arange(matrix.new_length)[:, None], columns.shape)
+    seen = weights != 0
+    rows, columns, weights = rows[seen], columns[seen], weights[seen]
+    count = matrix.new_length
+    if matrix.transposed:
+        rows, columns, count = columns, rows, matrix.length
     per_block = _PIXELS_PER_BLOCK if device.type == "cpu" else _PIXELS_PER_BLOCK_ON_GPU
-    if length * new_length <= _DENSE_UP_TO:
-        per_block = new_length
+    if matrix.length * matrix.new_length <= _DENSE_UP_TO:
+        per_block = count
     blocks = []
-    for first in range(0, new_length, per_block):
-        columns, values = indices[first : first + per_block], weights[first : first + per_block]
-        start, stop = int(columns.min()), int(columns.max()) + 1
-        matrix = np.zeros((len(columns), stop - start))
-        np.add.at(matrix, (np.arange(len(columns))[:, None], columns - start), values)
+    for first in range(0, count, per_block):
+        last = min(first + per_block, count)
+        here = (first <= rows) & (rows < last)
+        start, stop = (int(columns[here].min()), int(columns[here].max()) + 1) if here.any() else (0, 1)
+        values = np.zeros((last - first, stop - start))
+        np.add.at(values, (rows[here] - first, columns[here] - start), weights[here])
         with torch.inference_mode(False), _constant_in_a_trace():  # what is cached must serve training too
-            blocks.append(_Block(start=start, stop=stop, weights=torch.from_numpy(matrix).to(device, dtype)))
+            blocks.append(_Block(start=start, stop=stop, weights=torch.from_numpy(values).to(device, dtype)))
     return tuple(blocks)
 
 
