@@ -34,9 +34,8 @@ from srlab.study import Variant
 CHECKPOINT_FORMAT = 1
 WEIGHTS_FORMAT = 1
 WEIGHTS_KEY = "srlab"  # in the metadata of weights.safetensors
-MOST_PARAMETERS = (
-    10_000  # tensors, in a network built for a file that has fewer; RDN's largest has a few hundred
-)
+# Tensors, in a network built for a file that has fewer; the largest RDN has a few hundred.
+MOST_PARAMETERS = 1_000
 
 
 # Checkpoints
