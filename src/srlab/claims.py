@@ -1,7 +1,7 @@
 """How a study and its runs are written down, and what may change once a run has started.
 
-Variants, rates, seeds and test sets may be added, nothing else. Another number of threads changes nothing: a
-run keeps the one that it was declared with.
+Variants, rates, seeds and test sets may be added, nothing else. Another number of threads changes nothing:
+a run keeps the one that it was declared with.
 """
 
 from collections.abc import Iterable, Mapping
