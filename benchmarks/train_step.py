@@ -2,8 +2,8 @@
 
 Run:  python benchmarks/train_step.py [--variants edsr/vanilla,...] [--rounds 3] [--threads 2]
 
-- plain: a loop of five lines as anybody writes it: fp32, NCHW, glibc's allocator as it is, one batch again
-  and again
+- plain: a loop of five lines as anybody writes it: fp32, NCHW, glibc's allocator as it is, torch's PReLU, one
+  batch again and again
 - tuned: the same loop with what srlab does for speed: bf16 where the processor has it, channels last,
   allocator tuned
 - srlab: `srlab.training.train.train` on patches cut from pictures, with a log in the measured steps
@@ -28,13 +28,14 @@ from typing import Literal, get_args
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from srlab.data.patches import Patches
 from srlab.errors import UserError
 from srlab.images import HRImage
 from srlab.losses import l1, without_border
 from srlab.networks import Luma, Network, NetworkOptions, build_network, preset
+from srlab.networks.prelu import PReLU
 from srlab.store import cpu_name
 from srlab.study import Run, TrainingProtocol, Variant
 from srlab.training.device import (
@@ -95,6 +96,8 @@ def measure_bare(options: NetworkOptions, case: Case, *, is_tuned: bool) -> floa
         tune_allocator()
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         lr, hr = to_device(lr, CPU), to_device(hr, CPU)
+    else:
+        use_torch_prelu(network)
     forward = network.forward_luma if isinstance(network, Luma) else network
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-4)
     start = 0.0
@@ -108,6 +111,16 @@ def measure_bare(options: NetworkOptions, case: Case, *, is_tuned: bool) -> floa
         l1(*inside).backward()
         optimizer.step()
     return (time.perf_counter() - start) / case.steps
+
+
+def use_torch_prelu(network: nn.Module) -> None:
+    """Put torch's own PReLU where srlab's faster one is."""
+    for module in network.modules():
+        for name, child in module.named_children():
+            if isinstance(child, PReLU):
+                stock = nn.PReLU(child.num_parameters)
+                stock.weight = child.weight
+                setattr(module, name, stock)
 
 
 class EnoughError(Exception):
