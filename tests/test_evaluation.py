@@ -195,15 +195,16 @@ class Nearest(Network):
         return self.shuffle(self.conv(lr))
 
 
-def watched(network: Nearest) -> tuple[list[Tensor], list[tuple[bool, bool, bool]]]:
+def watched(network: Nearest) -> tuple[list[Tensor], list[tuple[bool, ...]]]:
     """What the network's convolution will be given, and in which modes."""
     lr: list[Tensor] = []
-    modes: list[tuple[bool, bool, bool]] = []
+    modes: list[tuple[bool, ...]] = []
 
     def note(module: nn.Module, inputs: tuple[Tensor]) -> None:
         if inputs[0].any():  # not a probe
             lr.append(inputs[0].clone())
-            modes.append((module.training, torch.is_grad_enabled(), torch.is_autocast_enabled("cpu")))
+            half = torch.is_autocast_enabled("cpu"), torch.backends.cudnn.allow_tf32
+            modes.append((module.training, torch.is_grad_enabled(), *half))
 
     network.conv.register_forward_pre_hook(note)
     return lr, modes
@@ -227,7 +228,7 @@ def test_scoring_is_in_float32_without_gradients_and_leaves_the_modes_alone() ->
     network.shuffle.eval()  # a layer that was frozen by hand
     with torch.autocast("cpu", dtype=torch.bfloat16):
         list(evaluate_network(network, [color_image(32, 32)], protocol=RGB, device=CPU))
-    assert set(modes) == {(False, False, False)}
+    assert set(modes) == {(False, False, False, False)}
     assert {lr.dtype for lr in seen} == {torch.float32}
     assert (network.training, network.conv.training, network.shuffle.training) == (True, True, False)
 

@@ -200,7 +200,7 @@ def _blocks(matrix: _Pass, dtype: torch.dtype, device: torch.device) -> tuple[_B
         start, stop = (int(columns[here].min()), int(columns[here].max()) + 1) if here.any() else (0, 1)
         values = np.zeros((last - first, stop - start))
         np.add.at(values, (rows[here] - first, columns[here] - start), weights[here])
-        with torch.inference_mode(False), _constant_in_a_trace():  # what is cached must serve training too
+        with _constant_in_a_trace():
             blocks.append(_Block(start=start, stop=stop, weights=torch.from_numpy(values).to(device, dtype)))
     return tuple(blocks)
 
