@@ -1,8 +1,9 @@
-"""Which of six SRCNN variants learns most in a few hundred steps?
+"""Which of six SRCNN variants learns most in 1,500 small steps?
 
 Run:       srlab study smoke
-Takes:     about 3 minutes on 2 cores
-Measured:  every residual variant beats bicubic on the one test image
+Takes:     about 3 minutes on 2 cores (4 minutes of one core's time)
+Measured:  psnr_y on the one test image: bicubic 35.25 dB, residual_leaky_relu 35.99,
+           pixel_shuffle_residual_leaky_relu 36.24
 
 The seed's six SRCNN variants at x2, on colour photographs that scikit-image ships: it needs no data of its
 own and shows the whole way from the declaration to leaderboard and pictures. One test image proves nothing.
@@ -34,7 +35,7 @@ STUDY = Study(
     ),
     learning_rates=(1e-3,),
     protocol=TrainingProtocol(
-        num_steps=600, batch_size=16, lr_patch_size=24, schedule="cosine", adam_eps=1e-7, validate_every=100
+        num_steps=1_500, batch_size=8, lr_patch_size=20, schedule="cosine", adam_eps=1e-7, validate_every=150
     ),
     train=("sample",),
     validate=("sample",),
