@@ -190,6 +190,9 @@ def test_training_one_variant_is_a_study_of_one_run(srlab: Srlab, tmp_path: Path
         (["study", "smoke", "--plan", "--device", "abacus"], "cannot be used here"),
         (["study", "smoke", "--plan", "--precision", "fp8"], "auto, fp32, bf16"),
         (["study", "smoke", "--train", "no/such/folder"], "no/such/folder"),
+        (["study", "smoke", "--out", "file"], "file cannot be a folder, since a file is in its place"),
+        (["leaderboard", "file"], "is no study's folder"),
+        (["train", "vdsr/paper", "--train", "a", "--test", "b"], "exists at x2, x3, x4: say which"),
         (["train", "srcnn/vanilla", "--scale", "4", "--train", "sample", "--test", "sample"], "exists at x2"),
         (
             ["train", "edsr/none", "--scale", "4", "--train", "sample", "--test", "sample"],
@@ -203,10 +206,33 @@ def test_training_one_variant_is_a_study_of_one_run(srlab: Srlab, tmp_path: Path
     ],
 )
 def test_wrong_input_is_one_line_and_exit_code_2(srlab: Srlab, words: list[str], message: str) -> None:
+    Path("file").touch()
     code, out, err = srlab(*words)
     assert (code, out) == (2, "")
     assert one_line(err)
     assert message in err
+    assert [path.name for path in Path().iterdir()] == ["file"]
+
+
+def test_a_variant_that_exists_at_one_scale_is_trained_at_that(srlab: Srlab) -> None:
+    code, out, _ = srlab(
+        *("train", "edsr/vanilla", "--train", "a", "--test", "b", "--plan", "--no-estimate", "--json")
+    )
+    assert (code, json.loads(out)["scale"]) == (0, 4)
+
+
+@pytest.mark.parametrize("file", ["choice.json", "tiny-edsr-lr0.001-seed0/result.json"])
+@pytest.mark.parametrize("content", ["[]", "{}", "null", "{"])
+def test_a_file_that_something_else_changed_is_one_line(
+    srlab: Srlab, tmp_path: Path, file: str, content: str
+) -> None:
+    study = write_study_file(tmp_path)
+    assert srlab("study", str(study), "--out", "runs/tiny", "--no-estimate", "--variants", "edsr")[0] == 0
+    (tmp_path / "runs" / "tiny" / file).write_text(content)
+    code, _, err = srlab("leaderboard", "runs/tiny")
+    assert code == 2
+    assert one_line(err)
+    assert file in err
 
 
 @pytest.mark.parametrize(

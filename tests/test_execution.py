@@ -134,7 +134,7 @@ def test_a_change_of_what_was_started_stops_it_before_anything_is_written(study:
 def test_changed_images_are_noticed(study: Study, folder: Path, tmp_path: Path) -> None:
     carry_out(study, folder)
     write_pictures(tmp_path / "data" / "train", 3, seed=77)
-    with pytest.raises(UserError, match="another data"):
+    with pytest.raises(UserError, match=r"the train images are not those .* 2 there, 2 here, among them 0"):
         carry_out(replace(study, seeds=(0, 1)), folder)
 
 
@@ -280,4 +280,43 @@ def test_a_test_image_that_was_trained_on_is_refused_before_anything_starts(
 ) -> None:
     with pytest.raises(UserError, match="in both train"):
         carry_out(replace(study, test=study.train), folder)
-    assert not list(folder.glob("*seed0"))
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("role", "size", "message"),
+    [
+        ("train", 12, "0 is 12x12 .*largest LR patch that fits all is 6"),
+        ("validate", 1, "0 is 1x1 pixels, too small to be scored at x2"),
+        ("test", 14, "0 is 14x14 pixels, too small to be scored at x2"),
+    ],
+)
+def test_images_too_small_are_refused_before_anything_is_written(
+    study: Study, folder: Path, tmp_path: Path, role: str, size: int, message: str
+) -> None:
+    small = write_pictures(tmp_path / "small", 1, seed=3, size=size)
+    changes = {"validate": (write_pictures(tmp_path / "more", 1, seed=4),), role: (small,)}
+    with pytest.raises(UserError, match=message):
+        carry_out(replace(study, **changes), folder)  # type: ignore[arg-type]
+    assert not folder.exists()
+
+
+def test_bicubic_is_scored_anew_if_the_images_change_before_the_first_run(
+    study: Study, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(execution.TrainTask, "__call__", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            carry_out(study, folder)
+    assert (folder / store.BASELINE / store.TEST_SCORES).exists()
+    study = replace(study, validate=(write_pictures(tmp_path / "more", 1, seed=4, size=60),))
+    write_pictures(tmp_path / "data" / "set", 2, seed=9)
+    carry_out(study, folder)
+    carry_out(study, tmp_path / "other")
+    for name in (store.SCORES, store.TEST_SCORES):
+        assert (folder / store.BASELINE / name).read_text() == (
+            tmp_path / "other" / store.BASELINE / name
+        ).read_text()

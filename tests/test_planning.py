@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from srlab import store
-from srlab.claims import check_claims, check_test_sets, declare_run, declare_study
+from srlab.claims import check_claims, check_images, declare_run, declare_study
 from srlab.errors import UserError
 from srlab.networks import EDSROptions, num_parameters, preset
 from srlab.planning import Plan, make_plan, measure_step, resolve_machine
@@ -164,10 +164,21 @@ def test_a_test_set_may_be_added_but_not_exchanged(study: Study, tmp_path: Path)
     folder = tmp_path / "study"
     begin(study, folder)
     other = {"name": "c", "set": "more", "sha256": "3", "size": [8, 8]}
-    check_test_sets(folder, [other])
+    check_images(folder, {**IMAGES, "test": [other]})
     with pytest.raises(UserError, match="the test set set is not the one"):
-        check_test_sets(folder, [{"name": "b", "set": "set", "sha256": "9", "size": [8, 8]}])
+        check_images(folder, {**IMAGES, "test": [{"name": "b", "set": "set", "sha256": "9", "size": [8, 8]}]})
     plan = make_plan(replace(study, test=("elsewhere/more",)), folder, MACHINE)
     declared = declare_study(plan, question=QUESTION, data=DATA, images={**IMAGES, "test": [other]}, notes={})
     assert {image["set"] for image in declared["images"]["test"]} == {"set", "more"}
     assert len(declared["test"]) == 2
+
+
+def test_a_step_that_cannot_be_taken_is_not_estimated_and_stops_no_plan(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr("srlab.planning.make_update", full)
+    plan = make_plan(study, tmp_path / "study", MACHINE, measure_seconds=0.01)
+    assert plan.seconds(plan.left) is None

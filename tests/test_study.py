@@ -39,6 +39,9 @@ def test_two_rates_never_share_a_folder(study: Study) -> None:
         ({"seeds": (0, 0)}, "names a seed twice"),
         ({"seeds": (-1,)}, "whole number"),
         ({"test": ()}, "names no test data"),
+        ({"train": "t91"}, r"\('t91',\), with the comma"),
+        ({"name": "../elsewhere"}, "cannot name a study"),
+        ({"learning_rates": (1, 1.0)}, "names a learning rate twice"),
     ],
 )
 def test_a_study_that_means_nothing_is_refused(

@@ -116,7 +116,7 @@ def load_choice(folder: Path) -> dict[str, dict[str, Any]]:
     path = folder / store.CHOICE
     if not path.exists():
         return {}
-    choices: dict[str, dict[str, Any]] = store.load_json(path)["variants"]
+    choices: dict[str, dict[str, Any]] = store.load_object(path, "variants")["variants"]
     for choice in choices.values():
         if choice["psnr_y"] == "inf":  # as `to_json` writes it
             choice["psnr_y"] = math.inf

@@ -55,7 +55,7 @@ def check_claims(plan: Plan, *, data: str | None) -> None:
     for run, _ in plan.runs:
         declaration = declare_run(run, study=plan.study, machine=plan.machine, data=data or "")
         store.check_claim(plan.folder / run.name, declaration, ignoring=ignoring)
-    before = _begun(plan.folder)
+    before = begun(plan.folder)
     if before is None:
         return
     conditions = store.plain(_declare_conditions(plan.study, machine=plan.machine, data=data or ""))
@@ -80,8 +80,8 @@ def check_claims(plan: Plan, *, data: str | None) -> None:
         )
 
 
-def _begun(folder: Path) -> dict[str, Any] | None:
-    """``study.json`` of a study of which a run has started."""
+def begun(folder: Path) -> dict[str, Any] | None:
+    """``study.json`` of a study of which a run has started; None where everything may still change."""
     if not store.is_study(folder):
         return None
     before = store.load_study(folder)
@@ -101,7 +101,7 @@ def declare_study(
 
     `images` is the manifest of the data by role, `notes` what is to be said of a test set.
     """
-    before = _begun(plan.folder) or {
+    before = begun(plan.folder) or {
         "variants": [],
         "runs": [],
         "images": {"test": []},
@@ -143,11 +143,29 @@ def declare_study(
     }
 
 
-def check_test_sets(folder: Path, tested: Iterable[Mapping[str, Any]]) -> None:
-    """A `UserError` if a test set of a name that the study knows now holds other images."""
-    before = _begun(folder)
+def check_images(folder: Path, images: Mapping[str, list[dict[str, Any]]]) -> None:
+    """A `UserError` if the study trained on, validated with or tested other images than the manifest's.
+
+    Test sets of other names may be added.
+    """
+    before = begun(folder)
     if before is None:
         return
+    for role in ("train", "validation"):
+        there, here = before["images"][role], images[role]
+        pixels = [image["sha256"] for image in there]
+        if pixels == [image["sha256"] for image in here]:
+            continue
+        new = [image["name"] for image in here if image["sha256"] not in pixels]
+        raise UserError(
+            f"the {role} images are not those that {folder} was started with: {len(there)} there, "
+            f"{len(here)} here, {f'among them {new[0]}, which is new' if new else 'none of them new'}; "
+            "give the study another --out"
+        )
+    _check_test_sets(folder, before, images["test"])
+
+
+def _check_test_sets(folder: Path, before: Mapping[str, Any], tested: Iterable[Mapping[str, Any]]) -> None:
     known: dict[str, dict[str, str]] = {}
     for image in before["images"]["test"]:
         known.setdefault(image["set"], {})[image["name"]] = image["sha256"]

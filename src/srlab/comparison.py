@@ -13,8 +13,10 @@ from pathlib import Path
 
 from srlab import store
 from srlab.choice import load_choice, update_choice
-from srlab.claims import check_claims, check_test_sets, declare_study
+from srlab.claims import begun, check_claims, check_images, declare_study
 from srlab.data.datasets import ImageSet, Split, manifest, split
+from srlab.data.patches import check_sizes
+from srlab.evaluation import check_scorable
 from srlab.execution import (
     Event,
     TestTask,
@@ -55,14 +57,19 @@ def compare(
         another, or another
             srlab is at work in the folder. Nothing has been started then.
     """
+    images = split(train=study.train, validate=study.validate, test=study.test, progress=reading)
+    check_sizes(images.train, scale=study.scale, lr_patch_size=study.protocol.lr_patch_size)
+    for scored in (images.validation, *(tested.images for tested in images.test)):
+        check_scorable(scored, scale=study.scale)
+    data = training_hash(images)
+    described = manifest(images)
     busy = f"another srlab is at work on the study in {folder}; wait for it to end, or choose another --out"
     with store.locked(folder / LOCK, busy=busy):
-        images = split(train=study.train, validate=study.validate, test=study.test, progress=reading)
-        data = training_hash(images)
-        described = manifest(images)
+        check_images(folder, described)
         check_claims(make_plan(study, folder, machine), data=data)
-        check_test_sets(folder, described["test"])
         plan = make_plan(study, folder, machine, measure_seconds=measure_seconds)
+        if begun(folder) is None:
+            _forget_baseline(folder)
         notes = {tested.name: tested.note for tested in images.test if tested.note}
         store.save_json(
             folder / store.STUDY,
@@ -76,6 +83,12 @@ def compare(
         with _executor(machine, report) as executor:
             failures += _test(plan, images.test, executor)
         return failures
+
+
+def _forget_baseline(folder: Path) -> None:
+    """What bicubic scored before the first run started may be of other images, or another scale."""
+    for name in (store.SCORES, store.TEST_SCORES):
+        (folder / store.BASELINE / name).unlink(missing_ok=True)
 
 
 def _score_baseline(study: Study, folder: Path, machine: Machine, images: Split) -> None:

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from srlab.color import luma_uint8, rgb_to_ycbcr, to_tensor, to_uint8, ycbcr_to_rgb
 from srlab.errors import UserError
 from srlab.images import HRImage, crop_to_multiple, list_images, read_hr_image
-from srlab.metrics import psnr_rgb, psnr_y, ssim_rgb, ssim_y, to_plane
+from srlab.metrics import WINDOW_SIZE, psnr_rgb, psnr_y, ssim_rgb, ssim_y, to_plane
 from srlab.networks import Bicubic, Network
 from srlab.protocol import Border, EvaluationProtocol
 from srlab.resize import resize, resize_uint8
@@ -72,6 +72,17 @@ def evaluate_network(
             planes = _planes(sr, hr, is_gray=image.is_gray)
         scores = _scores(planes, None if protocol.color == "luma" else (sr, hr), border=scale)
         yield Evaluation(image=image.name, scores=scores, sr=sr)
+
+
+def check_scorable(images: Iterable[HRImage], *, scale: int) -> None:
+    """A `UserError` that names the first image too small to be scored at `scale`."""
+    for image in images:
+        height, width = image.pixels.shape[:2]
+        if min(side - side % scale for side in (height, width)) < WINDOW_SIZE + 2 * scale:
+            raise UserError(
+                f"{image.name} is {width}x{height} pixels, too small to be scored at x{scale}: without "
+                f"{scale} pixels along each edge SSIM needs {WINDOW_SIZE}x{WINDOW_SIZE}; leave it out"
+            )
 
 
 def evaluate_folder(

@@ -287,7 +287,7 @@ def describe_network(folder: Path, run: Run) -> None:
 def _begin_session(folder: Path, *, device: str, threads: int) -> list[dict[str, Any]]:
     """Note where the run is carried on, after the sessions before: an interrupted run has several."""
     path = folder / store.PROVENANCE
-    sessions: list[dict[str, Any]] = store.load_json(path)["sessions"] if path.exists() else []
+    sessions: list[dict[str, Any]] = store.load_object(path, "sessions")["sessions"] if path.exists() else []
     sessions.append(store.provenance(device=device, threads=threads))
     store.save_json(path, {"sessions": sessions})
     return sessions

@@ -22,8 +22,8 @@ from srlab.errors import UserError
 
 Pixels = NDArray[Any]  # uint8, or float in the same range
 
-_WINDOW_SIZE = 11
-_WINDOW = np.exp(-((np.arange(_WINDOW_SIZE) - _WINDOW_SIZE // 2) ** 2) / (2 * 1.5**2))
+WINDOW_SIZE = 11
+_WINDOW = np.exp(-((np.arange(WINDOW_SIZE) - WINDOW_SIZE // 2) ** 2) / (2 * 1.5**2))
 _WINDOW /= _WINDOW.sum()
 _C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 _ROWS_AT_ONCE, _COLUMNS_AT_ONCE = 32, 32  # few enough for a core's cache, and for a band matrix of few zeros
@@ -96,15 +96,15 @@ def _psnr(sr: Pixels, hr: Pixels) -> float:
 
 
 def _ssim(sr: Pixels, hr: Pixels) -> float:
-    height, width = (side - _WINDOW_SIZE + 1 for side in hr.shape)
+    height, width = (side - WINDOW_SIZE + 1 for side in hr.shape)
     if min(height, width) < 1:
         raise UserError(
-            f"SSIM needs {_WINDOW_SIZE}x{_WINDOW_SIZE} pixels inside the border that is left out; "
+            f"SSIM needs {WINDOW_SIZE}x{WINDOW_SIZE} pixels inside the border that is left out; "
             f"this image has {hr.shape[1]}x{hr.shape[0]}"
         )
     total = 0.0
     for top in range(0, height, _ROWS_AT_ONCE):
-        rows = slice(top, min(top + _ROWS_AT_ONCE, height) + _WINDOW_SIZE - 1)
+        rows = slice(top, min(top + _ROWS_AT_ONCE, height) + WINDOW_SIZE - 1)
         total += _similarities(*(torch.from_numpy(np.array(plane[rows], np.float64)) for plane in (sr, hr)))
     return total / (height * width)
 
@@ -114,8 +114,8 @@ def _similarities(x: Tensor, y: Tensor) -> float:
     height, width = x.shape
     maps = torch.stack([x, y, x.square().addcmul_(y, y), x * y], dim=1)  # [H, 4, W]
     maps = torch.mm(_band(height), maps.view(height, -1)).view(-1, width)
-    ends = range(_WINDOW_SIZE - 1, width, _COLUMNS_AT_ONCE)
-    pieces = [maps[:, end - _WINDOW_SIZE + 1 : end + _COLUMNS_AT_ONCE] for end in ends]
+    ends = range(WINDOW_SIZE - 1, width, _COLUMNS_AT_ONCE)
+    pieces = [maps[:, end - WINDOW_SIZE + 1 : end + _COLUMNS_AT_ONCE] for end in ends]
     means = torch.cat([torch.mm(piece, _band(piece.shape[1]).T) for piece in pieces], dim=1)
     mean_x, mean_y, mean_squares, mean_product = means.view(-1, 4, means.shape[1]).unbind(1)
     product = mean_x * mean_y
@@ -129,7 +129,7 @@ def _similarities(x: Tensor, y: Tensor) -> float:
 @lru_cache(maxsize=128)
 def _band(length: int) -> Tensor:
     """The matrix [length - 10, length] that takes the window's weighted mean: faster than a convolution."""
-    band = np.zeros((length - _WINDOW_SIZE + 1, length))
+    band = np.zeros((length - WINDOW_SIZE + 1, length))
     for row in range(len(band)):
-        band[row, row : row + _WINDOW_SIZE] = _WINDOW
+        band[row, row : row + WINDOW_SIZE] = _WINDOW
     return torch.from_numpy(band)

@@ -130,13 +130,20 @@ def _cost(study: Study, variant: Variant, machine: Machine, *, seconds: float) -
         parameters=num_parameters(variant.network, scale=study.scale),
         running_statistics=num_running_statistics(variant.network, scale=study.scale),
         multiply_adds=multiply_adds(variant.network, scale=study.scale),
-        seconds_per_step=measure_step(study, variant, machine, seconds=seconds) if seconds > 0 else None,
+        seconds_per_step=_try_step(study, variant, machine, seconds=seconds) if seconds > 0 else None,
     )
+
+
+def _try_step(study: Study, variant: Variant, machine: Machine, *, seconds: float) -> float | None:
+    """As `measure_step`; None where no step can be taken, since the run will fail, alone, and say why."""
+    try:
+        return measure_step(study, variant, machine, seconds=seconds)
+    except Exception:
+        return None
 
 
 def measure_step(study: Study, variant: Variant, machine: Machine, *, seconds: float) -> float | None:
     """Seconds that a training step of `variant` takes here, from a few steps on random tensors.
-
     Where a whole batch would take long, a part of it is timed, at last of one smaller patch, and scaled up.
     At least two steps are timed after one to warm up, then as many as fit in `seconds`. None for a network
     without parameters.

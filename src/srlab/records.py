@@ -52,7 +52,8 @@ def _read_run(folder: Path, planned: Mapping[str, Any], *, protocol: EvaluationP
 def run_status(folder: Path) -> Status:
     """How far the run in `folder` is. ``started`` is running, or interrupted and to be carried on."""
     if store.is_finished(folder):
-        return "diverged" if store.load_json(folder / store.RESULT)["status"] == "diverged" else "finished"
+        result = store.load_object(folder / store.RESULT, "status")
+        return "diverged" if result["status"] == "diverged" else "finished"
     if (folder / store.FAILURE).exists():
         return "failed"
     return "started" if (folder / store.RUN).exists() else "not started"

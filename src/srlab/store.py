@@ -74,6 +74,14 @@ def load_json(path: Path) -> Any:
         ) from error
 
 
+def load_object(path: Path, *keys: str) -> dict[str, Any]:
+    """The JSON object in `path`; a `UserError` where it is none, or lacks one of `keys`."""
+    values = load_json(path)
+    if not isinstance(values, dict) or not all(key in values for key in keys):
+        raise UserError(f"{path} was not written by srlab, or something else changed it")
+    return values
+
+
 def plain(values: Any) -> Any:
     """`values` as they come back from a JSON file: tuples are lists, keys are strings."""
     return json.loads(json.dumps(values, allow_nan=False))
@@ -102,7 +110,7 @@ def is_finished(folder: Path) -> bool:
 def load_study(folder: Path) -> dict[str, Any]:
     """``study.json`` of a study's folder; a `UserError` where `folder` is none."""
     if not is_study(folder):
-        what = "is no study's folder: it has no study.json" if folder.is_dir() else "does not exist"
+        what = "is no study's folder: it has no study.json" if folder.exists() else "does not exist"
         raise UserError(f"{folder} {what}; `srlab study NAME` makes one, by default runs/NAME")
     study = load_json(folder / STUDY)
     if not isinstance(study, dict) or study.get("format") != "srlab study":
@@ -149,9 +157,7 @@ def check_claim(folder: Path, declaration: Mapping[str, Any], *, ignoring: tuple
     """A `UserError` if `folder` holds a run declared otherwise; the keys in `ignoring` may differ."""
     if not (folder / RUN).exists():
         return
-    found = load_json(folder / RUN)
-    if not isinstance(found, dict):
-        raise UserError(f"{folder / RUN} was not written by srlab")
+    found = load_object(folder / RUN, "variant")
     keep = {key: value for key, value in plain(declaration).items() if key not in ignoring}
     changed = differences({key: value for key, value in found.items() if key not in ignoring}, keep)
     if changed:
@@ -179,7 +185,10 @@ def locked(path: Path, *, busy: str, timeout: float = 0) -> Iterator[None]:
 
     The system lets go of it when the process ends, however it ends.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise UserError(f"{path.parent} cannot be a folder, since a file is in its place") from error
     lock = FileLock(path)
     try:
         lock.acquire(timeout=timeout)

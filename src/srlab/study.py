@@ -128,8 +128,19 @@ class Study:
     test: tuple[str, ...]
 
     def __post_init__(self) -> None:
+        if not re.fullmatch(r"\w[\w .+-]*", self.name):
+            raise UserError(
+                f"{self.name!r} cannot name a study: it becomes a folder, so use letters, digits, spaces, "
+                "'_', '-', '.' and '+'"
+            )
         if self.scale not in (2, 3, 4):
             raise UserError(f"study {self.name!r}: the scale is 2, 3 or 4, not {self.scale!r}")
+        for role, names in (("train", self.train), ("validate", self.validate), ("test", self.test)):
+            if isinstance(names, str):
+                raise UserError(
+                    f"study {self.name!r}: {role} is a tuple of names, also of one: ({names!r},), with "
+                    "the comma"
+                )
         for what, values in (
             ("variants", self.variants),
             ("learning rates", self.learning_rates),
@@ -139,6 +150,8 @@ class Study:
         ):
             if not values:
                 raise UserError(f"study {self.name!r} names no {what}")
+        # 1 and NumPy's numbers are rates too, but a folder is named after 1.0.
+        object.__setattr__(self, "learning_rates", tuple(map(float, self.learning_rates)))
         for what, numbers in (("learning rate", self.learning_rates), ("seed", self.seeds)):
             if len(set(numbers)) < len(numbers):
                 raise UserError(f"study {self.name!r} names a {what} twice: {numbers}")

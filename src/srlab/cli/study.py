@@ -120,9 +120,12 @@ def study(
 @app.command()
 def train(
     variant: Annotated[str, typer.Argument(help="A variant of `srlab networks`, such as edsr/baseline.")],
-    scale: Annotated[int, typer.Option("--scale", help="Enlargement: 2, 3 or 4.")],
     train: Annotated[str, typer.Option("--train", help="Training data: names or folders, comma separated.")],
     test: Annotated[str, typer.Option("--test", help="Test data: names or folders, comma separated.")],
+    scale: Annotated[
+        int | None,
+        typer.Option("--scale", help="Enlargement: 2, 3 or 4. [default: the variant's, if it has only one]"),
+    ] = None,
     validate: Validate = None,
     learning_rate: Annotated[float, typer.Option("--learning-rate", help="The one rate.")] = 3e-4,
     loss: Annotated[str, typer.Option("--loss", help="l1, mse or charbonnier.")] = "l1",
@@ -144,12 +147,13 @@ def train(
 ) -> None:
     """Train one variant: a study of one run, with the study's folder, scores and leaderboard."""
     from srlab.cli.parsing import parse_changes, parse_names
+    from srlab.networks import only_scale
     from srlab.studies import StudyFile
     from srlab.study import one_run
 
     declared = one_run(
         variant,
-        scale=scale,
+        scale=only_scale(variant) if scale is None else scale,
         learning_rate=learning_rate,
         seed=seed,
         num_steps=steps,

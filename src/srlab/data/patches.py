@@ -53,7 +53,7 @@ class Patches:
         quarter_turns: bool = True,
         jpeg_noise: bool = False,
     ) -> None:
-        _check_sizes(images, scale=scale, lr_patch_size=lr_patch_size)
+        check_sizes(images, scale=scale, lr_patch_size=lr_patch_size)
         self.images = tuple(images)
         self.scale = scale
         self.lr_patch_size = lr_patch_size
@@ -146,7 +146,8 @@ def _unit(patches: NDArray[np.generic]) -> Tensor:
     return torch.from_numpy(patches).to(torch.float32).div_(255)
 
 
-def _check_sizes(images: Sequence[HRImage], *, scale: int, lr_patch_size: int) -> None:
+def check_sizes(images: Sequence[HRImage], *, scale: int, lr_patch_size: int) -> None:
+    """A `UserError` where an image is smaller than a patch, with the largest patch that fits all."""
     if not images:
         raise UserError("there are no images to train on")
     fits = [min(image.pixels.shape[:2]) // scale for image in images]

@@ -17,7 +17,7 @@ from srlab.networks.discriminator import Discriminator
 from srlab.networks.edsr import EDSR, EDSROptions
 from srlab.networks.luma import Luma
 from srlab.networks.options import from_values, to_values, with_options
-from srlab.networks.presets import PRESETS, NetworkOptions, Preset, find_preset, preset
+from srlab.networks.presets import PRESETS, NetworkOptions, Preset, find_preset, only_scale, preset
 from srlab.networks.rdn import RDN, RDNOptions
 from srlab.networks.srcnn import SRCNN, SRCNNOptions
 from srlab.networks.srresnet import SRResNet, SRResNetOptions
@@ -52,6 +52,7 @@ __all__ = [
     "network_color",
     "num_parameters",
     "num_running_statistics",
+    "only_scale",
     "options_from_dict",
     "options_to_dict",
     "preset",

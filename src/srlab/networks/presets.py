@@ -79,6 +79,15 @@ def preset(name: str, *, scale: int) -> NetworkOptions:
     return known.options
 
 
+def only_scale(name: str) -> int:
+    """The scale of a variant that exists at one; a `UserError` that names them where it has several."""
+    scales = find_preset(name).scales
+    if len(scales) > 1:
+        named = ", ".join(f"x{scale}" for scale in scales)
+        raise UserError(f"{name} exists at {named}: say which, such as --scale {scales[0]}")
+    return scales[0]
+
+
 def find_preset(name: str) -> Preset:
     """The named variant. Raises `UserError` for an unknown name, with the nearest ones."""
     if name in PRESETS:
