@@ -18,7 +18,7 @@ def _repeatable() -> Iterator[None]:
     torch.set_num_threads(1)
 
 
-@pytest.fixture()
+@pytest.fixture
 def shared_data() -> Path:
     """Set5, Set14, T91, ... beside a developer's checkout."""
     if not SHARED_DATA.is_dir():

@@ -1,7 +1,7 @@
 """What a user can set right.
 
-The command line prints a `UserError`'s message in one line and exits with 2. The message says what happened, what
-was expected and what to do, with the values. Anything else that is raised is a fault of srlab's own.
+The command line prints a `UserError`'s message in one line and exits with 2. The message says what happened,
+what was expected and what to do, with the values. Anything else that is raised is a fault of srlab's own.
 """
 
 

@@ -15,13 +15,13 @@ Border = Literal["replicate", "symmetric"]
 class EvaluationProtocol:
     """What is compared with what, and how it was rounded. Scores of two protocols are never mixed.
 
-    - ``rgb`` (EDSR, RDN and later): LR is MATLAB's bicubic of the uint8 RGB picture; SR is rounded and clipped to
-      uint8 RGB; Y is computed from it as float, not rounded.
-    - ``luma`` (SRCNN, VDSR and their time): Y of HR is rounded to uint8, made smaller as float without rounding; the
-      network's Y is rounded to uint8.
+    - ``rgb`` (EDSR, RDN and later): LR is MATLAB's bicubic of the uint8 RGB picture; SR is rounded and
+      clipped to uint8 RGB; Y is computed from it as float, not rounded.
+    - ``luma`` (SRCNN, VDSR and their time): Y of HR is rounded to uint8, made smaller as float without
+      rounding; the network's Y is rounded to uint8.
 
-    `border` is what the bicubic kernel sees beyond the edge of HR; it depends on the MATLAB release. As many pixels as
-    the scale are left out along each edge before scoring.
+    `border` is what the bicubic kernel sees beyond the edge of HR; it depends on the MATLAB release. As many
+    pixels as the scale are left out along each edge before scoring.
 
     >>> print(EvaluationProtocol())
     rgb: SR rounded to uint8 RGB, LR by MATLAB's bicubic of uint8 RGB (replicate border), scale pixels shaved
@@ -46,4 +46,5 @@ class EvaluationProtocol:
             rounding, lr = "SR rounded to uint8 RGB", "uint8 RGB"
         else:
             rounding, lr = "SR rounded to uint8 Y", "uint8 Y, kept as float"
-        return f"{self.color}: {rounding}, LR by MATLAB's bicubic of {lr} ({self.border} border), scale pixels shaved"
+        lr += f" ({self.border} border)"
+        return f"{self.color}: {rounding}, LR by MATLAB's bicubic of {lr}, scale pixels shaved"

@@ -15,7 +15,8 @@ from srlab.errors import UserError
 
 app = typer.Typer(
     name="srlab",
-    help="Does this change make a super-resolution network better? Train the variants under one protocol and see.",
+    help="Does this change make a super-resolution network better? Train the variants under one protocol "
+    "and see.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
@@ -31,8 +32,9 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
-    version: Annotated[  # noqa: ARG001 - its callback answers
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop."),
     ] = False,
 ) -> None:
     pass
@@ -40,8 +42,8 @@ def _options(
 
 def main() -> None:
     """Run the command line. Exit codes: 0; 1 unforeseen; 2 the user can set it right; 130 interrupted."""
-    # OpenMP's threads spin while they wait, which starves every other process of the machine. It reads this once, when torch
-    # is imported.
+    # OpenMP's threads spin while they wait, which starves every other process of the machine. It reads this
+    # once, when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         code = app(standalone_mode=False)

@@ -11,5 +11,5 @@ results = Console(highlight=False)
 
 
 def print_json(values: Any) -> None:
-    """One JSON object on standard output; a number that JSON does not have is an error here, not in the reader."""
+    """One JSON object on standard output; a number that JSON does not have is an error here."""
     sys.stdout.write(json.dumps(values, indent=2, allow_nan=False) + "\n")
