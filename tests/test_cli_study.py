@@ -257,6 +257,30 @@ def test_a_failed_run_is_one_line_at_the_end_and_an_exit_code(
     assert str(error) in line
 
 
+def test_a_failure_without_details_names_no_file_of_them(
+    srlab: Srlab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    study = (
+        "study",
+        str(write_study_file(tmp_path)),
+        "--threads",
+        "1",
+        "--no-estimate",
+        "--variants",
+        "edsr",
+    )
+    assert srlab(*study)[0] == 0
+    monkeypatch.setattr(execution, "score_tests", full)
+    more = write_pictures(tmp_path / "more", 1, seed=5)
+    code, _, err = srlab(*study, "--test", f"{tmp_path / 'set'},{more}")
+    assert code == 2
+    assert "no space is left" in err
+    assert "failure.txt" not in err
+
+
 def test_an_interrupted_study_says_that_the_same_command_goes_on(
     srlab: Srlab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -283,7 +283,7 @@ def _carry_out(
 
 def _finish(folder: Path, failures: list[Any], *, as_json: bool) -> None:
     from srlab.leaderboard import leaderboard as standings
-    from srlab.store import write_text
+    from srlab.store import FAILURE, write_text
     from srlab.tables import as_csv, as_dict, as_markdown
 
     board = standings(folder)
@@ -309,8 +309,11 @@ def _finish(folder: Path, failures: list[Any], *, as_json: bool) -> None:
     for failure in failures:
         messages.print(f"srlab: {failure.name} failed: {failure.reason}", markup=False, soft_wrap=True)
     if failures:
+        details = [path for failure in failures if (path := folder / failure.name / FAILURE).exists()]
         messages.print(
-            "the same command tries again what failed; each failure.txt has the details", markup=False
+            "the same command tries again what failed"
+            + ("; each failure.txt has the details" if details else ""),
+            markup=False,
         )
         raise typer.Exit(2 if all(failure.kind == "user" for failure in failures) else 1)
 
