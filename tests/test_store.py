@@ -38,21 +38,33 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
 
 
 def test_a_run_goes_on_under_its_own_declaration_only(tmp_path: Path) -> None:
-    store.claim(tmp_path / "run", {"scale": 2, "protocol": {"num_steps": 10, "betas": (0.9, 0.999)}})
-    store.claim(tmp_path / "run", {"scale": 2, "protocol": {"num_steps": 10, "betas": (0.9, 0.999)}})
+    store.claim(
+        tmp_path / "run", {"variant": "a", "scale": 2, "protocol": {"num_steps": 10, "betas": (0.9, 0.999)}}
+    )
+    store.claim(
+        tmp_path / "run", {"variant": "a", "scale": 2, "protocol": {"num_steps": 10, "betas": (0.9, 0.999)}}
+    )
     with pytest.raises(UserError, match=r"protocol\.num_steps \(10 there, 20 asked for\).*another --out"):
-        store.claim(tmp_path / "run", {"scale": 2, "protocol": {"num_steps": 20, "betas": (0.9, 0.999)}})
+        store.claim(
+            tmp_path / "run",
+            {"variant": "a", "scale": 2, "protocol": {"num_steps": 20, "betas": (0.9, 0.999)}},
+        )
     with pytest.raises(UserError, match=r"objective \(null there, l1 asked for\)"):
         store.check_claim(
             tmp_path / "run",
-            {"scale": 2, "protocol": {"num_steps": 10, "betas": (0.9, 0.999)}, "objective": "l1"},
+            {
+                "variant": "a",
+                "scale": 2,
+                "protocol": {"num_steps": 10, "betas": (0.9, 0.999)},
+                "objective": "l1",
+            },
         )
 
 
 def test_what_may_differ_stays_as_it_was_declared_first(tmp_path: Path) -> None:
-    store.claim(tmp_path / "run", {"scale": 2, "threads": 2}, ignoring=("threads",))
-    held = store.claim(tmp_path / "run", {"scale": 2, "threads": 4}, ignoring=("threads",))
-    assert held == {"scale": 2, "threads": 2}
+    store.claim(tmp_path / "run", {"variant": "a", "scale": 2, "threads": 2}, ignoring=("threads",))
+    held = store.claim(tmp_path / "run", {"variant": "a", "scale": 2, "threads": 4}, ignoring=("threads",))
+    assert held == {"variant": "a", "scale": 2, "threads": 2}
 
 
 def test_two_processes_never_hold_one_lock(tmp_path: Path) -> None:
