@@ -30,7 +30,8 @@ from torch import Tensor
 from srlab.protocol import Border
 
 _DENSE_UP_TO = 64 * 256  # entries; a matrix of fewer is not worth cutting into blocks
-_PIXELS_PER_BLOCK = 32
+# Small blocks multiply less by zero, large ones start fewer products: measured by benchmarks/resize.py.
+_PIXELS_PER_BLOCK = {"shrink": 32, "enlarge": 96}
 _PIXELS_PER_BLOCK_ON_GPU = 512  # few large products
 _HALF_UP = 0.5 + 1e-9  # an exact half is rounded up, whatever the order in which its sum was rounded
 
@@ -190,7 +191,9 @@ def _blocks(matrix: _Pass, dtype: torch.dtype, device: torch.device) -> tuple[_B
     count = matrix.new_length
     if matrix.transposed:
         rows, columns, count = columns, rows, matrix.length
-    per_block = _PIXELS_PER_BLOCK if device.type == "cpu" else _PIXELS_PER_BLOCK_ON_GPU
+    per_block = _PIXELS_PER_BLOCK["enlarge" if count == max(matrix.length, matrix.new_length) else "shrink"]
+    if device.type != "cpu":
+        per_block = _PIXELS_PER_BLOCK_ON_GPU
     if matrix.length * matrix.new_length <= _DENSE_UP_TO:
         per_block = count
     blocks = []
