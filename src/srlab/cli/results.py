@@ -13,7 +13,10 @@ from srlab.errors import UserError
 if TYPE_CHECKING:
     from srlab.ranking_on_image import ImageRanking
 
-StudyDir = Annotated[Path, typer.Argument(help="A study's folder, as runs/srcnn.", show_default=False)]
+StudyDir = Annotated[
+    Path,
+    typer.Argument(metavar="STUDY_DIR", help="A study's folder, such as runs/srcnn.", show_default=False),
+]
 
 
 @app.command()

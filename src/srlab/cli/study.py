@@ -33,10 +33,10 @@ Seeds = Annotated[
     str | None,
     typer.Option("--seeds", help="How many (3: seeds 0, 1, 2), or which (0,4; 4, for seed 4 alone)."),
 ]
-Out = Annotated[Path | None, typer.Option("--out", help="The study's folder. [default: runs/NAME]")]
+Out = Annotated[Path | None, typer.Option("--out", help="The study's folder.", show_default="runs/NAME")]
 Jobs = Annotated[int, typer.Option("--jobs", min=1, help="Runs at a time, each in a process of its own.")]
 Device = Annotated[
-    str | None, typer.Option("--device", help="cpu, cuda, cuda:1. [default: a GPU if there is one]")
+    str | None, typer.Option("--device", help="cpu, cuda, cuda:1.", show_default="a GPU if there is one")
 ]
 Precision = Annotated[
     str | None,
@@ -44,7 +44,9 @@ Precision = Annotated[
 ]
 Threads = Annotated[
     int | None,
-    typer.Option("--threads", min=1, help="Threads of each run. [default: all, shared out among the jobs]"),
+    typer.Option(
+        "--threads", min=1, help="Threads of each run.", show_default="all, shared out among the jobs"
+    ),
 ]
 ShowPlan = Annotated[
     bool, typer.Option("--plan", help="Show what would run and what it costs; start nothing.")
@@ -90,8 +92,9 @@ def study(
 ) -> None:
     """Train a study's variants under one protocol, choose their learning rates, and show who wins.
 
-    The same command again does what is left. Seeds, rates, variants and test sets may be added; any other
-    change needs another --out.
+    The same command again does what is left.
+
+    Seeds, rates, variants and test sets may be added; any other change needs another --out.
     """
     from dataclasses import replace
 
@@ -119,12 +122,16 @@ def study(
 
 @app.command()
 def train(
-    variant: Annotated[str, typer.Argument(help="A variant of `srlab networks`, such as edsr/baseline.")],
+    variant: Annotated[
+        str, typer.Argument(metavar="VARIANT", help="A variant of `srlab networks`, such as edsr/baseline.")
+    ],
     train: Annotated[str, typer.Option("--train", help="Training data: names or folders, comma separated.")],
     test: Annotated[str, typer.Option("--test", help="Test data: names or folders, comma separated.")],
     scale: Annotated[
         int | None,
-        typer.Option("--scale", help="Enlargement: 2, 3 or 4. [default: the variant's, if it has only one]"),
+        typer.Option(
+            "--scale", help="Enlargement: 2, 3 or 4.", show_default="the variant's, if it has only one"
+        ),
     ] = None,
     validate: Validate = None,
     learning_rate: Annotated[float, typer.Option("--learning-rate", help="The one rate.")] = 3e-4,
@@ -135,7 +142,11 @@ def train(
     seed: Annotated[int, typer.Option("--seed", min=0, help="The one seed.")] = 0,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", help="An option of the network, as key=value; again for more."),
+        typer.Option(
+            "--set",
+            metavar="OPTION=VALUE",
+            help="Change an option of the network, such as num_blocks=8; repeatable.",
+        ),
     ] = None,
     out: Out = None,
     device: Device = None,
@@ -177,7 +188,7 @@ def train(
 @app.command()
 def leaderboard(
     study_dir: Annotated[
-        Path, typer.Argument(metavar="STUDY_DIR", help="A study's folder, such as runs/smoke.")
+        Path, typer.Argument(metavar="STUDY_DIR", help="A study's folder, such as runs/srcnn.")
     ],
     csv: Annotated[
         Path | None, typer.Option("--csv", help="Write it to this file as CSV, unrounded.")

@@ -219,15 +219,19 @@ def data_folder() -> Path:
     return Path(chosen).expanduser() if chosen else Path(platformdirs.user_data_dir("srlab", appauthor=False))
 
 
-def entry(name: str) -> Entry:
-    """The set of that name; `UserError` with the known names, and the nearest one, for any other."""
+def entry(name: str, *, or_folder: bool = False) -> Entry:
+    """The set of that name; `UserError` with the known names, and the nearest one, for any other.
+
+    ``or_folder``: a folder would have done as well, and was looked for.
+    """
     if name in CATALOGUE:
         return CATALOGUE[name]
     nearest = difflib.get_close_matches(name.lower(), CATALOGUE, n=1, cutoff=0.6)
     guess = f" (did you mean {nearest[0]}?)" if nearest else ""
     raise UserError(
-        f"there is neither a data set nor a folder {name!r}{guess}; the sets are "
-        f"{', '.join(CATALOGUE)}, and any folder of pictures will do"
+        f"there is {'neither a data set nor a folder' if or_folder else 'no data set'} {name!r}{guess}; "
+        f"the sets are {', '.join(CATALOGUE)}, and any other folder of pictures is used by its path, without "
+        f"adding it"
     )
 
 

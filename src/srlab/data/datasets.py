@@ -190,7 +190,7 @@ def _files(name: str, role: Role) -> tuple[str, list[Path], str]:
         return name, list(chain.from_iterable(list_images(set_folder(part)) for part in parts)), ""
     folder = Path(name).expanduser()
     if not folder.is_dir() and not _is_path(name):
-        entry(name)  # raises: the name is unknown
+        entry(name, or_folder=True)  # raises: the name is unknown
     if folder.is_dir() and picture_folder(folder) != folder:
         raise UserError(
             f"{name} holds no pictures itself, but a folder HR; if those are meant, write {folder / 'HR'}"
