@@ -84,13 +84,13 @@ def test_the_winner_upscales_and_it_is_said_which_it_is(
 def test_pictures_are_drawn_and_their_paths_printed(study: Path, srlab_command: Command) -> None:
     out, _ = srlab_command("pictures", study)
     paths = [Path(line) for line in out.splitlines()]
-    assert [path.name for path in paths] == ["scores.png", "scores.svg", "panel-five.png"]
+    assert [path.name for path in paths] == ["scores.png", "scores.svg", "curves.png", "panel-five.png"]
     assert all(path.is_file() for path in paths)
 
 
 def test_pictures_go_where_they_are_wanted(study: Path, srlab_command: Command, tmp_path: Path) -> None:
     out, _ = srlab_command("pictures", study, "--out", tmp_path / "there", "--json")
-    assert [Path(path).parent for path in json.loads(out)["pictures"]] == [tmp_path / "there"] * 3
+    assert [Path(path).parent for path in json.loads(out)["pictures"]] == [tmp_path / "there"] * 4
     assert not (study / "pictures").exists()
 
 

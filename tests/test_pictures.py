@@ -185,7 +185,8 @@ def test_a_whole_study(tmp_path: Path) -> None:
     paths = write_pictures(study)
     folder = study / "pictures"
     assert paths == [
-        folder / name for name in ("scores.png", "scores.svg", "panel-five.png", "panel-six.png")
+        folder / name
+        for name in ("scores.png", "scores.svg", "curves.png", "panel-five.png", "panel-six.png")
     ]
     assert sorted(path.name for path in folder.iterdir()) == sorted(path.name for path in paths)
     for path in paths:
@@ -216,7 +217,7 @@ def test_the_same_scores_give_the_same_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize("has_baseline", [True, False])
 def test_bars_are_drawn_of_whatever_there_is(tmp_path: Path, runs: list[MadeRun], has_baseline: bool) -> None:
     study = MadeStudy(runs=runs, has_baseline=has_baseline).write(tmp_path)
-    assert [path.name for path in write_pictures(study)] == ["scores.png", "scores.svg"]
+    assert [path.name for path in write_pictures(study)] == ["scores.png", "scores.svg", "curves.png"]
 
 
 def test_one_variant_is_compared_with_bicubic(tmp_path: Path) -> None:
@@ -250,7 +251,7 @@ def test_scores_of_another_protocol_are_not_drawn(tmp_path: Path) -> None:
         tmp_path / "other"
     )
     (other / "study.json").write_bytes((study / "study.json").read_bytes())
-    assert [path.name for path in write_pictures(other)] == ["scores.png", "scores.svg"]
+    assert [path.name for path in write_pictures(other)] == ["scores.png", "scores.svg", "curves.png"]
     assert "no scores under this protocol" in saved_words(other / "pictures" / "scores.svg")
 
 

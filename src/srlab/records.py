@@ -1,5 +1,7 @@
 """What a study's folder says about its runs: read, never guessed. Needs no torch."""
 
+import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +65,24 @@ def validation_scores(folder: Path, *, protocol: EvaluationProtocol) -> dict[str
     """Mean over the validation images by metric, of a run or the study's ``bicubic``; None without scores."""
     scores = stored_scores(folder / store.SCORES, protocol=protocol)
     return means(scores) if scores else None
+
+
+def validation_curve(folder: Path) -> tuple[tuple[int, float], ...]:
+    """Steps and psnr_y, in dB, of the validations that the run in `folder` has logged so far.
+
+    Steps at which there was no number are left out. They are of few images: see `scores.json` for all.
+    """
+    metrics = folder / store.METRICS
+    points = []
+    for line in metrics.read_text(encoding="utf-8").splitlines() if metrics.exists() else []:
+        try:
+            values = json.loads(line)
+        except ValueError:  # the last line, while it is written
+            continue
+        value = values.get("psnr_y") if isinstance(values, dict) else None
+        if isinstance(value, int | float) and math.isfinite(value):
+            points.append((int(values["step"]), float(value)))
+    return tuple(points)
 
 
 def picture_path(folder: Path, *, dataset: str, image: str) -> Path:

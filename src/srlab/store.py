@@ -31,6 +31,7 @@ TEST_SCORES = "test/scores.json"
 RESULT = "result.json"
 FAILURE = "failure.txt"
 WEIGHTS = "weights.safetensors"
+METRICS = "metrics.jsonl"
 
 _PACKAGES = ("srlab", "torch", "numpy", "scipy", "pillow", "opencv-python-headless", "safetensors")
 

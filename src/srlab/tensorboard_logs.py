@@ -1,6 +1,5 @@
 """TensorBoard on a study's best runs, in a process of its own. Needs no torch."""
 
-import json
 import os
 import signal
 import socket
@@ -16,10 +15,9 @@ from pathlib import Path
 from types import FrameType
 
 from srlab.errors import UserError
-from srlab.records import RunRecord, read_runs
+from srlab.records import RunRecord, read_runs, validation_curve
 
 _LOGS = "tensorboard"
-_METRICS = "metrics.jsonl"
 _STATUS = {"started": "not finished", "failed": "failed", "diverged": "diverged", "not started": "missing"}
 
 
@@ -65,19 +63,8 @@ def _psnr(run: RunRecord) -> float | None:
         return run.validation["psnr_y"]
     if run.status == "diverged":
         return None
-    value: float | None = None
-    try:
-        lines = (run.folder / _METRICS).read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return None
-    for line in lines:
-        try:
-            values = json.loads(line)
-        except ValueError:  # the last line, while it is written
-            continue
-        if isinstance(values, dict) and isinstance(values.get("psnr_y"), int | float):
-            value = values["psnr_y"]
-    return value
+    curve = validation_curve(run.folder)
+    return curve[-1][1] if curve else None
 
 
 def serve(logs: Sequence[Log], *, host: str, port: int, tell: Callable[[str], None]) -> None:

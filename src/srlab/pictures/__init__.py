@@ -1,4 +1,4 @@
-"""A study's two pictures: all runs as bars, and the best variants side by side on one crop of each test set.
+"""A study's pictures: all runs as bars and as curves, the best variants side by side on one crop each.
 
 Made from what the study's folder holds. Needs no torch.
 """
@@ -19,10 +19,18 @@ from srlab.errors import UserError
 from srlab.images import read_hr_image
 from srlab.pictures.bars import Bar, draw_bars
 from srlab.pictures.crop import Crop, luma, most_different_crop, psnr
+from srlab.pictures.curves import Curve, draw_curves
 from srlab.pictures.panel import DPI, MOST_VARIANTS, Shown, draw_panel
 from srlab.pictures.style import plain_style
 from srlab.protocol import EvaluationProtocol
-from srlab.records import RunRecord, picture_path, read_runs, stored_scores, validation_scores
+from srlab.records import (
+    RunRecord,
+    picture_path,
+    read_runs,
+    stored_scores,
+    validation_curve,
+    validation_scores,
+)
 from srlab.winner import ranking
 
 __all__ = [
@@ -60,7 +68,7 @@ class _Tested:
 
 
 def write_pictures(study_dir: Path, out: Path | None = None) -> list[Path]:
-    """Draw a study and return the files: bars as PNG and SVG, a panel for each test set.
+    """Draw a study and return the files: bars as PNG and SVG, curves, a panel for each test set.
 
     They are written to `out`, by default ``pictures`` in the study's folder.
 
@@ -76,6 +84,8 @@ def write_pictures(study_dir: Path, out: Path | None = None) -> list[Path]:
     figure = _bars(study_dir, study, protocol)
     for path in written:
         save_figure(figure, path)
+    written.append(folder / "curves.png")
+    save_figure(_curves(study_dir, study), written[-1])
     originals = _originals(study)
     for dataset in dict.fromkeys(image["set"] for image in study["images"]["test"]):
         panel = _panel(study_dir, study, protocol, dataset=dataset, originals=originals)
@@ -147,6 +157,26 @@ def _bars(study_dir: Path, study: Mapping[str, Any], protocol: EvaluationProtoco
         caption=f"{images}, with the weights of the last step. The learning rates are chosen by "
         f"these scores; test scores are in the leaderboard.\n{protocol}",
         baseline=validation_scores(study_dir / store.BASELINE, protocol=protocol),
+    )
+
+
+def _curves(study_dir: Path, study: Mapping[str, Any]) -> Figure:
+    choice = load_choice(study_dir)
+    curves = [
+        Curve(
+            variant=run.variant,
+            name=run_label(run),
+            points=validation_curve(run.folder),
+            is_chosen=choice.get(run.variant, {}).get("learning_rate") == run.learning_rate,
+        )
+        for run in read_runs(study_dir)
+    ]
+    return draw_curves(
+        curves,
+        title=f"{study['name']}, x{study['scale']}: validation while training",
+        caption="On at most five validation images, so not the scores by which rates are chosen. No step is "
+        "picked: the last one's weights are kept.\nBold: at the variant's chosen learning rate. The number "
+        "is the last step's.",
     )
 
 

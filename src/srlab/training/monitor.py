@@ -24,7 +24,8 @@ from tensorboard.compat.proto.event_pb2 import Event  # type: ignore[import-unty
 from torch import Tensor, nn
 from torch.utils.tensorboard import FileWriter, RecordWriter, summary
 
-METRICS = "metrics.jsonl"
+from srlab.store import METRICS
+
 TENSORBOARD = "tensorboard"
 EVENTS = "events.out.tfevents"
 HISTOGRAM_BINS = 64

@@ -1,0 +1,60 @@
+"""What the picture of the training curves promises."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from srlab.pictures.curves import Curve, draw_curves
+from srlab.records import validation_curve
+
+
+def curve(name: str, last: float, *, is_chosen: bool = False, variant: str = "tiny/a") -> Curve:
+    return Curve(variant=variant, name=name, points=((1, 20.0), (2, last)), is_chosen=is_chosen)
+
+
+def legend(figure: Figure) -> list[str]:
+    found = figure.axes[0].get_legend()
+    return [] if found is None else [text.get_text() for text in found.get_texts()]
+
+
+def test_points_are_the_steps_at_which_there_was_a_number(tmp_path: Path) -> None:
+    metrics = tmp_path / "metrics.jsonl"
+    metrics.write_text(
+        '{"step": 1, "loss": 0.5}\n{"step": 2, "psnr_y": 30.5}\n{"step": 3, "psnr_y": null}\n'
+        '{"step": 4, "psnr_y": 31}\n{"step": 5, "psn'
+    )
+    assert validation_curve(tmp_path) == ((2, 30.5), (4, 31.0))
+    assert validation_curve(tmp_path / "missing") == ()
+
+
+def test_runs_are_named_in_the_order_in_which_they_end_with_the_last_value() -> None:
+    figure = draw_curves([curve("worse", 21.0), curve("better", 31.25)], title="t", caption="c")
+    assert legend(figure) == ["better: 31.25", "worse: 21.00"]
+    ends = [float(np.asarray(line.get_ydata())[-1]) for line in figure.axes[0].lines]
+    assert ends == [31.25, 21.0]
+
+
+def test_the_chosen_rate_is_bold_and_a_variant_keeps_its_color() -> None:
+    runs = [curve("a", 25.0, is_chosen=True), curve("b", 24.0), curve("c", 23.0, variant="tiny/b")]
+    first, second, third = draw_curves(runs, title="t", caption="c").axes[0].lines
+    assert first.get_linewidth() > second.get_linewidth()
+    assert first.get_color() == second.get_color() != third.get_color()
+
+
+@pytest.mark.parametrize("count", [1, 60])
+def test_the_legend_is_whole(count: int) -> None:
+    runs = [curve(f"tiny/a_variant_with_a_long_name  rate 0.001  seed {n}", 20.0 + n) for n in range(count)]
+    figure = draw_curves(runs, title="t", caption="c")
+    figure.draw_without_rendering()
+    found = figure.axes[0].get_legend()
+    assert found is not None
+    box, whole = found.get_window_extent(), figure.bbox
+    assert box.x1 <= whole.x1
+    assert box.y0 >= whole.y0
+
+
+def test_before_the_first_validation_the_picture_says_so() -> None:
+    figure = draw_curves([Curve(variant="a", name="a", points=())], title="t", caption="c")
+    assert [text.get_text() for text in figure.axes[0].texts] == ["no run has been validated yet"]
