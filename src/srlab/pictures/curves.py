@@ -35,7 +35,7 @@ def draw_curves(curves: Sequence[Curve], *, title: str, caption: str) -> Figure:
     width, height = _INCHES[0] + 1.0 + _LETTER * longest, max(_INCHES[1], 1.7 + _ROW * len(shown))
     with plain_style():
         figure = Figure(figsize=(width, height))
-        axes = figure.add_axes((0.65 / width, 0.6 / height, (_INCHES[0] - 1) / width, 1 - 1.7 / height))
+        axes = figure.add_axes((0.8 / width, 0.6 / height, (_INCHES[0] - 1) / width, 1 - 1.7 / height))
         for curve in shown:
             number = variants.index(curve.variant)
             axes.plot(
