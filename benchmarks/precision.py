@@ -82,7 +82,7 @@ def compare(arguments: argparse.Namespace) -> None:
     print(f"psnr_y in dB on {len(images)} pictures; bicubic has {bicubic:.3f}\n")
     print(f"{'seed':>4}{'fp32':>9}{'bf16':>9}{'bf16 - fp32':>14}")
     rows: list[tuple[float, float]] = []
-    for seed in range(arguments.seeds):
+    for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
         run = Run(
             variant=Variant(name=arguments.variant, network=options),
             scale=arguments.scale,
@@ -120,6 +120,7 @@ def main() -> None:
     parser.add_argument("--scale", type=int, default=4)
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--lr-patch-size", type=int, default=24)
     parser.add_argument("--learning-rate", type=float, default=3e-4)
