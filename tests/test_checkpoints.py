@@ -188,9 +188,9 @@ BAD_WEIGHTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "unknown option": (change_options(attention=True), "has no option 'attention'"),
     "option of another kind": (change_options(num_blocks="many"), "num_blocks is a whole number"),
     "other options": (change_options(num_features=5), "is of another network"),
-    "a billion blocks": (change_options(num_blocks=10**9), "has more than 1000 tensors of weights"),
-    "a billion features": (change_options(num_features=10**9), "is of another network|cannot be built"),
-    "10^30 features": (change_options(num_features=10**30), "cannot be built"),
+    "ten thousand blocks": (change_options(num_blocks=10_000), "has more than 1000 tensors of weights"),
+    "a billion features": (change_options(num_features=10**9), "must be at most 10000"),
+    "10^30 features": (change_options(num_features=10**30), "must be at most 10000"),
     "missing tensor": (change_tensor(lambda values: values.pop(FIRST)), "it has no 'head.weight'"),
     "extra tensor": (change_tensor(lambda values: values.update(extra=torch.zeros(1))), "it has 'extra'"),
     "shape": (
@@ -258,7 +258,7 @@ def test_a_weights_file_cut_off_anywhere_is_refused(weights: Path) -> None:
 
 
 def test_a_network_is_not_allocated_before_its_shapes_are_compared(tmp_path: Path) -> None:
-    options = SRResNetOptions(num_features=20_000), RDNOptions(num_features=20_000)
+    options = SRResNetOptions(num_features=10_000), RDNOptions(num_features=10_000)
     for each in options:
         path = tmp_path / "weights.safetensors"
         write(path, tensors(), describe(network=options_to_dict(each), scale=4))
@@ -389,3 +389,11 @@ def test_a_checkpoint_is_readable_by_torch_alone(tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "checkpoint.pt", STATE)
     content = io.BytesIO((tmp_path / "checkpoint.pt").read_bytes())
     assert torch.load(content, weights_only=True)["step"] == 3
+
+
+def test_a_damaged_file_is_not_taken_for_a_pickle(tmp_path: Path) -> None:
+    """Its first byte is that of the header's length, which may be a pickle's 0x80."""
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(struct.pack("<Q", 0x480) + b'{"a":')
+    with pytest.raises(UserError, match="not a safetensors file, or damaged"):
+        load_weights(path)

@@ -201,7 +201,10 @@ def test_pictures_of_another_tool_are_scored(command: Command, photos: Path, tmp
         (("empty", "--data", "photos", "--scale", "2"), "holds no pictures"),
         (("bicubic", "--data", "empty", "--scale", "2"), "empty"),
         (("bicubic", "--data", "text", "--scale", "2"), "fake.png is not a picture"),
-        (("bicubic", "--data", "tiny", "--scale", "2"), "SSIM needs 11x11"),
+        (
+            ("bicubic", "--data", "tiny", "--scale", "2"),
+            "small is 12x12 pixels, too small to be scored at x2",
+        ),
     ],
 )
 def test_what_the_user_can_set_right_is_one_line(

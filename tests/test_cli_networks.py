@@ -106,7 +106,7 @@ def test_one_variant_as_json(srlab: Command) -> None:
         (["edsr/batch_norm", "--scale", "3"], "exists at x4, not at x3"),
         (["--scale", "5"], "the scale is 2, 3 or 4, not 5"),
         (["edsr/vanilla", "--set", "kernel_sizes=9,1,5"], "EDSR has no option 'kernel_sizes'"),
-        (["edsr/vanilla", "--set", "num_blocks"], "OPTION=VALUE"),
+        (["edsr/vanilla", "--set", "num_blocks"], "--set wants key=value"),
         (["edsr/vanilla", "--plot", "edsr.pdf"], "an .svg or a .png, not 'edsr.pdf'"),
         (["--plot", "all.svg"], "need a variant"),
     ],
@@ -118,3 +118,19 @@ def test_wrong_input_is_one_line_and_exit_code_2(srlab: Command, arguments: list
     assert message in err
     assert err.startswith("srlab: ")
     assert err.count("\n") == 1
+
+
+def test_an_option_set_twice_is_refused_not_half_ignored(srlab: Command) -> None:
+    code, out, err = srlab("networks", "edsr/vanilla", "--set", "num_blocks=8", "--set", "num_blocks=9")
+    assert (code, out) == (2, "")
+    assert "--set names num_blocks twice" in err
+
+
+def test_an_interruption_says_so_and_ends_with_130(srlab: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("srlab.networks.find_preset", interrupted)
+    code, out, err = srlab("networks", "edsr/vanilla")
+    assert (code, out) == (130, "")
+    assert "srlab: interrupted" in err

@@ -1,5 +1,6 @@
 """What images promises: pixels as they were meant, or one line that says what is wrong with which file."""
 
+import os
 import struct
 import subprocess
 import sys
@@ -374,3 +375,11 @@ def test_what_is_no_picture_cannot_be_one() -> None:
 def test_reading_pictures_takes_neither_torch_nor_opencv_until_it_must() -> None:
     code = "import sys, srlab.images; sys.exit('torch' in sys.modules or 'cv2' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_what_may_never_end_is_not_read(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.png"
+    os.mkfifo(pipe)
+    for path in (pipe, Path("/dev/zero")):
+        with pytest.raises(UserError, match="is no plain file, and no picture"):
+            read_picture(path)

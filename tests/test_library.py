@@ -283,3 +283,14 @@ def test_a_disk_that_fills_up_leaves_nothing(
         library.add("set5", source, report=print)
     assert len(copied) == 3
     assert visible(data) == []
+
+
+def test_the_parts_of_a_set_are_fetched_with_the_same_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    def note(*_: object, patience: Patience | None, **__: object) -> None:
+        asked.append(patience)
+
+    monkeypatch.setattr(library, "_get_from_mirrors", note)
+    library.get("291", report=lambda _: None, patience=QUICK)
+    assert asked == [QUICK, QUICK]

@@ -294,3 +294,10 @@ def test_json_that_lacks_an_option_is_refused() -> None:
     del values["num_blocks"], values["skip"]
     with pytest.raises(UserError, match="lack num_blocks, skip"):
         options_from_dict(values)
+
+
+@pytest.mark.parametrize("value", ["10001", "1000000000", "99999999999999999999"])
+@pytest.mark.parametrize("option", ["num_blocks", "num_features"])
+def test_sizes_that_no_machine_could_hold_are_refused(option: str, value: str) -> None:
+    with pytest.raises(UserError, match=rf"EDSR: {option} must be at most 10000, not {value}"):
+        with_options(EDSROptions(), {option: value})

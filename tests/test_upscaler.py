@@ -300,5 +300,14 @@ def test_the_network_is_left_alone_and_memory_is_not_the_pictures(upscaler: Upsc
 
     upscaler.network.register_forward_hook(note)
     upscaler.upscale(noise(100, 120, 3))
-    assert max(sizes) <= (8 + 2 * 9) ** 2
+    assert max(sizes) <= (8 + 2 * 20) ** 2
     assert len(sizes) > 100
+
+
+def test_what_is_not_finite_is_refused_not_painted() -> None:
+    network = build_network(OPTIONS, scale=2)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.fill_(3e38)  # each is finite
+    with pytest.raises(UserError, match="edsr/tiny makes of the picture is not finite"):
+        Upscaler(network, variant="edsr/tiny").upscale(noise(12, 12, 3))

@@ -156,6 +156,7 @@ def load_weights(path: Path) -> LoadedWeights:
         raise UserError(
             f"{path} {what}; a weights file of srlab was expected, as weights.safetensors in a run"
         )
+    path.open("rb").close()  # what keeps it from being read is told truly: safetensors calls it missing
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -271,8 +272,9 @@ def _at_most_parameters(limit: int) -> Iterator[None]:
 
 def _explain(path: Path, error: SafetensorError) -> str:
     with path.open("rb") as file:
-        start = file.read(2)
-    if start == b"PK" or start[:1] == b"\x80":
+        start = file.read(9)
+    # A safetensors file starts with the length of its header, which may be any bytes, and then the header.
+    if start[8:] != b"{" and (start[:2] == b"PK" or start[:1] == b"\x80"):
         return "it is a pickle (a .pt or .pth file), which can run code and is never opened"
     return f"not a safetensors file, or damaged ({_first_line(error)})"
 

@@ -215,6 +215,8 @@ def _encode(path: Path, picture: Picture) -> bytes:
 
 def _decode(path: Path) -> _Decoded:
     try:
+        if path.exists() and not path.is_file():  # reading a device or a pipe may never end
+            raise UserError(f"{path} is {'a folder' if path.is_dir() else 'no plain file'}, and no picture")
         data = path.read_bytes()
     except FileNotFoundError:
         raise UserError(f"there is no picture {path}") from None

@@ -6,8 +6,8 @@ it would in the whole image. Tiles are laid on a grid that depends on the image'
 never on the memory at hand.
 
 On a CPU the convolutions run in channels_last, whose kernels add up in one order whatever the tile's shape
-(measured: equal to the last bit but for tiles of a few pixels; in torch's default layout nine values of ten
-differ in the last bit).
+(in torch's default layout nine values of ten differ in the last bit) unless it is small: that is why a margin
+is never narrower than 20 pixels, wherever the image has them.
 """
 
 import itertools
@@ -27,6 +27,7 @@ Precision = Literal["fp32", "bf16"]
 Box = tuple[int, int, int, int]  # top, left, bottom, right in LR pixels; bottom and right excluded
 
 _ACTIVATION_BYTES = 1 << 30  # what a tile's largest layer may take, input and output together
+_SMALLEST_MARGIN = 20  # with less, kernels for small pictures add up in another order (measured)
 _SMALLEST_TILE = 8  # below it a tile is nearly all margin, and memory is not what is missing
 
 
@@ -80,7 +81,7 @@ def upscale_tiles(
     `read` gives LR [1, C, h, w] in [0, 1] of a box inside the image, whose height and width are `size`.
     Everything else is as in `upscale_tensor`.
     """
-    margin = receptive_radius(cast(Network, network))
+    margin = max(receptive_radius(cast(Network, network)), _SMALLEST_MARGIN)
     if tile is None:
         tile = default_tile(network, luma=luma) if max(size) > 64 else 64
     if tile < 1:

@@ -98,7 +98,8 @@ class Upscaler:
           [H, W], or [H, W, C] with C 1 (gray), 2 (gray and alpha), 3 (RGB) or 4 (RGB and alpha).
 
         Raises:
-            UserError: the picture cannot be read or written, or is of none of these kinds.
+            UserError: the picture cannot be read or written, is of none of these kinds, or what the network
+            makes of it is not finite.
         """
         if isinstance(image, str | os.PathLike):
             return self._upscale_file(Path(image), None if out is None else Path(out), overwrite=overwrite)
@@ -161,6 +162,8 @@ class Upscaler:
         for box, piece in upscale_tiles(
             self.network, read, size=(height, width), tile=self.tile, precision=self.precision
         ):
+            if not torch.isfinite(piece).all():
+                raise UserError(f"what {self.variant} makes of the picture is not finite; use other weights")
             top, left, bottom, right = (scale * value for value in box)
             sr = _luma(piece) if is_gray else piece
             enlarged[top:bottom, left:right, : colors.shape[2]] = _to_pixels(sr, pixels.dtype)

@@ -52,13 +52,14 @@ def main() -> None:
     except OSError as error:
         code = _fail(str(error))
     except (KeyboardInterrupt, typer.Abort):
-        messages.print("\nsrlab: interrupted", markup=False)
         code = 130
     except Exception as error:
         if not hasattr(error, "exit_code"):
             raise
         error.show()  # type: ignore[attr-defined]  # click's own: a wrong option, a missing argument
         code = error.exit_code
+    if code == 130:  # typer catches Ctrl-C itself, and only gives its code
+        messages.print("srlab: interrupted", markup=False)
     sys.exit(code)
 
 

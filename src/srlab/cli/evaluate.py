@@ -49,7 +49,7 @@ def evaluate(
     """Print PSNR and SSIM of each image and their means, with the protocol they were counted under."""
     _check_exists(model)  # before torch is loaded: a wrong path is told at once
     from srlab.data.datasets import load_sets
-    from srlab.evaluation import evaluate_folder, evaluate_network
+    from srlab.evaluation import check_scorable, evaluate_folder, evaluate_network
     from srlab.protocol import EvaluationProtocol
     from srlab.upscaler import find_device
 
@@ -57,6 +57,7 @@ def evaluate(
     rules = EvaluationProtocol(color=protocol, border=border)
     chosen = _find(model, scale)
     (tested,) = load_sets([data], role="test")
+    check_scorable(tested.images, scale=chosen.scale)
     if chosen.network is None:
         evaluations = evaluate_folder(Path(model), tested.images, protocol=rules, scale=chosen.scale)
     else:

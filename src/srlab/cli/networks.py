@@ -32,7 +32,8 @@ def networks(
     as_json: Annotated[bool, typer.Option("--json", help="The list, as one JSON object.")] = False,
 ) -> None:
     """List all networks with their size and cost, or show one layer by layer."""
-    from srlab.networks import PRESETS, find_preset, preset
+    from srlab.cli.parsing import parse_changes
+    from srlab.networks import PRESETS, find_preset, preset, with_options
     from srlab.networks.blocks import check_scale
 
     if scale is not None:
@@ -57,7 +58,7 @@ def networks(
     known = find_preset(name)
     options = known.options
     if changes:  # a new network, which exists at any scale
-        options = _changed(options, changes)
+        options = with_options(options, parse_changes(changes))
         scale = scale or known.scales[0]
     else:
         scale = scale or known.scales[0]
@@ -73,18 +74,6 @@ def networks(
 
         draw(options, plot, scale=scale, title=" ".join((name, f"x{scale}", *(changes or ()))))
         messages.print(f"drawn: {plot}", markup=False, soft_wrap=True)
-
-
-def _changed(options: "NetworkOptions", changes: list[str]) -> "NetworkOptions":
-    from srlab.networks import with_options
-
-    values = {}
-    for change in changes:
-        option, equals, value = change.partition("=")
-        if not equals:
-            raise UserError(f"--set takes OPTION=VALUE, such as num_blocks=8, not {change!r}")
-        values[option.strip()] = value.strip()
-    return with_options(options, values)
 
 
 def _row(name: str, options: "NetworkOptions", scale: int) -> dict[str, Any]:

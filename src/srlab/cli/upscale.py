@@ -51,7 +51,7 @@ def upscale(
     upscaler = load(model, scale=scale, device=device, tile=tile, precision=precision)
     messages.print(f"x{upscaler.scale} with {upscaler.source}", markup=False, soft_wrap=True)
     for name in skipped:
-        messages.print(f"skipped {name}: no picture by its suffix", markup=False, soft_wrap=True)
+        messages.print(f"skipped {name}: no plain file with a picture's suffix", markup=False, soft_wrap=True)
     if not image.is_dir():
         upscaler.upscale(*jobs[0], overwrite=overwrite)
     failures = _run(jobs, upscaler, overwrite=overwrite) if image.is_dir() else {}

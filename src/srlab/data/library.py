@@ -37,7 +37,11 @@ def get(
     """
     known = entry(name)
     if known.parts:
-        return [folder for part in known.parts for folder in get(part, report=report, progress=progress)]
+        return [
+            folder
+            for part in known.parts
+            for folder in get(part, report=report, progress=progress, patience=patience)
+        ]
     if name == "sample":
         report("sample comes with scikit-image: there is nothing to fetch")
         return []

@@ -24,6 +24,8 @@ class Options(Protocol):
 
 OptionsT = TypeVar("OptionsT", bound=Options)
 
+MOST = 10_000  # of blocks, layers or features: beyond what any network has, and what a machine can list
+
 WORDS = {
     bool: "true or false",
     int: "a whole number",
@@ -34,7 +36,7 @@ WORDS = {
 
 
 def check_options(options: Options, **at_least: int) -> None:
-    """Raise `UserError` where a field is not what its type says, or a number is below its bound."""
+    """Raise `UserError` where a field is not what its type says, or a number not from its bound to `MOST`."""
     hints = _hints(type(options))
     for name, hint in hints.items():
         value = getattr(options, name)
@@ -45,6 +47,8 @@ def check_options(options: Options, **at_least: int) -> None:
         values = value if isinstance(value, tuple) else () if value is None else (value,)
         if any(number < bound for number in values):
             raise UserError(f"{_title(type(options))}: {name} must be at least {bound}, not {_write(value)}")
+        if any(number > MOST for number in values):
+            raise UserError(f"{_title(type(options))}: {name} must be at most {MOST}, not {_write(value)}")
 
 
 def with_options(options: OptionsT, changes: Mapping[str, Any]) -> OptionsT:
