@@ -37,7 +37,7 @@ from srlab.losses import l1, without_border
 from srlab.networks import Luma, Network, NetworkOptions, build_network, preset
 from srlab.networks.prelu import PReLU
 from srlab.store import cpu_name
-from srlab.study import Run, TrainingProtocol, Variant
+from srlab.study import Precision, Run, TrainingProtocol, Variant
 from srlab.training.device import (
     autocast,
     default_threads,
@@ -86,12 +86,12 @@ def patches(case: Case, network: Network | None = None) -> Patches:
     )
 
 
-def measure_bare(options: NetworkOptions, case: Case, *, is_tuned: bool) -> float:
+def measure_bare(options: NetworkOptions, case: Case, *, is_tuned: bool, wanted: Precision) -> float:
     """Seconds a step in a loop of its own, with one batch."""
     torch.manual_seed(0)
     network = build_network(options, scale=case.scale).train()
     lr, hr = patches(case, network).batch(0, seed=0)
-    precision = resolve_precision("auto", CPU) if is_tuned else "fp32"
+    precision = resolve_precision(wanted, CPU) if is_tuned else "fp32"
     if is_tuned:
         tune_allocator()
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -145,7 +145,7 @@ class Timed:
         return self.batches.batch(step, seed=seed)
 
 
-def measure_srlab(variant: str, options: NetworkOptions, case: Case) -> float:
+def measure_srlab(variant: str, options: NetworkOptions, case: Case, *, wanted: Precision) -> float:
     """Seconds a step of srlab's loop, of a run long enough to log once in the measured steps."""
     batches = Timed(patches(case, build_network(options, scale=case.scale)), case)
     for step in range(WARM_UP):  # makes LR of the pictures
@@ -167,35 +167,36 @@ def measure_srlab(variant: str, options: NetworkOptions, case: Case) -> float:
             preview=None,
             folder=Path(folder),
             device=CPU,
-            precision=resolve_precision("auto", CPU),
+            precision=resolve_precision(wanted, CPU),
             report=lambda _: None,
         )
     return batches.seconds / case.steps
 
 
-def measure(variant: str, way: Way) -> float:
+def measure(variant: str, way: Way, *, wanted: Precision) -> float:
     """Seconds a step, in this process."""
     case = CASES[variant]
     options = preset(variant, scale=case.scale)
     if way == "srlab":
-        return measure_srlab(variant, options, case)
-    return measure_bare(options, case, is_tuned=way == "tuned")
+        return measure_srlab(variant, options, case, wanted=wanted)
+    return measure_bare(options, case, is_tuned=way == "tuned", wanted=wanted)
 
 
-def measure_apart(variant: str, way: Way, *, threads: int) -> float:
+def measure_apart(variant: str, way: Way, *, threads: int, wanted: Precision) -> float:
     """Milliseconds a step, in a process of its own."""
     command = [sys.executable, __file__, "--measure", way, "--variants", variant, "--threads", str(threads)]
+    command += ["--precision", wanted]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return 1000 * float(done.stdout)
 
 
-def compare(variant: str, *, rounds: int, threads: int) -> None:
+def compare(variant: str, *, rounds: int, threads: int, wanted: Precision) -> None:
     """Measure the three ways in turns and print the variant's line."""
     times: dict[Way, list[float]] = {way: [] for way in WAYS}
     for number in range(rounds):
         for place in range(len(WAYS)):
             way = WAYS[(number + place) % len(WAYS)]
-            times[way].append(measure_apart(variant, way, threads=threads))
+            times[way].append(measure_apart(variant, way, threads=threads, wanted=wanted))
     plain, tuned, whole = (statistics.median(times[way]) for way in WAYS)
     gain = statistics.median(a / b for a, b in zip(times["plain"], times["tuned"], strict=True))
     cost = statistics.median(a / b for a, b in zip(times["srlab"], times["tuned"], strict=True))
@@ -215,6 +216,7 @@ def main() -> None:
     parser.add_argument("--variants", default=",".join(CASES), help="comma separated; default: all five")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=default_threads())
+    parser.add_argument("--precision", choices=("auto", "fp32"), default="auto", help="of tuned and srlab")
     parser.add_argument("--measure", choices=WAYS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     variants = arguments.variants.split(",")
@@ -225,9 +227,9 @@ def main() -> None:
     except UserError as error:
         parser.error(str(error))
     if arguments.measure:
-        print(measure(variants[0], arguments.measure))
+        print(measure(variants[0], arguments.measure, wanted=arguments.precision))
         return
-    precision = resolve_precision("auto", CPU)
+    precision = resolve_precision(arguments.precision, CPU)
     load = os.getloadavg()[0]
     print(f"{cpu_name()}, {arguments.threads} threads, load {load:.1f}, torch {torch.__version__}")
     print(f"milliseconds a step, tuned and srlab in {precision}; medians of {arguments.rounds} rounds\n")
@@ -236,7 +238,7 @@ def main() -> None:
         f"{'plain/tuned':>14}{'srlab/tuned':>14}"
     )
     for variant in variants:
-        compare(variant, rounds=arguments.rounds, threads=arguments.threads)
+        compare(variant, rounds=arguments.rounds, threads=arguments.threads, wanted=arguments.precision)
 
 
 if __name__ == "__main__":

@@ -97,15 +97,13 @@ def _print_list(rows: list[dict[str, Any]], *, as_json: bool) -> None:
         return
     # Not rich's table: where the terminal is narrow it would drop columns.
     width = max((len(row["name"]) for row in rows), default=0)
-    typer.echo(
-        f"{'variant':{width}}  scale  color  {'parameters':>10}  {'statistics':>10}  {'multiply-adds':>13}"
-    )
+    typer.echo(f"{'variant':{width}} scale color {'parameters':>10} {'stats':>6} {'mult-adds':>9}")
     for row in rows:
         typer.echo(
-            f"{row['name']:{width}}  x{row['scale']}     {row['color']:5}  {row['parameters']:>10,}  "
-            f"{row['running_statistics']:>10,}  {row['multiply_adds'] / 1e9:>11,.1f} G"
+            f"{row['name']:{width}} x{row['scale']}    {row['color']:5} {row['parameters']:>10,} "
+            f"{row['running_statistics']:>6,} {row['multiply_adds'] / 1e9:>7,.1f} G"
         )
     typer.echo(
-        "\nstatistics: running means and variances of batch normalization"
-        "\nmultiply-adds: for SR of 1280 x 720 pixels; convolutions, without bias and interpolation"
+        "\nstats: running means and variances of batch normalization"
+        "\nmult-adds: for SR of 1280 x 720; convolutions, without bias and interpolation"
     )
