@@ -1,7 +1,7 @@
 """Does training in bf16 cost EDSR any PSNR?
 
 Run:  python benchmarks/precision.py --train FOLDER --validate FOLDER [--steps 400] [--seeds 5]
-Takes: 400 steps of edsr/vanilla at x4 take about a minute in bf16 and two in fp32, on 2 cores
+Takes: a step of edsr/vanilla at x4 about 0.2 s in bf16 and 0.5 s in fp32, on 2 cores with AMX
 
 Trains the same network from the same weights on the same batches in fp32 and in bf16, with several seeds,
 and scores both in fp32 on the validation pictures. Printed are psnr_y of each run and, per seed, what bf16

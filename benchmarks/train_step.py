@@ -10,8 +10,8 @@ Run:  python benchmarks/train_step.py [--variants edsr/vanilla,...] [--rounds 3]
 
 Each measurement is a process of its own; plain, tuned and srlab take turns, and each round begins with
 another one. Printed are medians over the rounds of milliseconds a step, and of the ratios within a round.
-The aims are tuned 1.9 times as fast as plain (SRCNN: 2.3 times) and srlab within 5 % of tuned. Five minutes
-on 2 cores; the machine must be idle.
+The aims are tuned 1.9 times as fast as plain (SRCNN: 2.3 times) and srlab within 5 % of tuned. Eight
+minutes on 2 cores with other work beside; for numbers to rely on the machine must be idle.
 """
 
 import argparse
