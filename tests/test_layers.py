@@ -33,6 +33,7 @@ LAYERS = [
         "scheduler",
         "execution",
         "comparison",
+        "verdicts",
         "leaderboard",
         "tables",
     },  # comparison
@@ -49,6 +50,7 @@ TORCH_FREE = [
     "srlab.records",
     "srlab.choice",
     "srlab.winner",
+    "srlab.verdicts",
     "srlab.leaderboard",
     "srlab.tables",
     "srlab.scheduler",

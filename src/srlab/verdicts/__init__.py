@@ -1,0 +1,60 @@
+"""What the stored scores of a study allow to conclude, and what they do not. NumPy and SciPy only, no torch.
+
+docs/statistics.md gives every choice with its reason and source.
+"""
+
+from srlab.verdicts.judging import judge
+from srlab.verdicts.values import (
+    ALL_SETS,
+    BICUBIC,
+    METRICS,
+    VALIDATION,
+    Budget,
+    Change,
+    Cost,
+    Curve,
+    Difference,
+    Effect,
+    ImageRow,
+    Interval,
+    Metric,
+    MissingCell,
+    Outcome,
+    Population,
+    Progress,
+    Rank,
+    RateScore,
+    RateSensitivity,
+    Row,
+    Spread,
+    Table,
+    Verdicts,
+)
+
+__all__ = [
+    "ALL_SETS",
+    "BICUBIC",
+    "METRICS",
+    "VALIDATION",
+    "Budget",
+    "Change",
+    "Cost",
+    "Curve",
+    "Difference",
+    "Effect",
+    "ImageRow",
+    "Interval",
+    "Metric",
+    "MissingCell",
+    "Outcome",
+    "Population",
+    "Progress",
+    "Rank",
+    "RateScore",
+    "RateSensitivity",
+    "Row",
+    "Spread",
+    "Table",
+    "Verdicts",
+    "judge",
+]

@@ -1,0 +1,362 @@
+"""What a verdict is made of: values only. docs/statistics.md has the reasons for each number.
+
+Every number here is of one evaluation protocol and one scale, of complete test sets, at each variant's chosen
+learning rate. What is missing is None or stands in `Verdicts.missing`; there is no NaN. A number may be
+``math.inf`` where a picture was reproduced exactly (PSNR); `srlab.scores.to_json` writes that.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+ALL_SETS = "all sets"  # the scope that is the mean over several test sets, each of which counts once
+VALIDATION = "validation"  # the scope of learning rates and training curves: these images rank nothing
+BICUBIC = "bicubic"
+
+Population = Literal["trainings and images", "trainings", "images"]
+Outcome = Literal["better", "worse", "not told apart", "not judged"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """How a metric is read: `unit` is "dB" or "", `decimals` what a table shows."""
+
+    name: str
+    unit: str
+    decimals: int
+    is_lower_better: bool = False
+
+
+METRICS: Mapping[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric(name="psnr_y", unit="dB", decimals=2),
+        Metric(name="ssim_y", unit="", decimals=4),
+        Metric(name="psnr_rgb", unit="dB", decimals=2),
+        Metric(name="ssim_rgb", unit="", decimals=4),
+        Metric(name="lpips_squeeze", unit="", decimals=4, is_lower_better=True),
+    )
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """A confidence interval for the mean over a population.
+
+    `population` says over what it generalises: "trainings and images" (another seed, another image of the
+    same kind), "trainings" (another seed, these very images) or "images" (these trained networks, another
+    image). `coverage` is the smallest share of such intervals, over all proportions of spread between
+    trainings and images, that hold the true mean, computed for normal scores; below `level` where the design
+    is too small for what it claims.
+    """
+
+    low: float
+    high: float
+    level: float
+    population: Population
+    degrees_of_freedom: float
+    coverage: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """`variant` minus `other` under one metric, paired by seed and image.
+
+    `scope` is a test set, or `ALL_SETS`. `estimate` is in the metric's unit, plus where `variant` has the
+    larger number (which is worse under LPIPS: ask `outcome`). `seeds` are those that both have (empty for
+    bicubic against bicubic). `p_value` is of the paired test that goes with `interval`, `p_holm` corrected
+    over the table's family; `outcome` is by `p_holm`. Without an interval `reason` says why.
+    `on_these_images` generalises over trainings only; None with one seed.
+    """
+
+    variant: str
+    other: str
+    scope: str
+    metric: str
+    estimate: float
+    seeds: tuple[int, ...]
+    num_images: int
+    interval: Interval | None
+    on_these_images: Interval | None
+    p_value: float | None
+    p_holm: float | None
+    outcome: Outcome
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rank:
+    """Where the data allow a variant to stand among all variants of a table.
+
+    `best` is 1 + the number of variants that are better beyond doubt (pairwise tests, Holm over all pairs);
+    variants with one `best` share a rank. `worst` is the number of variants less those that are worse beyond
+    doubt. With probability of at least the level every variant's true place is between the two.
+    `tied_with` are the variants that it cannot be told apart from.
+    """
+
+    best: int
+    worst: int
+    tied_with: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A variant, or bicubic, in one table.
+
+    `mean` is over the images, then over the seeds; `sd` the sample standard deviation between the seeds'
+    means, None for one seed. A variant without a complete set of scores has `mean` None. Bicubic has no rank.
+    """
+
+    variant: str
+    mean: float | None
+    sd: float | None
+    seeds: tuple[int, ...]
+    rank: Rank | None
+    to_base: Difference | None
+    to_bicubic: Difference | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """One metric on one test set, or on `ALL_SETS`: rows best first, what has no score last.
+
+    `pairs` are all pairs of variants, each once, the one with the better mean first; their `p_holm` is over
+    all pairs, that of `Row.to_base` over the variants against the base, that of `Row.to_bicubic` over the
+    variants against bicubic.
+    """
+
+    scope: str
+    metric: str
+    num_images: int
+    rows: tuple[Row, ...]
+    pairs: tuple[Difference, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One option that changes, as people read it: option "activation", before "relu", after "prelu"."""
+
+    option: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effect:
+    """What a change of options brings, averaged over the settings of all other options that exist.
+
+    `changes` has one option, or several that change only together: `is_confounded` then, for no data of the
+    study can say which of them did it. `interaction` is None for a main effect; for a two-way interaction it
+    holds the other change, and the numbers say by how much the main effect differs where that one was made.
+    `basis` is "matched" where the pairs differ in nothing else, "additive" where that is so only if effects
+    add up (the main-effects model's least squares). `pairs` are (without, with) by variant.
+    `parameters_ratio` and `multiply_adds_ratio` are with / without (geometric mean); `remark` names what is
+    confounded, in words, or is empty. For learning rates `scope` is `VALIDATION`.
+    """
+
+    name: str
+    changes: tuple[Change, ...]
+    interaction: tuple[Change, ...] | None
+    scope: str
+    metric: str
+    estimate: float
+    interval: Interval | None
+    p_value: float | None
+    p_holm: float | None
+    outcome: Outcome
+    basis: Literal["matched", "additive"]
+    is_confounded: bool
+    pairs: tuple[tuple[str, str], ...]
+    parameters_ratio: float
+    multiply_adds_ratio: float
+    remark: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RateScore:
+    """A variant at one learning rate, on the validation images: `mean` over the finished seeds, in dB.
+
+    `to_chosen` is the difference from the variant's chosen rate; None for that rate itself.
+    """
+
+    learning_rate: float
+    mean: float | None
+    sd: float | None
+    seeds: tuple[int, ...]
+    diverged: tuple[int, ...]
+    missing: tuple[int, ...]
+    is_chosen: bool
+    to_chosen: Difference | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RateSensitivity:
+    """How much a variant depends on its learning rate.
+
+    `range_db` is best less worst mean over the rates at which a seed finished, None with fewer than two.
+    `at_edge` where the chosen rate is the largest or smallest of several: a better one may lie beyond.
+    """
+
+    variant: str
+    rates: tuple[RateScore, ...]
+    range_db: float | None
+    at_edge: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """Validation psnr_y while a run at the chosen rate trains; few images (see docs/files.md).
+
+    All four have one length. `seconds` are of training so far, or None where the log has none.
+    """
+
+    variant: str
+    seed: int
+    steps: tuple[int, ...]
+    psnr_y: tuple[float, ...]
+    seconds: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spread:
+    """A mean over seeds with their sample standard deviation (None for one seed)."""
+
+    mean: float
+    sd: float | None
+    num_seeds: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """All variants after an equal expense: what each scored when it had spent `amount`.
+
+    `kind` is "steps", "samples" (LR patches), "multiply_adds" (of training, estimated) or "seconds"; `amount`
+    is the largest that every finished variant has spent. `psnr_y` by variant is read off the validation
+    curves, linearly between two validations; a variant that cannot be read is left out and stands in
+    `left_out` with the reason. Rates were chosen at the end of training, not at this budget.
+    """
+
+    kind: Literal["steps", "samples", "multiply_adds", "seconds"]
+    amount: float
+    psnr_y: Mapping[str, Spread]
+    left_out: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How fast a variant got where it is: read off its validation curves, mean over the seeds.
+
+    `steps_to_target`, `seconds_to_target` and `multiply_adds_to_target` are None unless every seed reached
+    `target` dB; `reached` of `num_seeds` did. `area` is the mean psnr_y over the steps that all curves share,
+    in dB.
+    """
+
+    variant: str
+    target: float
+    num_seeds: int
+    reached: int
+    steps_to_target: float | None
+    seconds_to_target: float | None
+    multiply_adds_to_target: float | None
+    area: Spread | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What a variant cost: `seconds` of the chosen rate's runs (mean), `tuning_seconds` of all its runs.
+
+    All rates and seeds count, those that diverged too; `tuning_multiply_adds` are estimated. `runs` were
+    planned, `ended` have, `diverged` of those.
+    """
+
+    variant: str
+    parameters: int
+    multiply_adds: int
+    frozen: int
+    learning_rate: float | None
+    seconds: float | None
+    tuning_seconds: float
+    tuning_multiply_adds: float
+    runs: int
+    ended: int
+    diverged: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageRow:
+    """One test image: each variant's mean over its seeds, bicubic's number among them.
+
+    `disagreement` is the largest less the smallest among the variants (not bicubic), `best` and `worst` name
+    them; None and "" with fewer than two variants.
+    """
+
+    test_set: str
+    image: str
+    metric: str
+    values: Mapping[str, float]
+    disagreement: float | None
+    best: str
+    worst: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class MissingCell:
+    """Scores that the study asks for and does not have; `scope` is a test set, `reason` for people."""
+
+    variant: str
+    seed: int
+    scope: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdicts:
+    """All that can be concluded from a study's folder, as its files are now.
+
+    `tables` has one for each metric on each test set, and on `ALL_SETS` where there are several sets; the
+    first table is the one that ranks. `variants` are in the order of the study. `is_adversarial` where a
+    variant's objective is; `plane` are then ranks by distortion and perception together (a variant stands
+    behind those that are better beyond doubt by psnr_y *and* by LPIPS), empty without LPIPS scores, and
+    psnr_y alone ranks nothing. `images` are in order of disagreement by psnr_y, largest first.
+    `answer` is the verdict in a sentence; `remarks` must be read with it.
+    """
+
+    study: str
+    question: str
+    scale: int
+    protocol: str
+    base: str
+    level: float
+    is_complete: bool
+    is_adversarial: bool
+    variants: tuple[str, ...]
+    test_sets: Mapping[str, tuple[str, ...]]
+    metrics: tuple[str, ...]
+    answer: str
+    tables: tuple[Table, ...]
+    plane: Mapping[str, Rank]
+    effects: tuple[Effect, ...]
+    unknown_effects: tuple[str, ...]
+    learning_rates: tuple[RateSensitivity, ...]
+    curves: tuple[Curve, ...]
+    budgets: tuple[Budget, ...]
+    progress: tuple[Progress, ...]
+    costs: tuple[Cost, ...]
+    images: tuple[ImageRow, ...]
+    missing: tuple[MissingCell, ...]
+    remarks: tuple[str, ...]
+
+    def table(self, *, metric: str = "psnr_y", scope: str | None = None) -> Table | None:
+        """The table of a metric on a scope (by default the one that ranks); None where there is none."""
+        wanted = scope or (ALL_SETS if len(self.test_sets) > 1 else next(iter(self.test_sets), ""))
+        return next(
+            (table for table in self.tables if table.metric == metric and table.scope == wanted), None
+        )
+
+    def ranks(self) -> Mapping[str, Rank]:
+        """By variant the rank that counts: of `plane` in an adversarial study, of psnr_y otherwise."""
+        if self.is_adversarial:
+            return self.plane
+        table = self.table()
+        return {row.variant: row.rank for row in table.rows if row.rank is not None} if table else {}
