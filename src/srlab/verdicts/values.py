@@ -45,16 +45,15 @@ class Interval:
 
     `population` says over what it generalises: "trainings and images" (another seed, another image of the
     same kind), "trainings" (another seed, these very images) or "images" (these trained networks, another
-    image). `coverage` is the smallest share of such intervals, over all proportions of spread between
-    trainings and images, that hold the true mean, computed for normal scores; below `level` where the design
-    is too small for what it claims.
+    image). `coverage` is the share of such intervals that would hold the true mean, were the scores normal
+    and spread as they are here; docs/statistics.md has it for skewed and heavy-tailed scores too.
     """
 
     low: float
     high: float
     level: float
     population: Population
-    degrees_of_freedom: float
+    standard_error: float
     coverage: float
 
 
@@ -63,7 +62,7 @@ class Difference:
     """`variant` minus `other` under one metric, paired by seed and image.
 
     `scope` is a test set, or `ALL_SETS`. `estimate` is in the metric's unit, plus where `variant` has the
-    larger number (which is worse under LPIPS: ask `outcome`). `seeds` are those that both have (empty for
+    larger number (which is worse under LPIPS: ask `outcome`); None where infinite PSNRs leave it undefined. `seeds` are those that both have (empty for
     bicubic against bicubic). `p_value` is of the paired test that goes with `interval`, `p_holm` corrected
     over the table's family; `outcome` is by `p_holm`. Without an interval `reason` says why.
     `on_these_images` generalises over trainings only; None with one seed.
@@ -73,7 +72,7 @@ class Difference:
     other: str
     scope: str
     metric: str
-    estimate: float
+    estimate: float | None
     seeds: tuple[int, ...]
     num_images: int
     interval: Interval | None
@@ -159,7 +158,7 @@ class Effect:
     interaction: tuple[Change, ...] | None
     scope: str
     metric: str
-    estimate: float
+    estimate: float | None
     interval: Interval | None
     p_value: float | None
     p_holm: float | None
