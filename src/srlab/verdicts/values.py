@@ -62,10 +62,10 @@ class Difference:
     """`variant` minus `other` under one metric, paired by seed and image.
 
     `scope` is a test set, or `ALL_SETS`. `estimate` is in the metric's unit, plus where `variant` has the
-    larger number (which is worse under LPIPS: ask `outcome`); None where infinite PSNRs leave it undefined. `seeds` are those that both have (empty for
-    bicubic against bicubic). `p_value` is of the paired test that goes with `interval`, `p_holm` corrected
-    over the table's family; `outcome` is by `p_holm`. Without an interval `reason` says why.
-    `on_these_images` generalises over trainings only; None with one seed.
+    larger number (which is worse under LPIPS: ask `outcome`); None where infinite PSNRs leave it undefined.
+    `seeds` are those that both have, of bicubic all that the other has. `p_value` is of the paired test that
+    goes with `interval`, `p_holm` corrected over the table's family; `outcome` is by `p_holm`. Without an
+    interval `reason` says why. `on_these_images` generalises over trainings only; None with one seed.
     """
 
     variant: str

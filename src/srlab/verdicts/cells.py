@@ -1,0 +1,205 @@
+"""The scores of a study as arrays: variants x seeds x images, of complete test sets at the chosen rates."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from srlab import store
+from srlab.choice import choose, rates_of
+from srlab.protocol import EvaluationProtocol
+from srlab.records import RunRecord, stored_scores
+from srlab.verdicts.intervals import Block
+from srlab.verdicts.values import ALL_SETS, BICUBIC, VALIDATION, MissingCell
+
+PERCEPTUAL_SCORES = "test/perceptual.json"  # beside test/scores.json, in its format
+
+ByImage = Mapping[tuple[str, str], NDArray[np.float64]]  # (test set, metric): a number for each image
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cells:
+    """What was scored: `scores` by variant and seed (bicubic's under seed 0); `test_sets` names the images.
+
+    A set of which a run lacks an image under a metric is not there for that run and metric.
+    """
+
+    test_sets: Mapping[str, tuple[str, ...]]
+    scores: Mapping[str, Mapping[int, ByImage]] = field(default_factory=dict)
+
+    def sets_of(self, scope: str) -> tuple[str, ...]:
+        return tuple(self.test_sets) if scope == ALL_SETS else (scope,)
+
+    def num_images(self, scope: str) -> int:
+        return sum(len(self.test_sets[name]) for name in self.sets_of(scope))
+
+    def seeds(self, variant: str, *, scope: str, metric: str) -> tuple[int, ...]:
+        """The seeds with every image of the scope."""
+        names = [(name, metric) for name in self.sets_of(scope)]
+        by_seed = self.scores.get(variant, {})
+        return tuple(sorted(seed for seed, found in by_seed.items() if all(name in found for name in names)))
+
+    def means(self, variant: str, *, scope: str, metric: str) -> dict[int, float]:
+        """By seed the mean over the images, of `ALL_SETS` the mean over the sets' means."""
+        sets = self.sets_of(scope)
+        return {
+            seed: float(np.mean([np.mean(self.scores[variant][seed][(name, metric)]) for name in sets]))
+            for seed in self.seeds(variant, scope=scope, metric=metric)
+        }
+
+    def contrast(
+        self, weights: Mapping[str, float], *, scope: str, metric: str
+    ) -> tuple[tuple[int, ...], list[Block]]:
+        """The weighted sum of variants, image by image, at the seeds that all of them have.
+
+        Returns the seeds and for each test set an array [seeds, images]; both empty where there is no common
+        seed. Two infinite PSNRs differ by nothing.
+        """
+        trained = [variant for variant in weights if variant != BICUBIC]
+        per_variant = [set(self.seeds(variant, scope=scope, metric=metric)) for variant in trained]
+        seeds = tuple(sorted(set.intersection(*per_variant))) if per_variant else ()
+        if BICUBIC in weights and not self.seeds(BICUBIC, scope=scope, metric=metric):
+            seeds = ()
+        if not seeds:
+            return (), []
+        blocks = []
+        for name in self.sets_of(scope):
+            rows = {
+                variant: np.stack(
+                    [
+                        self.scores[variant][0 if variant == BICUBIC else seed][(name, metric)]
+                        for seed in seeds
+                    ]
+                )
+                for variant in weights
+            }
+            blocks.append(_weighted_sum(weights, rows))
+        return seeds, blocks
+
+
+def _weighted_sum(weights: Mapping[str, float], rows: Mapping[str, Block]) -> Block:
+    infinite = np.stack([np.isinf(row) for row in rows.values()])
+    with np.errstate(invalid="ignore"):
+        total: Block = np.asarray(sum(weight * rows[variant] for variant, weight in weights.items()))
+    total[infinite.all(axis=0)] = 0.0  # contrasts sum to zero, so equal pictures cancel
+    return total
+
+
+def chosen_rate(runs: Sequence[RunRecord], choice: Mapping[str, Any]) -> float | None:
+    """The variant's learning rate as chosen, or the one that leads while there is no choice."""
+    rate: float | None = choice.get("learning_rate")
+    if rate is None and (leading := choose(rates_of(runs))) is not None:
+        rate = leading.learning_rate
+    return rate
+
+
+def images_by_set(study: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """The test images that the study asks for, by set, in its order."""
+    sets: dict[str, list[str]] = {}
+    for image in study["images"]["test"]:
+        sets.setdefault(image["set"], []).append(image["name"])
+    return {name: tuple(images) for name, images in sets.items()}
+
+
+def read_cells(
+    folder: Path,
+    study: Mapping[str, Any],
+    runs: Iterable[RunRecord],
+    rates: Mapping[str, float | None],
+    test_sets: Mapping[str, tuple[str, ...]],
+) -> Cells:
+    """The test scores of the finished runs at each variant's rate in `rates`, and bicubic's.
+
+    Scores of another protocol or scale than the study's are not read.
+    """
+    protocol = EvaluationProtocol(**study["evaluation"])
+    scores: dict[str, dict[int, ByImage]] = {}
+    for run in runs:
+        if run.status == "finished" and run.variant in rates and run.learning_rate == rates[run.variant]:
+            found = _test_scores(run.folder, protocol, study["scale"], test_sets)
+            scores.setdefault(run.variant, {})[run.seed] = found
+    scores[BICUBIC] = {0: _test_scores(folder / store.BASELINE, protocol, study["scale"], test_sets)}
+    return Cells(test_sets=test_sets, scores=scores)
+
+
+def read_validation(study: Mapping[str, Any], runs: Iterable[RunRecord]) -> dict[float, Cells]:
+    """The validation psnr_y of all finished runs, by learning rate; of complete sets of images."""
+    protocol = EvaluationProtocol(**study["evaluation"])
+    found: dict[float, dict[str, dict[int, dict[str, float]]]] = {}
+    for run in runs:
+        stored = stored_scores(run.folder / store.SCORES, protocol=protocol)
+        if run.status == "finished" and stored is not None and stored.scale == study["scale"]:
+            values = {score.image: score.value for score in stored.scores if score.metric == "psnr_y"}
+            found.setdefault(run.learning_rate, {}).setdefault(run.variant, {})[run.seed] = values
+    images = sorted(
+        {image for rate in found.values() for seeds in rate.values() for v in seeds.values() for image in v}
+    )
+    key = (VALIDATION, "psnr_y")
+    return {
+        rate: Cells(
+            test_sets={VALIDATION: tuple(images)},
+            scores={
+                variant: {
+                    seed: {key: np.array([values[image] for image in images])}
+                    for seed, values in seeds.items()
+                    if values.keys() == set(images)
+                }
+                for variant, seeds in variants.items()
+            },
+        )
+        for rate, variants in found.items()
+    }
+
+
+def _test_scores(
+    folder: Path,
+    protocol: EvaluationProtocol,
+    scale: int,
+    test_sets: Mapping[str, tuple[str, ...]],
+) -> ByImage:
+    values: dict[tuple[str, str], dict[str, float]] = {}
+    for name in (store.TEST_SCORES, PERCEPTUAL_SCORES):
+        stored = stored_scores(folder / name, protocol=protocol)
+        for score in stored.scores if stored is not None and stored.scale == scale else ():
+            values.setdefault((score.dataset, score.metric), {})[score.image] = score.value
+    return {
+        (dataset, metric): np.array([found[image] for image in test_sets[dataset]])
+        for (dataset, metric), found in values.items()
+        if dataset in test_sets and all(image in found for image in test_sets[dataset])
+    }
+
+
+def missing_cells(
+    cells: Cells, runs: Iterable[RunRecord], rates: Mapping[str, float | None], metrics: Sequence[str]
+) -> tuple[MissingCell, ...]:
+    """Each variant, seed and test set without the scores that the study asks for, and why."""
+    missing = []
+    by_variant: dict[str, list[RunRecord]] = {}
+    for run in runs:
+        by_variant.setdefault(run.variant, []).append(run)
+    for variant, rate in rates.items():
+        planned = by_variant.get(variant, [])
+        for seed in sorted({run.seed for run in planned}):
+            chosen = [run for run in planned if run.seed == seed and run.learning_rate == rate]
+            for scope in cells.test_sets:
+                found = cells.scores.get(variant, {}).get(seed, {})
+                lacking = [metric for metric in metrics if (scope, metric) not in found]
+                if lacking:
+                    reason = _why(chosen[0] if chosen else None, rate, lacking, metrics)
+                    missing.append(MissingCell(variant=variant, seed=seed, scope=scope, reason=reason))
+    return tuple(missing)
+
+
+def _why(run: RunRecord | None, rate: float | None, lacking: Sequence[str], metrics: Sequence[str]) -> str:
+    if rate is None:
+        return "no run finished"
+    if run is None:
+        return f"not planned at the chosen rate {rate:g}"
+    if run.status != "finished":
+        words = {"started": "running, or interrupted"}
+        return f"{words.get(run.status, run.status)} at the chosen rate {rate:g}"
+    what = "no scores yet" if len(lacking) == len(metrics) else f"no {', '.join(lacking)}"
+    return f"{what} of all its images under this protocol"
