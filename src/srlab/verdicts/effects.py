@@ -3,8 +3,8 @@
 An effect is the mean, over the settings of all other options that exist, of the difference between two
 variants that differ in that change alone: in a full grid the main effect of the factorial model, and in any
 other grid free of the assumption that effects add up. A two-way interaction is likewise the mean of
-differences of differences. Where a change never comes alone, least squares of the main-effects model may still
-separate it ("additive"); where that cannot either, it is named as confounded.
+differences of differences. Where a change never comes alone, least squares of the main-effects model may
+still separate it ("additive"); where that cannot either, it is named as confounded.
 
 Each of these is a weighted sum of variants for every seed and image, so its interval is that of a paired
 difference.
@@ -95,7 +95,7 @@ def contrasts(options: Mapping[str, Options], *, base: str) -> list[Contrast]:
     ]
     found += _additive(options, base=base, known=mains)
     found.sort(key=lambda contrast: len(contrast.changes))
-    return [*found, *_interactions(options, mains)]
+    return [*found, *_interactions(mains)]
 
 
 def _mean_of(pairs: Sequence[tuple[str, str]]) -> dict[str, float]:
@@ -106,9 +106,7 @@ def _mean_of(pairs: Sequence[tuple[str, str]]) -> dict[str, float]:
     return weights
 
 
-def _interactions(
-    options: Mapping[str, Options], mains: Mapping[Changes, Sequence[tuple[str, str]]]
-) -> list[Contrast]:
+def _interactions(mains: Mapping[Changes, Sequence[tuple[str, str]]]) -> list[Contrast]:
     found = []
     for first, second in combinations(mains, 2):
         if {one.option for one in first} & {one.option for one in second}:
@@ -177,20 +175,19 @@ def _additive(options: Mapping[str, Options], *, base: str, known: Iterable[Chan
     return found
 
 
-def unknown(options: Mapping[str, Options], *, base: str, found: Sequence[Contrast]) -> tuple[str, ...]:
+def unknown(found: Sequence[Contrast]) -> tuple[str, ...]:
     """The options whose effect no data of the study can tell, each with what it is confounded with."""
-    alone = {one.changes[0].option for one in found if len(one.changes) == 1 and one.interaction is None}
-    together: dict[str, list[str]] = {}
-    for one in found:
-        if one.interaction is None and len(one.changes) > 1:
-            for change in one.changes:
-                if change.option not in alone:
-                    others = [other.option for other in one.changes if other.option != change.option]
-                    together.setdefault(change.option, []).append(" and ".join(others))
-    return tuple(
-        f"{option} never changes alone: only together with {'; or with '.join(dict.fromkeys(others))}"
-        for option, others in together.items()
-    )
+    mains = [frozenset(change.option for change in one.changes) for one in found if one.interaction is None]
+    alone = {option for one in mains if len(one) == 1 for option in one}
+    options = dict.fromkeys(change.option for one in found for change in one.changes)
+    remarks = []
+    for option in options:
+        company = [one - {option} for one in mains if option in one]
+        smallest = dict.fromkeys(one for one in company if not any(other < one for other in company))
+        if option not in alone:
+            words = "; or with ".join(" and ".join(sorted(one)) for one in smallest)
+            remarks.append(f"{option} never changes alone, only with {words}: its own effect is unknown")
+    return tuple(remarks)
 
 
 def effects(
@@ -203,7 +200,7 @@ def effects(
     metric: str,
     level: float,
 ) -> list[Effect]:
-    """Every main effect and two-way interaction on one scope under one metric: one family for Holm."""
+    """Every main effect and two-way interaction on one scope under one metric."""
     scored = {name: of for name, of in options.items() if cells.seeds(name, scope=scope, metric=metric)}
     if base not in scored:
         base = next(iter(scored), "")
@@ -213,15 +210,38 @@ def effects(
         (one.changes, one.interaction): one
         for one in contrasts(options, base=base if base in options else next(iter(options)))
     }
+    found = contrasts(scored, base=base)
+    missing = {
+        (one.changes, one.interaction): len(planned[(one.changes, one.interaction)].pairs) - len(one.pairs)
+        for one in found
+        if (one.changes, one.interaction) in planned
+    }
+    return effects_of(cells, found, sizes, missing, scope=scope, metric=metric, level=level)
+
+
+def effects_of(
+    cells: Cells,
+    contrasts: Sequence[Contrast],
+    sizes: Mapping[str, Size],
+    missing: Mapping[tuple[Changes, Changes | None], int],
+    *,
+    scope: str,
+    metric: str,
+    level: float,
+) -> list[Effect]:
+    """The contrasts with their intervals; `missing` is how many pairs each lacks.
+
+    Holm's families are three: changes of one option, changes that are confounded, interactions.
+    """
     found = []
-    for contrast in contrasts(scored, base=base):
+    for contrast in contrasts:
         seeds, blocks = cells.contrast(contrast.weights, scope=scope, metric=metric)
         if not seeds:
             continue
         inference = infer(blocks, level=level)
-        wanted = planned.get((contrast.changes, contrast.interaction))
-        lacking = len(wanted.pairs) - len(contrast.pairs) if wanted else 0
+        is_interaction = contrast.interaction is not None
         ratios = _ratios(contrast, sizes)
+        lacking = missing.get((contrast.changes, contrast.interaction), 0)
         found.append(
             Effect(
                 name=_name(contrast),
@@ -235,7 +255,7 @@ def effects(
                 p_holm=inference.p_value,
                 outcome="not judged",
                 basis="matched" if contrast.is_matched else "additive",
-                is_confounded=len(contrast.changes) > 1,
+                is_confounded=len(contrast.changes) + len(contrast.interaction or ()) > 1 + is_interaction,
                 pairs=contrast.pairs,
                 parameters_ratio=ratios[0],
                 multiply_adds_ratio=ratios[1],
@@ -243,7 +263,12 @@ def effects(
                 reason=inference.reason,
             )
         )
-    return corrected(found, level=level)
+    families: dict[tuple[bool, bool], list[Effect]] = {}
+    for effect in found:
+        families.setdefault(
+            (effect.interaction is not None, effect.is_confounded and effect.interaction is None), []
+        ).append(effect)
+    return [effect for family in families.values() for effect in corrected(family, level=level)]
 
 
 def _name(contrast: Contrast) -> str:
@@ -258,7 +283,11 @@ def _ratios(contrast: Contrast, sizes: Mapping[str, Size]) -> tuple[float, float
         logs = [math.log(after / before) for before, after in pairs if before > 0 and after > 0]
         return math.exp(sum(logs) / len(logs)) if logs else 1.0
 
-    pairs = [(sizes[without], sizes[with_it]) for without, with_it in contrast.pairs]
+    pairs = [
+        (sizes[without], sizes[with_it])
+        for without, with_it in contrast.pairs
+        if without in sizes and with_it in sizes
+    ]
     return (
         ratio([(one.parameters, two.parameters) for one, two in pairs]),
         ratio([(one.multiply_adds, two.multiply_adds) for one, two in pairs]),

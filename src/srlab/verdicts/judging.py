@@ -1,9 +1,34 @@
 """From a study's folder to its verdicts."""
 
+import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from srlab.verdicts.values import Verdicts
+from srlab import store
+from srlab.choice import load_choice
+from srlab.errors import UserError
+from srlab.protocol import EvaluationProtocol
+from srlab.records import RunRecord, read_runs
+from srlab.verdicts.cells import (
+    Cells,
+    chosen_rate,
+    missing_cells,
+    read_cells,
+    read_validation,
+)
+from srlab.verdicts.compare import make_table, scopes
+from srlab.verdicts.curves import StepCost, budgets, cost_of, progress, read_curve, step_cost
+from srlab.verdicts.effects import Size, contrasts, effects, unknown
+from srlab.verdicts.family import plane_ranks
+from srlab.verdicts.images_apart import image_rows
+from srlab.verdicts.options import is_adversarial, options_of
+from srlab.verdicts.rates import rate_effects, sensitivity
+from srlab.verdicts.selection import find_variant, select_images, select_variants
+from srlab.verdicts.values import BICUBIC, METRICS, Curve, Effect, Progress, Rank, Table, Verdicts
+from srlab.verdicts.words import answer, remarks
+
+PERCEPTION = "lpips_squeeze"
 
 
 def judge(
@@ -26,4 +51,162 @@ def judge(
     Raises:
         UserError: `folder` is no study's, or a name is not one of the study.
     """
-    raise NotImplementedError
+    if not 0 < level < 1:
+        raise UserError(f"the level is a share between 0 and 1, such as 0.95, not {level!r}")
+    study = store.load_study(folder)
+    declared = select_variants(study, variants)
+    names = tuple(variant["name"] for variant in declared)
+    test_sets = select_images(study, images)
+    base = names[0] if base is None else find_variant(names, base)
+    runs = [run for run in read_runs(folder) if run.variant in names]
+    runs_of = {name: [run for run in runs if run.variant == name] for name in names}
+    choice = load_choice(folder)
+    rates = {name: chosen_rate(runs_of[name], choice.get(name, {})) for name in names}
+    cells = read_cells(folder, study, runs, rates, test_sets)
+    metrics = _metrics(cells)
+    tables = tuple(
+        make_table(cells, names, base=base, scope=scope, metric=metric, level=level)
+        for metric in metrics
+        for scope in scopes(cells)
+    )
+    by_rate = read_validation(study, runs)
+    sensitivities = tuple(
+        sensitivity(name, runs_of[name], by_rate, chosen=rates[name], level=level) for name in names
+    )
+    options = {
+        variant["name"]: options_of(variant, protocol=study.get("protocol", {})) for variant in declared
+    }
+    all_effects = _effects(cells, declared, options, base=base, metrics=metrics, level=level)
+    adversarial = any(map(is_adversarial, declared))
+    plane = _plane(tables, names) if adversarial else {}
+    missing = missing_cells(cells, runs, rates, metrics)
+    is_complete = not missing and all(run.status in ("finished", "diverged") for run in runs)
+    ranking = tables[0] if tables else None
+    ranks = plane if adversarial else _ranks(ranking)
+    protocol = study.get("protocol", {})
+    step_costs = {
+        variant["name"]: step_cost(variant, protocol=protocol, scale=study["scale"]) for variant in declared
+    }
+    curves = _curves(runs, rates)
+    tried = list(dict.fromkeys(run.learning_rate for run in runs))
+    finished = {(run.variant, run.seed) for run in runs if run.status == "finished"}
+    whole = [curve for curve in curves if (curve.variant, curve.seed) in finished]
+    return Verdicts(
+        study=study["name"],
+        question=study["question"],
+        scale=study["scale"],
+        protocol=str(EvaluationProtocol(**study["evaluation"])),
+        base=base,
+        level=level,
+        is_complete=is_complete,
+        is_adversarial=adversarial,
+        variants=names,
+        test_sets=test_sets,
+        metrics=metrics,
+        answer=answer(
+            ranking,
+            all_effects,
+            ranks,
+            base=base,
+            test_sets=test_sets,
+            is_complete=is_complete,
+            is_adversarial=adversarial,
+        ),
+        tables=tables,
+        plane=plane,
+        effects=(
+            *all_effects,
+            *rate_effects(names, by_rate, rates=tried, level=level),
+        ),
+        unknown_effects=unknown(contrasts(options, base=base)),
+        learning_rates=sensitivities,
+        curves=curves,
+        budgets=budgets(whole, step_costs, variants=names),
+        progress=_progress(whole, base, step_costs, names),
+        costs=tuple(
+            cost_of(variant, runs_of[variant["name"]], rates[variant["name"]], step_costs[variant["name"]])
+            for variant in declared
+        ),
+        images=image_rows(cells, names, metrics),
+        missing=missing,
+        remarks=remarks(
+            study,
+            runs,
+            tables,
+            sensitivities,
+            missing,
+            test_sets=test_sets,
+            level=level,
+            is_adversarial=adversarial,
+            has_plane=bool(plane),
+        ),
+    )
+
+
+def _metrics(cells: Cells) -> tuple[str, ...]:
+    """Those that any run has, psnr_y first."""
+    found = {
+        metric
+        for variant, seeds in cells.scores.items()
+        if variant != BICUBIC
+        for by_image in seeds.values()
+        for _, metric in by_image
+    }
+    return (*(name for name in METRICS if name in found), *sorted(found - METRICS.keys()))
+
+
+def _effects(
+    cells: Cells,
+    declared: Sequence[Mapping[str, Any]],
+    options: Mapping[str, Mapping[str, str]],
+    *,
+    base: str,
+    metrics: Sequence[str],
+    level: float,
+) -> list[Effect]:
+    sizes = {
+        variant["name"]: Size(
+            parameters=variant.get("parameters", 0), multiply_adds=variant.get("multiply_adds", 0)
+        )
+        for variant in declared
+    }
+    return [
+        effect
+        for metric in metrics
+        for scope in scopes(cells)
+        for effect in effects(cells, options, sizes, base=base, scope=scope, metric=metric, level=level)
+    ]
+
+
+def _ranks(table: Table | None) -> dict[str, Rank]:
+    return {row.variant: row.rank for row in table.rows if row.rank is not None} if table else {}
+
+
+def _plane(tables: Sequence[Table], names: Sequence[str]) -> dict[str, Rank]:
+    """Ranks by distortion and perception, of the variants that have scores of both."""
+    by_metric = {table.metric: table for table in reversed(tables) if table.scope == tables[0].scope}
+    if "psnr_y" not in by_metric or PERCEPTION not in by_metric:
+        return {}
+    distortion, perception = by_metric["psnr_y"], by_metric[PERCEPTION]
+    both = [name for name in names if name in _ranks(distortion) and name in _ranks(perception)]
+    known = set(both)
+    pairs = [
+        [pair for pair in table.pairs if {pair.variant, pair.other} <= known]
+        for table in (distortion, perception)
+    ]
+    return plane_ranks(both, pairs[0], pairs[1])
+
+
+def _curves(runs: Sequence[RunRecord], rates: Mapping[str, float | None]) -> tuple[Curve, ...]:
+    chosen = [run for run in runs if run.learning_rate == rates[run.variant]]
+    return tuple(curve for run in chosen if (curve := read_curve(run)) is not None)
+
+
+def _progress(
+    curves: Sequence[Curve], base: str, costs: Mapping[str, StepCost], names: Sequence[str]
+) -> tuple[Progress, ...]:
+    """To the psnr_y at which the base ended, mean over its seeds."""
+    final = [curve.psnr_y[-1] for curve in curves if curve.variant == base]
+    if not final:
+        return ()
+    return progress(curves, costs, variants=names, target=statistics.fmean(final))

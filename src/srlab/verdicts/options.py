@@ -15,11 +15,15 @@ _KINDS = (
 _NONE = "none"
 
 
-def options_of(variant: Mapping[str, Any]) -> Options:
+def options_of(variant: Mapping[str, Any], *, protocol: Mapping[str, Any]) -> Options:
     """The declared options of a variant of ``study.json``, by name, as people read them.
 
-    >>> options_of({"network": {"architecture": "SRCNN", "skip": None}, "objective": {"loss": "mse"}})
-    {'architecture': 'SRCNN', 'skip': 'none', 'objective': 'pixels', 'objective.loss': 'mse', 'start': 'none'}
+    `protocol` is the study's training protocol, which a variant's own takes the place of.
+
+    >>> variant = {"network": {"architecture": "SRCNN", "skip": None}, "objective": {"loss": "mse"}}
+    >>> found = options_of(variant, protocol={"num_steps": 10})
+    >>> found["skip"], found["objective.loss"], found["start"], found["training.num_steps"]
+    ('none', 'mse', 'none', '10')
     """
     network = dict(variant.get("network") or {})
     objective = dict(variant.get("objective") or {})
@@ -30,7 +34,8 @@ def options_of(variant: Mapping[str, Any]) -> Options:
     options |= {f"objective.{name}": _word(value) for name, value in objective.items()}
     options["start"] = _word(start.pop("source", None))
     options |= {f"start.{name}": _word(value) for name, value in start.items()}
-    return options
+    training = variant.get("protocol") or protocol
+    return options | {f"training.{name}": _word(value) for name, value in training.items()}
 
 
 def is_adversarial(variant: Mapping[str, Any]) -> bool:
@@ -54,8 +59,10 @@ def _word(value: Any) -> str:
 
 def _kind_of(option: str) -> str:
     """The option that decides whether `option` exists: every architecture has options of its own."""
-    group = option.partition(".")[0]
-    return group if group in ("objective", "start") else "architecture"
+    group, dot, _ = option.partition(".")
+    if group in ("objective", "start"):
+        return group
+    return "training" if dot else "architecture"
 
 
 def changes(before: Options, after: Options) -> tuple[Change, ...]:

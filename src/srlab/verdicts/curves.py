@@ -1,0 +1,213 @@
+"""Training as a curve: scores at equal budgets, the way to a target, what tuning cost.
+
+All of it is read off the validation scores that a run logs while it trains, on few images (docs/files.md):
+they say how fast, not how good.
+"""
+
+import json
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from srlab import store
+from srlab.records import RunRecord
+from srlab.verdicts.values import Budget, Cost, Curve, Progress, Spread
+
+Kind = Literal["steps", "samples", "multiply_adds", "seconds"]
+KINDS: tuple[Kind, ...] = ("steps", "samples", "multiply_adds", "seconds")
+
+_COUNTED_ON = 1280 * 720  # SR pixels that a variant's multiply_adds are counted for
+_TRAINING_FACTOR = 3  # a step is about three forward passes: one, and two as much to go back
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepCost:
+    """What one training step of a variant spends; `multiply_adds` are estimated."""
+
+    samples: float
+    multiply_adds: float
+
+
+def step_cost(variant: Mapping[str, Any], *, protocol: Mapping[str, Any], scale: int) -> StepCost:
+    """Of a variant of ``study.json`` under the training protocol (its own, where it has one).
+
+    The network's multiply-adds for 1280 x 720 SR pixels, in proportion to the pixels of a batch, times three
+    for the way back (Kaplan et al., "Scaling Laws for Neural Language Models", 2020, section 2.1, counts
+    so). What a discriminator or a frozen part changes is not counted.
+    """
+    training = variant.get("protocol") or protocol
+    samples = training.get("batch_size", 0)
+    pixels = samples * (training.get("lr_patch_size", 0) * scale) ** 2
+    forward = variant.get("multiply_adds", 0) * pixels / _COUNTED_ON
+    return StepCost(samples=samples, multiply_adds=_TRAINING_FACTOR * forward)
+
+
+def read_curve(run: RunRecord) -> Curve | None:
+    """The validations that the run has logged; None where there is none. Steps without a
+    number are left out.
+    """
+    path = run.folder / store.METRICS
+    steps, values, seconds = [], [], []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        try:
+            logged = json.loads(line)
+        except ValueError:  # the last line, while it is written
+            continue
+        value = logged.get("psnr_y") if isinstance(logged, dict) else None
+        if isinstance(value, int | float) and math.isfinite(value):
+            steps.append(int(logged["step"]))
+            values.append(float(value))
+            time = logged.get("seconds")
+            seconds.append(float(time) if isinstance(time, int | float) else None)
+    if not steps:
+        return None
+    return Curve(
+        variant=run.variant,
+        seed=run.seed,
+        steps=tuple(steps),
+        psnr_y=tuple(values),
+        seconds=tuple(seconds),
+    )
+
+
+def spent(curve: Curve, kind: Kind, cost: StepCost) -> tuple[float, ...] | None:
+    """What had been spent at each validation; None where the log does not say."""
+    if kind == "seconds":
+        known = [time for time in curve.seconds if time is not None]
+        return tuple(known) if len(known) == len(curve.seconds) else None
+    each = {"steps": 1.0, "samples": cost.samples, "multiply_adds": cost.multiply_adds}[kind]
+    return tuple(step * each for step in curve.steps) if each else None
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Of one number for each seed, at least one."""
+    sd = statistics.stdev(values) if len(values) > 1 else None
+    return Spread(mean=statistics.fmean(values), sd=sd, num_seeds=len(values))
+
+
+def budgets(
+    curves: Sequence[Curve], costs: Mapping[str, StepCost], *, variants: Sequence[str]
+) -> tuple[Budget, ...]:
+    """What each variant had reached when all had spent as much, for each kind of expense.
+
+    `curves` are of finished runs. The budget is what the variant that spent least spent in all. Of a seed
+    whose first validation lies beyond it nothing is read, so its variant is left out.
+    """
+    found = []
+    for kind in KINDS:
+        spendings = {id(curve): spent(curve, kind, costs[curve.variant]) for curve in curves}
+        known = [times for times in spendings.values() if times]
+        if not known:
+            continue
+        amount = min(times[-1] for times in known)
+        reached: dict[str, Spread] = {}
+        left_out: dict[str, str] = {}
+        for variant in variants:
+            own = [curve for curve in curves if curve.variant == variant]
+            times_of = [spendings[id(curve)] for curve in own]
+            if not own:
+                left_out[variant] = "no finished run has a validation curve"
+            elif any(not times for times in times_of):
+                left_out[variant] = f"its log has no {kind}"
+            elif any(times and times[0] > amount for times in times_of):
+                left_out[variant] = "its first validation came after that"
+            else:
+                reached[variant] = spread(
+                    [
+                        float(np.interp(amount, times, curve.psnr_y))
+                        for times, curve in zip(times_of, own, strict=True)
+                        if times
+                    ]
+                )
+        found.append(Budget(kind=kind, amount=amount, psnr_y=reached, left_out=left_out))
+    return tuple(found)
+
+
+def progress(
+    curves: Sequence[Curve], costs: Mapping[str, StepCost], *, variants: Sequence[str], target: float
+) -> tuple[Progress, ...]:
+    """How soon each variant reached `target` dB, and the mean of its curve over the steps that all share."""
+    first = max((curve.steps[0] for curve in curves), default=0)
+    last = min((curve.steps[-1] for curve in curves), default=0)
+    found = []
+    for variant in variants:
+        own = [curve for curve in curves if curve.variant == variant]
+        if not own:
+            continue
+        crossings: dict[Kind, float | None] = {}
+        for kind in KINDS:
+            at = [_crossing(spent(curve, kind, costs[variant]), curve.psnr_y, target) for curve in own]
+            known = [value for value in at if value is not None]
+            crossings[kind] = statistics.fmean(known) if len(known) == len(own) else None
+        areas = [area for curve in own if (area := _area(curve, first, last)) is not None]
+        found.append(
+            Progress(
+                variant=variant,
+                target=target,
+                num_seeds=len(own),
+                reached=sum(max(curve.psnr_y) >= target for curve in own),
+                steps_to_target=crossings["steps"],
+                seconds_to_target=crossings["seconds"],
+                multiply_adds_to_target=crossings["multiply_adds"],
+                area=spread(areas) if len(areas) == len(own) else None,
+            )
+        )
+    return tuple(found)
+
+
+def _crossing(times: Sequence[float] | None, values: Sequence[float], target: float) -> float | None:
+    """When the curve first reaches `target`, linearly between two validations.
+
+    >>> _crossing((10, 20, 30), (30.0, 31.0, 33.0), 32.0)
+    25.0
+    """
+    if times is None:
+        return None
+    for index, value in enumerate(values):
+        if value >= target:
+            if index == 0:
+                return float(times[0])
+            share = (target - values[index - 1]) / (value - values[index - 1])
+            return float(times[index - 1] + share * (times[index] - times[index - 1]))
+    return None
+
+
+def _area(curve: Curve, first: int, last: int) -> float | None:
+    """The mean of the curve from step `first` to `last`, by the trapezoid rule; None without one."""
+    if last <= first:
+        return None
+    inner = [step for step in curve.steps if first < step < last]
+    steps = np.array([first, *inner, last], dtype=float)
+    values = np.interp(steps, curve.steps, curve.psnr_y)
+    return float(np.trapezoid(values, steps) / (last - first))
+
+
+def cost_of(
+    variant: Mapping[str, Any], runs: Iterable[RunRecord], rate: float | None, cost: StepCost
+) -> Cost:
+    """What all rates and seeds of a variant cost, those that diverged too."""
+    runs = list(runs)
+    ended = [run for run in runs if run.status in ("finished", "diverged")]
+    chosen = [
+        run.seconds
+        for run in ended
+        if run.status == "finished" and run.learning_rate == rate and run.seconds is not None
+    ]
+    steps = [store.load_json(run.folder / store.RESULT).get("step") or 0 for run in ended]
+    return Cost(
+        variant=variant["name"],
+        parameters=variant.get("parameters", 0),
+        multiply_adds=variant.get("multiply_adds", 0),
+        frozen=variant.get("frozen", 0),
+        learning_rate=rate,
+        seconds=statistics.fmean(chosen) if chosen else None,
+        tuning_seconds=sum(run.seconds or 0.0 for run in ended),
+        tuning_multiply_adds=sum(steps) * cost.multiply_adds,
+        runs=len(runs),
+        ended=len(ended),
+        diverged=sum(run.status == "diverged" for run in ended),
+    )

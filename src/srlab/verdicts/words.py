@@ -1,0 +1,243 @@
+"""Verdicts in words: the answer in a sentence, and what must be known to read it."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from srlab.protocol import EvaluationProtocol
+from srlab.records import RunRecord
+from srlab.verdicts.compare import metric_of
+from srlab.verdicts.intervals import coverage_if_skewed
+from srlab.verdicts.values import (
+    ALL_SETS,
+    Difference,
+    Effect,
+    Interval,
+    MissingCell,
+    Rank,
+    RateSensitivity,
+    Table,
+)
+
+_MOST_NAMED = 6
+
+
+def signed(value: float | None, metric: str) -> str:
+    """A difference with its sign and unit.
+
+    >>> signed(0.214, "psnr_y"), signed(-0.0021, "ssim_y")
+    ('+0.21 dB', '-0.0021')
+    """
+    how = metric_of(metric)
+    if value is None:
+        return "undefined"
+    return f"{value:+.{how.decimals}f}" + (f" {how.unit}" if how.unit else "")
+
+
+def span(interval: Interval, metric: str) -> str:
+    """An interval in brackets, each end with its sign.
+
+    >>> wide = Interval(
+    ...     low=-0.1, high=0.304, level=0.95, population="images", standard_error=0.1, coverage=0.95
+    ... )
+    >>> span(wide, "psnr_y")
+    '[-0.10, +0.30]'
+    """
+    decimals = metric_of(metric).decimals
+    return f"[{interval.low:+.{decimals}f}, {interval.high:+.{decimals}f}]"
+
+
+def verdict(test: Difference | Effect) -> str:
+    """A difference or an effect in words: the number with its interval, and whether it is beyond doubt."""
+    if test.interval is None or test.estimate is None:
+        return f"{signed(test.estimate, test.metric)}, not judged ({test.reason})"
+    number = f"{signed(test.estimate, test.metric)} {span(test.interval, test.metric)}"
+    if test.outcome != "not told apart":
+        return number
+    holds_zero = test.interval.low <= 0 <= test.interval.high
+    return f"no difference shown ({number})" if holds_zero else f"{number}, not beyond doubt among so many"
+
+
+def _listed(names: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def scope_words(scope: str, test_sets: Iterable[str]) -> str:
+    """``set5``, or ``the mean of set5 and set14``."""
+    return f"the mean of {_listed(list(test_sets))}" if scope == ALL_SETS else scope
+
+
+def answer(
+    table: Table | None,
+    effects: Sequence[Effect],
+    ranks: Mapping[str, Rank],
+    *,
+    base: str,
+    test_sets: Iterable[str],
+    is_complete: bool,
+    is_adversarial: bool,
+) -> str:
+    """Who is ahead, and what each change brings, as one or two sentences."""
+    scored = [row for row in table.rows if row.mean is not None and row.variant in ranks] if table else []
+    if table is None or not scored:
+        if table is not None and is_adversarial and any(row.mean is not None for row in table.rows):
+            return "No ranking: a variant was trained with a discriminator, and its LPIPS scores are missing."
+        return "Nothing can be said yet: no variant has its test scores."
+    where = scope_words(table.scope, test_sets)
+    measure = "psnr_y and LPIPS together" if is_adversarial else table.metric
+    sentences = [_leaders([row.variant for row in scored], ranks, f"by {measure} on {where}")]
+    ahead = scored[0]
+    if not is_adversarial and ahead.to_base is not None:
+        sentences[0] += f"; {ahead.variant} is ahead, against {base} by {verdict(ahead.to_base)}"
+    seeds = {row.seeds for row in scored}
+    if max(map(len, seeds)) == 1:
+        sentences.append("this is of these trained networks: one seed says nothing of another training")
+    brought = _brought(table, effects, base)
+    if brought:
+        sentences.append(brought)
+    text = ". ".join(sentence[0].upper() + sentence[1:] for sentence in sentences) + "."
+    return text if is_complete else f"Not finished; so far: {text}"
+
+
+def _leaders(variants: Sequence[str], ranks: Mapping[str, Rank], where: str) -> str:
+    first = [name for name in variants if ranks[name].best == 1]
+    if len(variants) == 1:
+        return f"{variants[0]} is alone, so there is only bicubic to compare it with {where}"
+    if len(first) == 1:
+        return f"{first[0]} is best {where}"
+    if len(first) == len(variants):
+        return f"no variant is best beyond doubt {where}: all {len(first)} share the first place"
+    shown = first if len(first) <= _MOST_NAMED else [*first[: _MOST_NAMED - 1], f"{len(first)} in all"]
+    return f"{_listed(shown)} share the first place {where}"
+
+
+def _brought(table: Table, effects: Sequence[Effect], base: str) -> str:
+    clean = [
+        effect
+        for effect in effects
+        if effect.scope == table.scope
+        and effect.metric == table.metric
+        and effect.interaction is None
+        and not effect.is_confounded
+    ]
+    if clean:
+        parts = [f"{effect.name}: {verdict(effect)}" for effect in clean]
+        return _cut(parts)
+    parts = [f"{row.variant}: {verdict(row.to_base)}" for row in table.rows if row.to_base is not None]
+    return f"against {base}: {_cut(parts)}" if parts else ""
+
+
+def _cut(parts: Sequence[str]) -> str:
+    shown = list(parts[:_MOST_NAMED])
+    if len(parts) > len(shown):
+        shown.append(f"and {len(parts) - len(shown)} more")
+    return "; ".join(shown)
+
+
+def remarks(
+    study: Mapping[str, Any],
+    runs: Sequence[RunRecord],
+    tables: Sequence[Table],
+    rates: Sequence[RateSensitivity],
+    missing: Sequence[MissingCell],
+    *,
+    test_sets: Mapping[str, Sequence[str]],
+    level: float,
+    is_adversarial: bool,
+    has_plane: bool,
+) -> tuple[str, ...]:
+    """What must be known to read the verdicts, most important first."""
+    found = [str(EvaluationProtocol(**study["evaluation"]))]
+    left = [run for run in runs if run.status not in ("finished", "diverged")]
+    if left:
+        found.append(f"{len(left)} of {len(runs)} runs have not ended: this is not the last word")
+    if missing:
+        found.append(f"{len(missing)} cells (variant, seed, test set) are missing and in no mean")
+    found += _about_intervals(tables, level=level)
+    found += _about_sets(study, test_sets, level=level)
+    found += _about_seeds(tables)
+    if is_adversarial:
+        found.append(
+            "a variant was trained with a discriminator: one stands behind another only if psnr_y and LPIPS "
+            "both say so beyond doubt"
+            if has_plane
+            else "a variant was trained with a discriminator and LPIPS scores are missing: psnr_y alone ranks "
+            "nothing"
+        )
+    elif tables:
+        found.append(
+            "a rank counts the variants that are better beyond doubt (all pairs, Holm), so all that cannot be "
+            "told from the best share the first; sharing a rank is no proof of being equal"
+        )
+    edges = [one.variant for one in rates if one.at_edge]
+    if edges:
+        who = "every variant" if len(edges) == len(rates) > 1 else _listed(edges)
+        found.append(f"the smallest or largest rate tried was chosen for {who}: a better one may lie beyond")
+    found.append("learning rates were chosen on the validation images, whose scores rank nothing here")
+    return tuple(found)
+
+
+def _about_intervals(tables: Sequence[Table], *, level: float) -> list[str]:
+    tests = [pair for table in tables for pair in table.pairs] + [
+        row.to_bicubic for table in tables for row in table.rows if row.to_bicubic is not None
+    ]
+    intervals = [test.interval for test in tests if test.interval is not None]
+    found = []
+    populations = {interval.population for interval in intervals}
+    if "trainings and images" in populations:
+        covers = [one.coverage for one in intervals if one.population == "trainings and images"]
+        low, high = 100 * min(covers), 100 * max(covers)
+        ranged = f"{low:.0f} %" if round(low) == round(high) else f"{low:.0f} to {high:.0f} %"
+        found.append(
+            f"intervals of {100 * level:g} % are of paired differences, for other trainings and other images "
+            f"of the kind; with the spreads found here they cover {ranged} where scores are normal"
+        )
+    if "images" in populations:
+        found.append(
+            "with one seed, intervals and ranks are of these trained networks on other images of the kind: "
+            "what another training would give, and so which variant is better, cannot be concluded"
+        )
+    return found
+
+
+def _about_sets(
+    study: Mapping[str, Any], test_sets: Mapping[str, Sequence[str]], *, level: float
+) -> list[str]:
+    found = []
+    for name, images in test_sets.items():
+        if note := study.get("notes", {}).get(name):
+            found.append(f"{name} has {note}")
+        elif len(images) == 1:
+            found.append(f"{name} has 1 image: too few to conclude anything about other images")
+        if len(images) > 1:
+            held = coverage_if_skewed(len(images), level=level)
+            if held < level - 0.02:
+                found.append(
+                    f"{name} has {len(images)} images: where one of them makes most of a difference, an "
+                    f"interval of {100 * level:g} % covers only {100 * held:.0f} %"
+                )
+    return found
+
+
+def _about_seeds(tables: Sequence[Table]) -> list[str]:
+    by_variant = {row.variant: row.seeds for table in tables[:1] for row in table.rows if row.seeds}
+    if len(set(by_variant.values())) < 2:
+        return []
+    most = max(by_variant.values(), key=len)
+    fewer = [name for name, seeds in by_variant.items() if seeds != most]
+    return [
+        f"{_listed(fewer)}: not the seeds of the others; differences are of the seeds that both have, means "
+        "of all that there are"
+    ]
+
+
+def number(value: float | None, metric: str) -> str:
+    """A score as a table shows it; a dash where there is none.
+
+    >>> number(33.666, "psnr_y"), number(None, "psnr_y"), number(math.inf, "psnr_y")
+    ('33.67', '-', 'inf')
+    """
+    if value is None:
+        return "-"
+    return "inf" if value == math.inf else f"{value:.{metric_of(metric).decimals}f}"
