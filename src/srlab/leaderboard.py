@@ -1,9 +1,9 @@
-"""Who won: arithmetic over the scores stored in a study's folder. Needs no torch.
+"""Who won: a study's verdicts as standings. Needs no torch.
 
 A variant stands here at its chosen learning rate, with the mean over its seeds (each the mean over a test
-set's images) and the sample standard deviation between seeds. It is right at any time: what is running,
-diverged, failed or missing is said and never averaged away. Scores of another protocol than the study's are
-left out.
+set's images) and the sample standard deviation between seeds; ranks and intervals are those of
+`srlab.verdicts`. It is right at any time: what is running, diverged, failed or missing is said and never
+averaged away. Scores of another protocol than the study's are left out.
 """
 
 import math
@@ -14,11 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from srlab import store
-from srlab.choice import choose, load_choice, rates_of
+from srlab.choice import load_choice
 from srlab.protocol import EvaluationProtocol
-from srlab.records import RunRecord, mean, means, read_runs, stored_scores, validation_scores
+from srlab.records import RunRecord, mean, read_runs, validation_scores
+from srlab.verdicts import ALL_SETS, BICUBIC, Difference, Rank, Verdicts, judge
+
+_PERCEPTION = "lpips_squeeze"
 
 ORDER = "sorted by psnr_y, mean over the test sets (each set counts once); what lacks a set comes after"
+ORDER_OF_PLANE = (
+    "sorted by rank, which is by psnr_y and LPIPS together; variants of one rank by LPIPS, better when low"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,9 +47,11 @@ class Spread:
 class Standing:
     """A row: a variant, or bicubic.
 
-    `tests` has the scores by test set and metric, `gains` psnr_y over bicubic's in dB by test set.
-    `learning_rate` is the chosen one; None for bicubic, and before there is a choice. `seconds` of training
-    are the mean over the seeds. `notes` say what is not as it should be.
+    `tests` has the scores by test set and metric, `gains` psnr_y over bicubic's in dB by test set, and
+    `over_bicubic` the same with interval and test; `over_base` is by test set and, where there are several,
+    `ALL_SETS`. `rank` is the one that counts (`Verdicts.ranks`). `learning_rate` is the chosen one; None for
+    bicubic, and before there is a choice. `seconds` of training are the mean over the seeds. `notes` say what
+    is not as it should be.
     """
 
     name: str
@@ -52,20 +60,27 @@ class Standing:
     multiply_adds: int = 0
     learning_rate: float | None = None
     seconds: float | None = None
+    rank: Rank | None = None
     validation: Mapping[str, Spread] = field(default_factory=dict)
     tests: Mapping[str, Mapping[str, Spread]] = field(default_factory=dict)
     gains: Mapping[str, float] = field(default_factory=dict)
+    over_bicubic: Mapping[str, Difference] = field(default_factory=dict)
+    over_base: Mapping[str, Difference] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Leaderboard:
-    """A study's standings, best first, with what must be known to read them."""
+    """A study's standings, best first, with what must be known to read them; `answer` is the verdict."""
 
     name: str
     question: str
+    answer: str
     scale: int
     protocol: EvaluationProtocol
+    base: str
+    level: float
+    metrics: tuple[str, ...]
     test_sets: tuple[str, ...]
     standings: tuple[Standing, ...]
     remarks: tuple[str, ...]
@@ -74,123 +89,112 @@ class Leaderboard:
 def leaderboard(folder: Path) -> Leaderboard:
     """The standings as the files in a study's `folder` have them now; a `UserError` if it is none."""
     study = store.load_study(folder)
-    protocol = EvaluationProtocol(**study["evaluation"])
-    test_sets = _images_by_set(study)
+    verdicts = judge(folder)
     choice = load_choice(folder)
     runs = read_runs(folder)
-    bicubic = _bicubic(folder, protocol, test_sets)
-    standings = [bicubic] if bicubic else []
-    for variant in study["variants"]:
-        standings.append(
-            _standing(
-                variant,
-                [run for run in runs if run.variant == variant["name"]],
-                choice.get(variant["name"], {}),
-                bicubic=bicubic,
-                protocol=protocol,
-                test_sets=test_sets,
-            )
+    protocol = EvaluationProtocol(**study["evaluation"])
+    standings = [
+        _standing(
+            variant,
+            [run for run in runs if run.variant == variant["name"]],
+            choice.get(variant["name"], {}),
+            verdicts,
         )
+        for variant in study["variants"]
+    ]
+    bicubic = _bicubic(folder, protocol, verdicts)
+    if bicubic is not None:
+        standings.insert(0, bicubic)
+    in_order = sorted(standings, key=lambda standing: _order(standing, verdicts))
     return Leaderboard(
         name=study["name"],
         question=study["question"],
+        answer=verdicts.answer,
         scale=study["scale"],
         protocol=protocol,
-        test_sets=tuple(test_sets),
-        standings=tuple(sorted(standings, key=lambda standing: _order(standing, tuple(test_sets)))),
-        remarks=_remarks(study, runs, test_sets, standings),
+        base=verdicts.base,
+        level=verdicts.level,
+        metrics=verdicts.metrics,
+        test_sets=tuple(verdicts.test_sets),
+        standings=tuple(in_order),
+        remarks=_remarks(study, verdicts),
     )
 
 
-def _images_by_set(study: Mapping[str, Any]) -> dict[str, set[str]]:
-    sets: dict[str, set[str]] = {}
-    for image in study["images"]["test"]:
-        sets.setdefault(image["set"], set()).add(image["name"])
-    return sets
-
-
-def _order(standing: Standing, test_sets: Sequence[str]) -> tuple[int, float, float]:
-    scores = [standing.tests[name]["psnr_y"].mean for name in test_sets if name in standing.tests]
+def _order(standing: Standing, verdicts: Verdicts) -> tuple[float, ...]:
+    sets = [standing.tests[name] for name in verdicts.test_sets if name in standing.tests]
+    missing = float(len(verdicts.test_sets) - len(sets))
+    if verdicts.is_adversarial:
+        perception = [spreads[_PERCEPTION].mean for spreads in sets if _PERCEPTION in spreads]
+        rank = standing.rank.best if standing.rank else math.inf
+        return missing, rank, mean(perception) if perception else math.inf
+    scores = [spreads["psnr_y"].mean for spreads in sets]
     validation = standing.validation.get("psnr_y")
-    return (
-        len(test_sets) - len(scores),
-        -mean(scores) if scores else 0.0,
-        -validation.mean if validation else float("inf"),
-    )
+    return missing, -mean(scores) if scores else 0.0, -validation.mean if validation else math.inf
 
 
-def _bicubic(
-    folder: Path, protocol: EvaluationProtocol, test_sets: Mapping[str, set[str]]
-) -> Standing | None:
-    bicubic = folder / store.BASELINE
-    tests = _test_scores(bicubic, protocol, test_sets)
-    validation = validation_scores(bicubic, protocol=protocol)
+def _bicubic(folder: Path, protocol: EvaluationProtocol, verdicts: Verdicts) -> Standing | None:
+    tests = _tests(BICUBIC, verdicts)
+    validation = validation_scores(folder / store.BASELINE, protocol=protocol)
     if not tests and validation is None:
         return None
     return Standing(
-        name="bicubic",
+        name=BICUBIC,
         parameters=0,
         validation={metric: Spread.of([value]) for metric, value in (validation or {}).items()},
-        tests={
-            name: {metric: Spread.of([value]) for metric, value in values.items()}
-            for name, values in tests.items()
-        },
+        tests=tests,
     )
 
 
-def _test_scores(
-    folder: Path, protocol: EvaluationProtocol, test_sets: Mapping[str, set[str]]
-) -> dict[str, dict[str, float]]:
-    """Means by test set and metric; a set of which an image has no score is left out."""
-    stored = stored_scores(folder / store.TEST_SCORES, protocol=protocol)
-    if stored is None:
-        return {}
-    scored: dict[str, set[str]] = {}
-    for score in stored.scores:
-        scored.setdefault(score.dataset, set()).add(score.image)
-    return {
-        name: means(stored, dataset=name) for name, images in test_sets.items() if scored.get(name) == images
-    }
+def _tests(name: str, verdicts: Verdicts) -> dict[str, dict[str, Spread]]:
+    """By test set and metric; a set of which an image has no psnr_y is left out."""
+    tests: dict[str, dict[str, Spread]] = {test_set: {} for test_set in verdicts.test_sets}
+    for table in verdicts.tables:
+        for row in table.rows:
+            if row.variant == name and row.mean is not None and table.scope in tests:
+                seeds = max(1, len(row.seeds))  # bicubic has none
+                tests[table.scope][table.metric] = Spread(mean=row.mean, sd=row.sd, num_seeds=seeds)
+    return {test_set: spreads for test_set, spreads in tests.items() if "psnr_y" in spreads}
 
 
 def _standing(
-    variant: Mapping[str, Any],
-    runs: Sequence[RunRecord],
-    choice: Mapping[str, Any],
-    *,
-    bicubic: Standing | None,
-    protocol: EvaluationProtocol,
-    test_sets: Mapping[str, set[str]],
+    variant: Mapping[str, Any], runs: Sequence[RunRecord], choice: Mapping[str, Any], verdicts: Verdicts
 ) -> Standing:
-    rate = choice.get("learning_rate")
-    if rate is None and (leading := choose(rates_of(runs))) is not None:
-        rate = leading.learning_rate  # while the study runs
-    chosen = [run for run in runs if rate is not None and run.learning_rate == rate]
-    finished = [run for run in chosen if run.status == "finished"]
-    scores = [_test_scores(run.folder, protocol, test_sets) for run in finished]
-    tests = {name: _spreads([values[name] for values in scores if name in values]) for name in test_sets}
-    tests = {name: spreads for name, spreads in tests.items() if spreads}
-    gains = (
-        {
-            name: spreads["psnr_y"].mean - bicubic.tests[name]["psnr_y"].mean
-            for name, spreads in tests.items()
-            if name in bicubic.tests and math.isfinite(bicubic.tests[name]["psnr_y"].mean)
-        }
-        if bicubic
-        else {}
-    )
-    seconds = [run.seconds for run in finished if run.seconds is not None]
+    name = variant["name"]
+    cost = next(cost for cost in verdicts.costs if cost.variant == name)
+    chosen = [
+        run for run in runs if cost.learning_rate is not None and run.learning_rate == cost.learning_rate
+    ]
+    tests = _tests(name, verdicts)
+    rows = [
+        (table.scope, row)
+        for table in verdicts.tables
+        if table.metric == "psnr_y"
+        for row in table.rows
+        if row.variant == name
+    ]
+    over_bicubic = {
+        scope: row.to_bicubic for scope, row in rows if row.to_bicubic is not None and scope != ALL_SETS
+    }
+    gains = {
+        scope: test.estimate
+        for scope, test in over_bicubic.items()
+        if test.estimate is not None and scope in tests
+    }
     return Standing(
-        name=variant["name"],
+        name=name,
         parameters=variant["parameters"],
         running_statistics=variant["running_statistics"],
         multiply_adds=variant["multiply_adds"],
-        learning_rate=rate,
-        seconds=mean(seconds) if seconds else None,
-        validation=_spreads([run.validation for run in finished if run.validation]),
+        learning_rate=cost.learning_rate,
+        seconds=cost.seconds,
+        rank=verdicts.ranks().get(name),
+        validation=_spreads([run.validation for run in chosen if run.validation]),
         tests=tests,
         gains=gains,
-        notes=_notes(runs, chosen, choice, tests, gains, test_sets),
+        over_bicubic=over_bicubic,
+        over_base={scope: row.to_base for scope, row in rows if row.to_base is not None},
+        notes=_notes(runs, chosen, choice, tests, over_bicubic, verdicts.test_sets),
     )
 
 
@@ -205,11 +209,14 @@ def _notes(
     chosen: Sequence[RunRecord],
     choice: Mapping[str, Any],
     tests: Mapping[str, Mapping[str, Spread]],
-    gains: Mapping[str, float],
-    test_sets: Mapping[str, set[str]],
+    over_bicubic: Mapping[str, Difference],
+    test_sets: Mapping[str, Sequence[str]],
 ) -> tuple[str, ...]:
-    beaten = [name for name in test_sets if name in gains and gains[name] <= 0]
-    notes = [f"did not beat bicubic on {', '.join(beaten)}"] if beaten else []
+    known = {name: test for name, test in over_bicubic.items() if test.estimate is not None}
+    behind = [name for name, test in known.items() if test.estimate is not None and test.estimate <= 0]
+    unsure = [name for name, test in known.items() if test.outcome == "not told apart" and name not in behind]
+    notes = [f"did not beat bicubic on {', '.join(behind)}"] if behind else []
+    notes += [f"not better than bicubic beyond doubt on {', '.join(unsure)}"] if unsure else []
     for status, word in (
         ("diverged", "diverged"),
         ("failed", "failed"),
@@ -241,33 +248,10 @@ def _is_open(runs: Sequence[RunRecord]) -> bool:
     return any(run.status != "diverged" for run in runs)
 
 
-def _remarks(
-    study: Mapping[str, Any],
-    runs: Sequence[RunRecord],
-    test_sets: Mapping[str, set[str]],
-    standings: Sequence[Standing],
-) -> tuple[str, ...]:
-    remarks = [str(EvaluationProtocol(**study["evaluation"])), ORDER]
-    left = [run for run in runs if run.status not in ("finished", "diverged")]
-    if left:
-        remarks.append(
-            f"{len(left)} of {len(runs)} runs have not ended: these standings are not the last word"
-        )
-    seeds = max(
-        (spreads["psnr_y"].num_seeds for row in standings for spreads in row.tests.values()), default=0
-    )
-    planned = len(study["seeds"])
-    if planned == 1:
-        remarks.append(
-            "one seed: the spread between trainings is unknown, and small differences may be chance"
-        )
-    elif seeds:
-        remarks.append(f"± is the sample standard deviation between seeds ({planned} planned)")
-    for name, images in test_sets.items():
-        if note := study["notes"].get(name):
-            remarks.append(f"{name} has {note}")
-        elif len(images) < 5:
-            count = "1 image" if len(images) == 1 else f"{len(images)} images"
-            remarks.append(f"{name} has {count}: too few to conclude from")
-    remarks.append("learning rates were chosen on the validation images, whose scores rank nothing here")
-    return tuple(remarks)
+def _remarks(study: Mapping[str, Any], verdicts: Verdicts) -> tuple[str, ...]:
+    """Those of the verdicts, with what only a table of means needs: its order, and what ± is."""
+    protocol, *others = verdicts.remarks
+    remarks = [protocol, ORDER_OF_PLANE if verdicts.is_adversarial else ORDER]
+    if len(study["seeds"]) > 1:
+        remarks.append(f"± is the sample standard deviation between seeds ({len(study['seeds'])} planned)")
+    return (*remarks, *others)

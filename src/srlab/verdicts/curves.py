@@ -85,7 +85,8 @@ def spent(curve: Curve, kind: Kind, cost: StepCost) -> tuple[float, ...] | None:
 
 def spread(values: Sequence[float]) -> Spread:
     """Of one number for each seed, at least one."""
-    sd = statistics.stdev(values) if len(values) > 1 else None
+    is_finite = all(map(math.isfinite, values))  # equal pictures have an infinite PSNR
+    sd = statistics.stdev(values) if len(values) > 1 and is_finite else None
     return Spread(mean=statistics.fmean(values), sd=sd, num_seeds=len(values))
 
 

@@ -15,6 +15,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr, stdtrit  # type: ignore[import-untyped]
 
 from srlab.verdicts.values import Interval, Population
 
@@ -157,13 +158,11 @@ def quantile(weights: Sequence[tuple[float, int]], tail: float) -> float:
     >>> round(quantile([(1.0, 2)], 0.025), 3), round(quantile([(0.5, 2), (0.5, 18)], 0.025), 3)
     (4.303, 3.202)
     """
-    from scipy.special import stdtrit  # type: ignore[import-untyped]
-
     return float(-sum(weight * stdtrit(df, tail) for weight, df in weights))
 
 
 def p_value(estimate: float, parts: Parts) -> float:
-    """Two-sided: the level at which the interval would just touch zero; no smaller than 1e-15 is told apart."""
+    """Two-sided: the level at which the interval would just touch zero, and at least 1e-15."""
     error = math.sqrt(parts.variance)
     if error == 0:
         return 1.0 if estimate == 0 else 0.0
@@ -209,10 +208,8 @@ def coverage(parts: Parts, *, level: float) -> float:
     Mean squares of normal scores are independent multiples of chi-squared, and independent of the mean: so
     they are drawn, and for each the probability is exact. One part alone is Student's case: exactly `level`.
     """
-    if len(parts.weights) == 1 or not parts.variance:
+    if not parts.variance or len(parts.weights) == 1:
         return level
-    from scipy.special import ndtr
-
     num_seeds = parts.trainings_df + 1
     cells = np.array(parts.cells)
     expected_images = np.maximum(np.array(parts.images), cells)

@@ -1,6 +1,7 @@
 """How much a variant depends on its learning rate, on the validation images."""
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 
 from srlab.choice import rates_of
 from srlab.records import RunRecord
@@ -47,7 +48,7 @@ def sensitivity(
                 to_chosen=compared.get(rate.learning_rate),
             )
         )
-    known = [score.mean for score in scores if score.mean is not None]
+    known = [score.mean for score in scores if score.mean is not None and isfinite(score.mean)]
     tried = [score.learning_rate for score in scores]
     return RateSensitivity(
         variant=variant,

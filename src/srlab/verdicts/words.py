@@ -162,13 +162,13 @@ def remarks(
             "a variant was trained with a discriminator: one stands behind another only if psnr_y and LPIPS "
             "both say so beyond doubt"
             if has_plane
-            else "a variant was trained with a discriminator and LPIPS scores are missing: psnr_y alone ranks "
-            "nothing"
+            else "a variant was trained with a discriminator and LPIPS scores are missing: psnr_y alone "
+            "ranks nothing"
         )
     elif tables:
         found.append(
-            "a rank counts the variants that are better beyond doubt (all pairs, Holm), so all that cannot be "
-            "told from the best share the first; sharing a rank is no proof of being equal"
+            "a rank counts the variants that are better beyond doubt (all pairs, Holm), so all that cannot "
+            "be told from the best share the first; sharing a rank is no proof of being equal"
         )
     edges = [one.variant for one in rates if one.at_edge]
     if edges:
@@ -193,10 +193,11 @@ def _about_intervals(tables: Sequence[Table], *, level: float) -> list[str]:
             f"intervals of {100 * level:g} % are of paired differences, for other trainings and other images "
             f"of the kind; with the spreads found here they cover {ranged} where scores are normal"
         )
-    if "images" in populations:
+    seeds = max((len(row.seeds) for table in tables for row in table.rows), default=0)
+    if seeds == 1:
         found.append(
-            "with one seed, intervals and ranks are of these trained networks on other images of the kind: "
-            "what another training would give, and so which variant is better, cannot be concluded"
+            "one seed: intervals and ranks are of these trained networks on other images of the kind; what "
+            "another training would give, and so which variant is better, cannot be concluded"
         )
     return found
 
