@@ -51,14 +51,21 @@ def multiply_adds(options: NetworkOptions, *, scale: int) -> int:
     >>> f"{multiply_adds(preset('vdsr/paper', scale=2), scale=2) / 1e9:.1f} G"
     '612.6 G'
     """
+    return multiply_adds_of(meta_network(options, scale=scale))
+
+
+def multiply_adds_of(network: Network) -> int:
+    """As `multiply_adds`, of a network that is there already."""
     resolution: dict[Step, int] = {}  # pixels of a step's result for each LR pixel, along one side
     per_pixel = 0
-    for step in trace(meta_network(options, scale=scale)):
+    for step in trace(network):
         layer = _layer(step)
         resolution[step] = max((resolution[source] for source in step.inputs), default=1) * _factor(layer)
         if isinstance(layer, nn.Conv2d):
             per_pixel += layer.weight.numel() * resolution[step] ** 2
-    return per_pixel * OUTPUT_PIXELS // scale**2  # without remainder: 1280 * 720 is a multiple of 4, 9 and 16
+    return (
+        per_pixel * OUTPUT_PIXELS // network.scale**2
+    )  # without remainder: 1280 * 720 is a multiple of 4, 9 and 16
 
 
 def receptive_radius(network: Network) -> int:
