@@ -30,6 +30,7 @@ LAYERS = [
     {
         "planning",
         "claims",
+        "sources",
         "scheduler",
         "execution",
         "comparison",

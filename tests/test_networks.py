@@ -332,6 +332,11 @@ PARAMETERS = {
     "rdn/paper": {2: 22_123_395, 3: 22_308_035, 4: 22_271_107},
     "rdn/paper_small": {2: 5_616_515, 3: 5_801_155, 4: 5_764_227},
     "srresnet/paper": {4: 1_549_462},
+    "srresnet/transfer_vanilla": {4: 1_587_907},
+    "srresnet/transfer_no_batch_norm": {4: 1_585_859},
+    "srresnet/transfer_dense": {4: 2_733_187},
+    "srresnet/transfer_wide": {4: 2_768_579},
+    "srresnet/dense": {4: 2_733_187},
     "bicubic": {2: 0, 3: 0, 4: 0},
 }
 RUNNING_STATISTICS = {
@@ -340,6 +345,11 @@ RUNNING_STATISTICS = {
     "edsr/srresnet_block": 4_096,
     "srresnet/original": 4_224,
     "srresnet/paper": 4_224,
+    "srresnet/transfer_vanilla": 4_480,
+    "srresnet/transfer_no_batch_norm": 2_432,
+    "srresnet/transfer_dense": 2_432,
+    "srresnet/transfer_wide": 2_432,
+    "srresnet/dense": 2_432,
 }
 
 
@@ -358,8 +368,8 @@ def test_a_preset_has_the_published_number_of_parameters(name: str, counts: dict
 
 
 def test_no_two_presets_are_the_same_network() -> None:
-    options = [known.options for known in PRESETS.values()]
-    assert len(set(options)) == len(options)
+    networks = [(known.options, known.frozen) for known in PRESETS.values()]
+    assert len(set(networks)) == len(networks)
 
 
 def test_seed_variants_keep_the_seed_s_constants() -> None:

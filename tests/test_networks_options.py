@@ -144,9 +144,12 @@ CHOICES = [
         SRResNetOptions(num_blocks=1, num_features=4),
         {
             "num_blocks": ("1", "2"),
+            "num_plain_blocks": ("0", "1", "2"),
+            "num_dense_blocks": ("0", "1", "2"),
             "num_features": ("4", "5"),
             "activation": ("relu", *ACTIVATIONS),
             "batch_norm": ("none", "eps=0.001,momentum=0.1", "eps=0.1,momentum=0.1", "eps=0.1,momentum=0.5"),
+            "trunk_conv": ("true", "false"),
             "trunk_batch_norm": ("none", "eps=0.001,momentum=0.1", "eps=0.1,momentum=0.1"),
             "output": ("tanh", "linear"),
             "enlargement": ("sub_pixel", "bicubic", "bilinear"),

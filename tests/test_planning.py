@@ -4,12 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from srlab import store
 from srlab.claims import check_claims, check_images, declare_run, declare_study
 from srlab.errors import UserError
 from srlab.networks import EDSROptions, num_parameters, preset
-from srlab.planning import Plan, make_plan, measure_step, resolve_machine
+from srlab.planning import Plan, make_plan, measure_step, precision_of, resolve_machine
 from srlab.study import Study, TrainingProtocol, Variant
 from tiny_study import MACHINE, QUESTION, tiny_study
 
@@ -82,7 +83,7 @@ def test_threads_are_shared_out_and_resolved(study: Study) -> None:
     alone = resolve_machine(study, device="cpu", jobs=1)
     assert resolve_machine(study, device="cpu", jobs=64).threads == 1
     assert resolve_machine(study, device="cpu", threads=3, jobs=2).threads == 3
-    assert alone.precision == "fp32"
+    assert alone.device == "cuda" or not torch.cuda.is_available()
     with pytest.raises(UserError, match="cannot be used here"):
         resolve_machine(study, device="gpu")
 
@@ -141,8 +142,22 @@ def test_other_images_are_refused_and_another_precision_too(study: Study, tmp_pa
     check_claims(plan, data=None)
     with pytest.raises(UserError, match=r"another data \(0"):
         check_claims(plan, data="1" * 64)
+    other = replace(study, protocol=replace(study.protocol, precision="bf16"))
     with pytest.raises(UserError, match=r"protocol\.precision \(fp32 there, bf16 asked for\)"):
-        check_claims(make_plan(study, folder, replace(MACHINE, precision="bf16")), data=DATA)
+        check_claims(make_plan(other, folder, MACHINE), data=DATA)
+
+
+def test_auto_trains_in_bf16_what_loses_nothing_by_it_and_the_rest_in_fp32(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("srlab.training.device.cpu_multiplies_bf16", lambda: True)
+    asked = replace(study, protocol=replace(study.protocol, precision="auto"))
+    by_name = {
+        variant.name: precision_of(variant, study=asked, machine=MACHINE) for variant in asked.variants
+    }
+    assert by_name == {"tiny/edsr": "fp32", "tiny/srcnn": "bf16"}
+    insists = replace(study, protocol=replace(study.protocol, precision="bf16"))
+    assert {precision_of(variant, study=insists, machine=MACHINE) for variant in insists.variants} == {"bf16"}
 
 
 def test_another_number_of_threads_is_no_other_declaration(study: Study, tmp_path: Path) -> None:

@@ -151,7 +151,7 @@ def test_a_study_file_that_is_wrong_says_where(tmp_path: Path, text: str, messag
 
 
 def test_an_unknown_study_names_those_there_are(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="smoke, srcnn, vdsr, edsr, rdn, classic"):
+    with pytest.raises(UserError, match="smoke, srcnn, vdsr, edsr, rdn, srresnet"):
         load_study("srgan2")
     with pytest.raises(UserError, match="there is no study file"):
         load_study(str(tmp_path / "none.py"))

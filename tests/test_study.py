@@ -73,7 +73,7 @@ def test_a_protocol_that_cannot_be_is_refused(changes: dict[str, object], messag
 def test_variants_that_do_not_differ_are_refused(study: Study) -> None:
     network = EDSROptions(num_blocks=1)
     one = Variant(name="one", network=network)
-    with pytest.raises(UserError, match="the same network and objective"):
+    with pytest.raises(UserError, match="the same network, objective, start and protocol"):
         replace(study, variants=(one, Variant(name="two", network=EDSROptions(num_blocks=1))))
     with pytest.raises(UserError, match="the same name"):
         replace(study, variants=(one, Variant(name="One", network=EDSROptions(num_blocks=2))))

@@ -14,7 +14,7 @@ from srlab.networks import EDSROptions, SRCNNOptions
 from srlab.planning import Machine
 from srlab.study import Study, TrainingProtocol, Variant
 
-MACHINE = Machine(device="cpu", precision="fp32", threads=1)
+MACHINE = Machine(device="cpu", threads=1)
 QUESTION = "Does it work?"
 
 STUDY_FILE = '''"""Does it work?

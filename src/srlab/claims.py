@@ -2,6 +2,8 @@
 
 Variants, rates, seeds and test sets may be added, nothing else. Another number of threads changes nothing:
 a run keeps the one that it was declared with.
+
+The study's protocol is written as it was asked for, a run's with the precision that it comes to.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,21 +14,28 @@ from typing import Any
 from srlab import store
 from srlab.errors import UserError
 from srlab.networks import options_to_dict
-from srlab.planning import Cost, Machine, Plan
-from srlab.study import Run, Study, Variant
+from srlab.objectives import objective_to_dict
+from srlab.planning import Cost, Machine, Plan, precision_of
+from srlab.sources import Source, SourceMissing, find_source
+from srlab.study import Run, Start, Study, Variant
 
 FREE_TO_DIFFER = ("threads",)
 
 
-def declare_run(run: Run, *, study: Study, machine: Machine, data: str) -> dict[str, Any]:
+def declare_run(
+    run: Run, *, study: Study, machine: Machine, data: str, source: Source | None = None
+) -> dict[str, Any]:
     """What a run's weights and scores depend on, for ``run.json``; `data` is the images' SHA-256."""
+    precision = precision_of(run.variant, study=study, machine=machine)
     return {
         "variant": run.variant.name,
         **_declare_variant(run.variant),
         "learning_rate": run.learning_rate,
         "seed": run.seed,
         **_declare_conditions(study, machine=machine, data=data),
+        "protocol": asdict(run.protocol) | {"precision": precision},
         "threads": machine.threads,
+        **({"source": source.as_dict()} if source is not None else {}),
     }
 
 
@@ -34,7 +43,7 @@ def _declare_conditions(study: Study, *, machine: Machine, data: str) -> dict[st
     """What all runs of a study share."""
     return {
         "scale": study.scale,
-        "protocol": asdict(study.protocol) | {"precision": machine.precision},
+        "protocol": asdict(study.protocol),
         "evaluation": asdict(study.evaluation),
         "device": machine.device.partition(":")[0],
         "data": data,
@@ -42,7 +51,18 @@ def _declare_conditions(study: Study, *, machine: Machine, data: str) -> dict[st
 
 
 def _declare_variant(variant: Variant) -> dict[str, Any]:
-    return {"network": options_to_dict(variant.network), "objective": asdict(variant.objective)}
+    """What a variant is; what it has not is left out."""
+    return {
+        "network": options_to_dict(variant.network),
+        "objective": objective_to_dict(variant.objective),
+        **({"start": _declare_start(variant.start)} if variant.start else {}),
+        **({"taken": True} if variant.taken_from else {}),
+    }
+
+
+def _declare_start(start: Start) -> dict[str, Any]:
+    source = Path(start.source).name if start.is_file else start.source
+    return {"source": source, "keep": list(start.keep), "freeze": start.freeze}
 
 
 def check_claims(plan: Plan, *, data: str | None) -> None:
@@ -53,8 +73,8 @@ def check_claims(plan: Plan, *, data: str | None) -> None:
     """
     ignoring = FREE_TO_DIFFER if data is not None else (*FREE_TO_DIFFER, "data")
     for run, _ in plan.runs:
-        declaration = declare_run(run, study=plan.study, machine=plan.machine, data=data or "")
-        store.check_claim(plan.folder / run.name, declaration, ignoring=ignoring)
+        if (plan.folder / run.name / store.RUN).exists():
+            _check_run(run, plan, data=data)
     before = begun(plan.folder)
     if before is None:
         return
@@ -78,6 +98,17 @@ def check_claims(plan: Plan, *, data: str | None) -> None:
             f"{store.describe_differences(changed)}; "
             "what was measured under two declarations cannot be compared: give this one another --out"
         )
+
+
+def _check_run(run: Run, plan: Plan, *, data: str | None) -> None:
+    ignoring: tuple[str, ...] = FREE_TO_DIFFER if data is not None else (*FREE_TO_DIFFER, "data")
+    source = None
+    try:
+        source = find_source(run, study=plan.study, folder=plan.folder)
+    except SourceMissing:
+        ignoring += ("source",)
+    declaration = declare_run(run, study=plan.study, machine=plan.machine, data=data or "", source=source)
+    store.check_claim(plan.folder / run.name, declaration, ignoring=ignoring)
 
 
 def begun(folder: Path) -> dict[str, Any] | None:
@@ -110,7 +141,12 @@ def declare_study(
     }
     study = plan.study
     variants = [
-        {"name": variant.name, **_declare_variant(variant), **_without_time(plan.costs[variant.name])}
+        {
+            "name": variant.name,
+            **_declare_variant(variant),
+            **({"protocol": asdict(variant.protocol)} if variant.protocol else {}),
+            **_without_time(plan.costs[variant.name]),
+        }
         for variant in study.variants
     ]
     runs = [
@@ -188,6 +224,7 @@ def _union(before: list[dict[str, Any]], asked: list[dict[str, Any]]) -> list[di
 def _without_time(cost: Cost) -> dict[str, int]:
     return {
         "parameters": cost.parameters,
+        "frozen": cost.frozen,
         "running_statistics": cost.running_statistics,
         "multiply_adds": cost.multiply_adds,
     }

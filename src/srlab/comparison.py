@@ -2,11 +2,11 @@
 
 1. the images are read, and everything that was started before is checked against the declaration;
 2. bicubic is scored; each run is trained and scored on the validation images;
-3. each variant's learning rate is chosen by those;
+3. each variant's learning rate is chosen by those; then variants that start from others take their turn;
 4. the chosen runs are scored on the test images and keep their pictures.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,7 +31,8 @@ from srlab.planning import Machine, Plan, make_plan
 from srlab.protocol import EvaluationProtocol
 from srlab.records import read_runs, stored_scores
 from srlab.scheduler import Failure, InProcess, Processes, reporting_to, run_all
-from srlab.study import Study
+from srlab.sources import Source, SourceMissing, find_source
+from srlab.study import Run, Study, Variant
 
 LOCK = "study.lock"
 
@@ -58,12 +59,17 @@ def compare(
             srlab is at work in the folder. Nothing has been started then.
     """
     images = split(train=study.train, validate=study.validate, test=study.test, progress=reading)
-    check_sizes(images.train, scale=study.scale, lr_patch_size=study.protocol.lr_patch_size)
+    for lr_patch_size in sorted({study.protocol_of(variant).lr_patch_size for variant in study.variants}):
+        check_sizes(images.train, scale=study.scale, lr_patch_size=lr_patch_size)
     for scored in (images.validation, *(tested.images for tested in images.test)):
         check_scorable(scored, scale=study.scale)
     data = training_hash(images)
     described = manifest(images)
     busy = f"another srlab is at work on the study in {folder}; wait for it to end, or choose another --out"
+    for run in study.runs():
+        is_file = run.variant.start is not None and run.variant.start.is_file
+        if is_file or run.variant.taken_from is not None:  # refused before anything starts
+            find_source(run, study=study, folder=folder)
     with store.locked(folder / LOCK, busy=busy):
         check_images(folder, described)
         check_claims(make_plan(study, folder, machine), data=data)
@@ -77,9 +83,7 @@ def compare(
         )
         announce(plan)
         _score_baseline(study, folder, machine, images)
-        with _executor(machine, report) as executor:
-            failures = _train(plan, images, data, executor)
-        update_choice(folder)
+        failures = _train(plan, images, data, report)
         with _executor(machine, report) as executor:
             failures += _test(plan, images.test, executor)
         return failures
@@ -100,21 +104,48 @@ def _score_baseline(study: Study, folder: Path, machine: Machine, images: Split)
             raise OSError(failure.reason) if failure.kind == "user" else RuntimeError(failure.traceback)
 
 
-def _train(plan: Plan, images: Split, data: str, executor: Executor) -> list[Failure]:
+def _train(plan: Plan, images: Split, data: str, report: Callable[[Event], None]) -> list[Failure]:
+    """Train what is left, sources before what starts from them; choose rates in between and at the end."""
     shared = TrainingImages(images, plan.study) if plan.machine.jobs == 1 else None
-    tasks = [
-        TrainTask(
-            run=run, study=plan.study, folder=plan.folder, machine=plan.machine, data=data, images=shared
-        )
-        for run in plan.left
-    ]
-    failures = run_all(tasks, executor=executor)
+    failures: list[Failure] = []
+    for tier in plan.study.tiers():
+        tasks = [
+            TrainTask(
+                run=run,
+                study=plan.study,
+                folder=plan.folder,
+                machine=plan.machine,
+                data=data,
+                source=source,
+                images=shared,
+            )
+            for run, source in _with_sources(plan, tier, report)
+        ]
+        with _executor(plan.machine, report) as executor:
+            failures += run_all(tasks, executor=executor)
+        update_choice(plan.folder)
     for failure in failures:
         folder = plan.folder / failure.name
         # A process that died had no time to say so itself.
         if (folder / store.RUN).exists() and not (folder / store.FAILURE).exists():
             note_failure(folder, failure)
     return failures
+
+
+def _with_sources(
+    plan: Plan, tier: Collection[Variant], report: Callable[[Event], None]
+) -> Iterator[tuple[Run, Source | None]]:
+    """The runs left of these variants, with what each starts from; it is noted which ones cannot start."""
+    for run in plan.left:
+        if run.variant not in tier:
+            continue
+        try:
+            source = find_source(run, study=plan.study, folder=plan.folder)
+        except SourceMissing as missing:
+            store.write_text(plan.folder / run.name / store.BLOCKED, f"not run: {missing}\n")
+            report(Event(name=run.name, phase="blocked", reason=str(missing)))
+        else:
+            yield run, source
 
 
 def _test(plan: Plan, sets: tuple[ImageSet, ...], executor: Executor) -> list[Failure]:

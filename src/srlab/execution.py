@@ -6,8 +6,10 @@ A task never raises for what went wrong in its run: it writes ``failure.txt`` an
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,11 +28,12 @@ from srlab.images import HRImage
 from srlab.networks import BicubicOptions, Network, build_network, network_color
 from srlab.networks.diagram import plot
 from srlab.networks.summary import summary
-from srlab.planning import Machine
+from srlab.planning import Machine, precision_of
 from srlab.protocol import EvaluationProtocol
 from srlab.records import mean, picture_path, stored_scores
 from srlab.scheduler import Failure, send_report
 from srlab.scores import Score, save_scores
+from srlab.sources import Source
 from srlab.study import Run, Study
 from srlab.training.device import use_threads
 from srlab.training.preview import preview_crop
@@ -46,26 +49,34 @@ class Event:
     """What a task reports: where a run is, and in training how far."""
 
     name: str
-    phase: Literal["training", "scoring", "finished", "diverged", "failed"]
+    phase: Literal["training", "scoring", "finished", "diverged", "failed", "blocked"]
     progress: Progress | None = None
     reason: str = ""
 
 
 class TrainingImages:
-    """A study's training and validation images, and the patches of them, made once for each colour."""
+    """A study's training and validation images, and the patches of them, made once for each kind."""
 
     def __init__(self, images: Split, study: Study) -> None:
         self.validation: tuple[SetImage, ...] = images.validation
         self.data = training_hash(images)
         self._train = images.train
         self._study = study
-        self._patches: dict[str, Patches] = {}
+        self._patches: dict[tuple[object, ...], Patches] = {}
 
-    def patches(self, color: str) -> Patches:
-        """The batches of the study's runs that train in `color`."""
-        if color not in self._patches:
-            protocol = self._study.protocol
-            self._patches[color] = Patches(
+    def patches(self, run: Run) -> Patches:
+        """The batches that `run` trains on: in its network's colour, of its protocol's size."""
+        color, protocol = network_color(run.variant.network), run.protocol
+        kind = (
+            color,
+            protocol.lr_patch_size,
+            protocol.batch_size,
+            protocol.flips,
+            protocol.quarter_turns,
+            protocol.jpeg_noise,
+        )
+        if kind not in self._patches:
+            self._patches[kind] = Patches(
                 self._train,
                 scale=self._study.scale,
                 lr_patch_size=protocol.lr_patch_size,
@@ -76,7 +87,7 @@ class TrainingImages:
                 quarter_turns=protocol.quarter_turns,
                 jpeg_noise=protocol.jpeg_noise,
             )
-        return self._patches[color]
+        return self._patches[kind]
 
 
 def training_hash(images: Split) -> str:
@@ -88,7 +99,7 @@ def training_hash(images: Split) -> str:
 class TrainTask:
     """Train a run from where it is and score it on the validation images; ``result.json`` comes last.
 
-    `images` are those of the study if they are at hand; a task in a process of its own reads them itself.
+    `source` is what it starts from; a run taken from another study is copied from there instead. `images` are those of the study if they are at hand; a task in a process of its own reads them itself.
     """
 
     run: Run
@@ -96,6 +107,7 @@ class TrainTask:
     folder: Path  # the study's
     machine: Machine
     data: str
+    source: Source | None = None
     images: TrainingImages | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -122,13 +134,16 @@ class TrainTask:
         return None
 
     def _train(self, folder: Path) -> None:
-        declaration = declare_run(self.run, study=self.study, machine=self.machine, data=self.data)
+        declaration = declare_run(
+            self.run, study=self.study, machine=self.machine, data=self.data, source=self.source
+        )
         threads: int = store.claim(folder, declaration, ignoring=FREE_TO_DIFFER)["threads"]
-        (folder / store.FAILURE).unlink(missing_ok=True)
+        for name in (store.FAILURE, store.BLOCKED):
+            (folder / name).unlink(missing_ok=True)
         use_threads(threads)
         session = _begin_session(folder, device=self.machine.device, threads=threads)
         describe_network(folder, self.run)
-        outcome = self._fit(folder)
+        outcome = self._fit(folder) if self.run.variant.taken_from is None else self._take(folder)
         if outcome.status == "finished":
             send_report(Event(name=self.name, phase="scoring"))
             self._validate(folder)
@@ -159,13 +174,29 @@ class TrainTask:
 
         return train(
             self.run,
-            batches=images.patches(network_color(self.run.variant.network)),
+            batches=images.patches(self.run),
             validate=validate,
             preview=preview_crop(images.validation[0], scale=self.run.scale, border=evaluation.border),
             folder=folder,
             device=device,
-            precision=self.machine.precision,
+            precision=precision_of(self.run.variant, study=self.study, machine=self.machine),
             report=report,
+            source=None if self.source is None else self.source.weights,
+        )
+
+    def _take(self, folder: Path) -> Outcome:
+        """Copy the weights and logs of the finished run that this one is taken from."""
+        assert self.source is not None
+        there = self.source.weights.parent
+        result = store.load_object(there / store.RESULT, "status", "step", "seconds", "loss")
+        for name in (store.METRICS, store.WEIGHTS):
+            store.write_atomically(folder / name, partial(shutil.copyfile, there / name))
+        return Outcome(
+            status="finished",
+            step=result["step"],
+            seconds=result["seconds"],
+            loss=result["loss"],
+            reason=f"taken as it is from {there}",
         )
 
     def _validate(self, folder: Path) -> None:
@@ -277,11 +308,12 @@ def mean_scores(
 
 def describe_network(folder: Path, run: Run) -> None:
     """Write the layer summary and the diagram of the run's network, if they are not there."""
-    options, scale = run.variant.network, run.scale
+    options, scale, start = run.variant.network, run.scale, run.variant.start
+    frozen = start.keep if start is not None and start.freeze else ()
     if not (folder / "summary.txt").exists():
-        store.write_text(folder / "summary.txt", summary(options, scale=scale) + "\n")
+        store.write_text(folder / "summary.txt", summary(options, scale=scale, frozen=frozen) + "\n")
     if not (folder / "diagram.svg").exists():
-        plot(options, folder / "diagram.svg", scale=scale, title=run.variant.name)
+        plot(options, folder / "diagram.svg", scale=scale, title=run.variant.name, frozen=frozen)
 
 
 def _begin_session(folder: Path, *, device: str, threads: int) -> list[dict[str, Any]]:

@@ -9,12 +9,15 @@ import torch
 
 from srlab.errors import UserError
 from srlab.networks import (
-    NetworkOptions,
     build_network,
+    meta_network,
     num_parameters,
     num_running_statistics,
+    suits_bf16,
 )
 from srlab.networks.complexity import multiply_adds
+from srlab.networks.parts import freeze, num_frozen
+from srlab.objectives import PixelObjective
 from srlab.records import Status, run_status
 from srlab.study import Run, Study, Variant
 from srlab.training.device import (
@@ -37,18 +40,22 @@ class Machine:
     """Where runs are trained: resolved, so that it can be written down. `threads` are those of one run."""
 
     device: str
-    precision: ResolvedPrecision
     threads: int
     jobs: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What one variant costs. `seconds_per_step` is None where it was not measured."""
+    """What one variant costs.
+
+    `parameters` are all weights, of which `frozen` are not trained. `seconds_per_step` is None where it was
+    not measured.
+    """
 
     parameters: int
     running_statistics: int
     multiply_adds: int
+    frozen: int = 0
     seconds_per_step: float | None = None
 
 
@@ -71,6 +78,8 @@ class Plan:
         """How long training `runs` takes, about; None where a variant was not measured."""
         total = 0.0
         for run in runs:
+            if run.variant.taken_from is not None:
+                continue
             per_step = self.costs[run.variant.name].seconds_per_step
             if per_step is None:
                 return None
@@ -81,17 +90,26 @@ class Plan:
 def resolve_machine(
     study: Study, *, device: str | None = None, threads: int | None = None, jobs: int = 1
 ) -> Machine:
-    """Device, precision and threads as they will be: a GPU if there is one, threads shared by `jobs`."""
+    """Device and threads as they will be: a GPU if there is one, threads shared by `jobs`."""
     if jobs < 1:
         raise UserError(f"--jobs is a whole number of at least 1, not {jobs}")
     if threads is not None and not 1 <= threads <= 1024:
         raise UserError(f"--threads is a whole number from 1 to 1024, not {threads}")
     found = _find_device(device)
+    resolve_precision(study.protocol.precision, found)  # refuses what the device cannot
     return Machine(
         device=str(found),
-        precision=resolve_precision(study.protocol.precision, found),
         threads=threads or max(1, default_threads() // jobs),
         jobs=jobs,
+    )
+
+
+def precision_of(variant: Variant, *, study: Study, machine: Machine) -> ResolvedPrecision:
+    """What `variant` is trained in on that machine."""
+    return resolve_precision(
+        study.protocol_of(variant).precision,
+        torch.device(machine.device),
+        suits_bf16=suits_bf16(variant.network),
     )
 
 
@@ -115,7 +133,9 @@ def make_plan(study: Study, folder: Path, machine: Machine, *, measure_seconds: 
     """
     runs = tuple((run, run_status(folder / run.name)) for run in study.runs())
     to_measure = (
-        {run.variant.name for run, status in runs if status not in ENDED} if measure_seconds else set()
+        {run.variant.name for run, status in runs if status not in ENDED and run.variant.taken_from is None}
+        if measure_seconds
+        else set()
     )
     share = measure_seconds / max(1, len(to_measure))
     costs = {}
@@ -130,8 +150,15 @@ def _cost(study: Study, variant: Variant, machine: Machine, *, seconds: float) -
         parameters=num_parameters(variant.network, scale=study.scale),
         running_statistics=num_running_statistics(variant.network, scale=study.scale),
         multiply_adds=multiply_adds(variant.network, scale=study.scale),
+        frozen=_num_frozen(study, variant),
         seconds_per_step=_try_step(study, variant, machine, seconds=seconds) if seconds > 0 else None,
     )
+
+
+def _num_frozen(study: Study, variant: Variant) -> int:
+    if variant.start is None or not variant.start.freeze:
+        return 0
+    return num_frozen(meta_network(variant.network, scale=study.scale), variant.start.keep)
 
 
 def _try_step(study: Study, variant: Variant, machine: Machine, *, seconds: float) -> float | None:
@@ -150,11 +177,9 @@ def measure_step(study: Study, variant: Variant, machine: Machine, *, seconds: f
     """
     if num_parameters(variant.network, scale=study.scale) == 0:
         return None
-    protocol, scale = study.protocol, study.scale
-    batch_size, patch_size = _affordable(study, variant.network, torch.device(machine.device))
-    run = Run(
-        variant=variant, scale=scale, learning_rate=study.learning_rates[0], seed=0, protocol=study.protocol
-    )
+    protocol, scale = study.protocol_of(variant), study.scale
+    batch_size, patch_size = _affordable(study, variant, torch.device(machine.device))
+    run = study.run(variant, learning_rate=study.rates_of(variant)[0], seed=0)
     device = torch.device(machine.device)
     use_threads(machine.threads)
     tune_allocator()
@@ -162,11 +187,13 @@ def measure_step(study: Study, variant: Variant, machine: Machine, *, seconds: f
     with torch.random.fork_rng(devices=[]):
         network = build_network(variant.network, scale=scale)
     network = network.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    if variant.start is not None and variant.start.freeze:
+        freeze(network, variant.start.keep)
     channels = 1 if network.color == "luma" else 3
     lr = torch.rand(batch_size, channels, patch_size, patch_size, generator=generator)
     hr = torch.rand(batch_size, channels, scale * patch_size, scale * patch_size, generator=generator)
     lr, hr = (images.to(device, memory_format=torch.channels_last) for images in (lr, hr))
-    update = make_update(run, network, precision=machine.precision)
+    update = make_update(run, network, precision=precision_of(variant, study=study, machine=machine))
 
     times: list[float] = []
     begun = time.perf_counter()
@@ -179,13 +206,14 @@ def measure_step(study: Study, variant: Variant, machine: Machine, *, seconds: f
     return measured * whole / (batch_size * patch_size**2)
 
 
-def _affordable(study: Study, options: NetworkOptions, device: torch.device) -> tuple[int, int]:
+def _affordable(study: Study, variant: Variant, device: torch.device) -> tuple[int, int]:
     """The batch and the LR patch size whose step is short enough to be timed."""
-    protocol = study.protocol
+    protocol, options = study.protocol_of(variant), variant.network
     lr_pixels = 1280 * 720 / study.scale**2  # what multiply-adds are counted for
     flop = _FLOP_PER_MULTIPLY_ADD * multiply_adds(options, scale=study.scale) / lr_pixels
     most = _MEASURED_FLOP.get(device.type, _MEASURED_FLOP["cpu"])
     patch_size = protocol.lr_patch_size
-    while patch_size > 16 and flop * patch_size**2 > most:
+    may_shrink = isinstance(variant.objective, PixelObjective)  # a discriminator has one size of patch
+    while may_shrink and patch_size > 16 and flop * patch_size**2 > most:
         patch_size = max(16, patch_size // 2)
     return max(1, min(protocol.batch_size, int(most / (flop * patch_size**2)))), patch_size

@@ -11,7 +11,7 @@ from srlab import store
 from srlab.protocol import EvaluationProtocol
 from srlab.scores import StoredScores, load_scores
 
-Status = Literal["finished", "diverged", "failed", "started", "not started"]
+Status = Literal["finished", "diverged", "failed", "started", "blocked", "not started"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,13 +52,19 @@ def _read_run(folder: Path, planned: Mapping[str, Any], *, protocol: EvaluationP
 
 
 def run_status(folder: Path) -> Status:
-    """How far the run in `folder` is. ``started`` is running, or interrupted and to be carried on."""
+    """How far the run in `folder` is.
+
+    ``started`` is running, or interrupted and to be carried on; ``blocked`` was not run, since what it starts
+    from has failed or diverged.
+    """
     if store.is_finished(folder):
         result = store.load_object(folder / store.RESULT, "status")
         return "diverged" if result["status"] == "diverged" else "finished"
     if (folder / store.FAILURE).exists():
         return "failed"
-    return "started" if (folder / store.RUN).exists() else "not started"
+    if (folder / store.RUN).exists():
+        return "started"
+    return "blocked" if (folder / store.BLOCKED).exists() else "not started"
 
 
 def validation_scores(folder: Path, *, protocol: EvaluationProtocol) -> dict[str, float] | None:

@@ -30,6 +30,7 @@ SCORES = "scores.json"
 TEST_SCORES = "test/scores.json"
 RESULT = "result.json"
 FAILURE = "failure.txt"
+BLOCKED = "blocked.txt"  # why a run could not start: what it starts from has failed
 WEIGHTS = "weights.safetensors"
 METRICS = "metrics.jsonl"
 

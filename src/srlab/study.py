@@ -7,12 +7,15 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from srlab.errors import UserError
-from srlab.networks import NetworkOptions, network_color, preset, with_options
-from srlab.objectives import PixelObjective
+from srlab.networks import NetworkOptions, meta_network, network_color, preset, with_options
+from srlab.networks.parts import check_fits, check_parts
+from srlab.objectives import Objective, PixelObjective
 from srlab.protocol import EvaluationProtocol
+
+WEIGHTS_SUFFIX = ".safetensors"
 
 Schedule = Literal["constant", "step", "cosine"]
 Precision = Literal["auto", "fp32", "bf16"]
@@ -25,7 +28,7 @@ class TrainingProtocol:
     `schedule` is the learning rate over the run: ``constant``; ``step``, halved after each fraction of
     `num_steps` named in `halve_at`; or ``cosine``, from the full rate to zero at the last step.
     `gradient_clip_norm` bounds the norm of the whole gradient. `precision` ``auto`` is bf16 autocast where
-    the device computes in bf16 and fp32 elsewhere. `jpeg_noise` compresses half of the LR patches as JPEG
+    the device computes in bf16 and the architecture loses nothing by it, and fp32 elsewhere. `jpeg_noise` compresses half of the LR patches as JPEG
     of quality 50 to 95.
     """
 
@@ -78,14 +81,57 @@ class TrainingProtocol:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Start:
+    """What a variant starts from instead of random weights.
+
+    `source` is another variant of the study, whose run of the same seed at its chosen learning rate is
+    taken, or a weights file (``.safetensors``). The parts named in `keep` (`srlab.networks.parts`; empty:
+    the whole network) get the source's weights and statistics, the rest is drawn anew. With `freeze` those
+    parts stay as they are.
+    """
+
+    source: str
+    keep: tuple[str, ...] = ()
+    freeze: bool = False
+
+    def __post_init__(self) -> None:
+        if isinstance(self.keep, str) or not all(isinstance(part, str) and part for part in self.keep):
+            raise UserError(
+                f"keep is a tuple of names, also of one: ({self.keep!r},), with the comma"
+                if isinstance(self.keep, str)
+                else f"keep is a tuple of names of parts, not {self.keep!r}"
+            )
+        if self.freeze and not self.keep:
+            raise UserError(
+                "a start that freezes the whole network leaves nothing to train; name what to keep"
+            )
+
+    @property
+    def is_file(self) -> bool:
+        """Whether the source is a weights file rather than a variant."""
+        return self.source.endswith(WEIGHTS_SUFFIX)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Variant:
-    """One row of the comparison: a network and what it is trained for."""
+    """One row of the comparison: a network, what it is trained for, and what it starts from.
+
+    `learning_rates` and `protocol` are the variant's own where they are given, else the study's: for a
+    source that is trained longer than those that start from it, or a GAN. `taken_from` is the folder of
+    another study, whose finished runs of this variant are taken instead of training it.
+    """
 
     name: str
     network: NetworkOptions
-    objective: PixelObjective = field(default_factory=PixelObjective)
+    objective: Objective = field(default_factory=PixelObjective)
+    start: Start | None = None
+    learning_rates: tuple[float, ...] | None = None
+    protocol: TrainingProtocol | None = None
+    taken_from: str | None = None
 
     def __post_init__(self) -> None:
+        if self.learning_rates is not None:
+            object.__setattr__(self, "learning_rates", tuple(map(float, self.learning_rates)))
         if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*(/[A-Za-z0-9_][A-Za-z0-9_.+-]*)?", self.name):
             raise UserError(
                 f"{self.name!r} cannot name a variant: it becomes a folder, so use letters, digits, '_', "
@@ -152,18 +198,21 @@ class Study:
                 raise UserError(f"study {self.name!r} names no {what}")
         # 1 and NumPy's numbers are rates too, but a folder is named after 1.0.
         object.__setattr__(self, "learning_rates", tuple(map(float, self.learning_rates)))
-        for what, numbers in (("learning rate", self.learning_rates), ("seed", self.seeds)):
+        for what, numbers in (
+            ("seed", self.seeds),
+            ("learning rate", self.learning_rates),
+            *(("learning rate", self.rates_of(variant)) for variant in self.variants),
+        ):
             if len(set(numbers)) < len(numbers):
                 raise UserError(f"study {self.name!r} names a {what} twice: {numbers}")
-        if not all(0 < rate < math.inf for rate in self.learning_rates):
-            raise UserError(
-                f"a learning rate is a positive number; study {self.name!r} has {self.learning_rates}"
-            )
+            if what == "learning rate" and not all(0 < rate < math.inf for rate in numbers):
+                raise UserError(f"a learning rate is a positive number; study {self.name!r} has {numbers}")
         if not all(isinstance(seed, int) and 0 <= seed < 2**32 for seed in self.seeds):
             raise UserError(
                 f"a seed is a whole number from 0 to 2**32 - 1; study {self.name!r} has {self.seeds}"
             )
         self._check_variants()
+        self._check_starts()
         colored = [variant.name for variant in self.variants if network_color(variant.network) != "luma"]
         if self.evaluation.color == "luma" and colored:
             raise UserError(
@@ -183,7 +232,10 @@ class Study:
             folder = variant.name.replace("/", "-")
             for key, what in (
                 (folder.lower(), "the same name (a name is a folder, upper and lower case alike)"),
-                ((variant.network, variant.objective), "the same network and objective"),
+                (
+                    (variant.network, variant.objective, variant.start, self.protocol_of(variant)),
+                    "the same network, objective, start and protocol",
+                ),
             ):
                 if key in first:
                     raise UserError(
@@ -192,10 +244,98 @@ class Study:
                     )
                 first[key] = variant.name
 
+    def _check_starts(self) -> None:
+        by_name = {variant.name: variant for variant in self.variants}
+        for variant in self.variants:
+            if (start := variant.start) is None:
+                continue
+            try:
+                network = meta_network(variant.network, scale=self.scale)
+                check_parts(network, start.keep)
+                if start.is_file:
+                    continue
+                if start.source not in by_name:
+                    raise UserError(
+                        f"there is no variant {start.source!r} to start from; a source is another variant of "
+                        f"the study, in full, or a file whose name ends in {WEIGHTS_SUFFIX}"
+                    )
+                source = meta_network(by_name[start.source].network, scale=self.scale).state_dict()
+                check_fits(source, network, start.keep, what=start.source)
+            except UserError as error:
+                raise UserError(f"study {self.name!r}, variant {variant.name!r}: {error}") from error
+        for variant in self.variants:
+            seen = [variant.name]
+            while (source_variant := self.source_of(by_name[seen[-1]])) is not None:
+                if source_variant.name in seen:
+                    raise UserError(
+                        f"study {self.name!r}: {' starts from '.join([*seen, source_variant.name])}, so that "
+                        "none of them can be the first"
+                    )
+                seen.append(source_variant.name)
+
+    def source_of(self, variant: Variant) -> Variant | None:
+        """The variant that `variant` starts from; None for one that starts from nothing, or from a file."""
+        if variant.start is None or variant.start.is_file or variant.taken_from is not None:
+            return None
+        return next(known for known in self.variants if known.name == variant.start.source)
+
+    def tiers(self) -> list[tuple[Variant, ...]]:
+        """The variants in groups: each starts, if from a variant, from one of a group before."""
+        depth: dict[str, int] = {}
+        for variant in self.variants:
+            count, source = 0, self.source_of(variant)
+            while source is not None:
+                count, source = count + 1, self.source_of(source)
+            depth[variant.name] = count
+        return [
+            tuple(variant for variant in self.variants if depth[variant.name] == tier)
+            for tier in range(max(depth.values()) + 1)
+        ]
+
+    def rates_of(self, variant: Variant) -> tuple[float, ...]:
+        """The learning rates that `variant` is trained at."""
+        return self.learning_rates if variant.learning_rates is None else variant.learning_rates
+
+    def protocol_of(self, variant: Variant) -> TrainingProtocol:
+        """The protocol that `variant` is trained under."""
+        return variant.protocol or self.protocol
+
     def with_variants(self, names: Sequence[str]) -> "Study":
-        """The study with the named variants only; `vanilla` means the one that ends in `/vanilla`."""
+        """The study with the named variants and those that they start from.
+
+        `vanilla` means the one that ends in `/vanilla`.
+        """
         chosen = [self._find_variant(name) for name in dict.fromkeys(names)]
+        for variant in chosen:  # grows on the way
+            if (source := self.source_of(variant)) is not None:
+                chosen.append(source)
         return replace(self, variants=tuple(dict.fromkeys(chosen)))
+
+    def with_steps(self, num_steps: int) -> "Study":
+        """The study with another number of steps; variants with a number of their own keep the proportion."""
+        factor = num_steps / self.protocol.num_steps
+        variants = tuple(
+            variant
+            if variant.protocol is None or variant.taken_from is not None
+            else replace(
+                variant,
+                protocol=replace(
+                    variant.protocol, num_steps=max(1, round(variant.protocol.num_steps * factor))
+                ),
+            )
+            for variant in self.variants
+        )
+        return replace(self, variants=variants, protocol=replace(self.protocol, num_steps=num_steps))
+
+    def with_protocol(self, changes: Mapping[str, Any]) -> "Study":
+        """The study with the protocol's fields in `changes`, for every variant alike."""
+        variants = tuple(
+            variant
+            if variant.protocol is None or variant.taken_from is not None
+            else replace(variant, protocol=replace(variant.protocol, **changes))
+            for variant in self.variants
+        )
+        return replace(self, variants=variants, protocol=replace(self.protocol, **changes))
 
     def _find_variant(self, name: str) -> Variant:
         by_name = {variant.name: variant for variant in self.variants}
@@ -213,16 +353,24 @@ class Study:
 
     def runs(self) -> Iterator[Run]:
         """Every run: all variants at the first rate and seed, then the other rates, then the other seeds."""
+        rates = dict.fromkeys(rate for variant in self.variants for rate in self.rates_of(variant))
+        in_order = [rate for rate in self.learning_rates if rate in rates]
+        in_order += [rate for rate in rates if rate not in in_order]
         for seed in self.seeds:
-            for learning_rate in self.learning_rates:
+            for learning_rate in in_order:
                 for variant in self.variants:
-                    yield Run(
-                        variant=variant,
-                        scale=self.scale,
-                        learning_rate=learning_rate,
-                        seed=seed,
-                        protocol=self.protocol,
-                    )
+                    if learning_rate in self.rates_of(variant):
+                        yield self.run(variant, learning_rate=learning_rate, seed=seed)
+
+    def run(self, variant: Variant, *, learning_rate: float, seed: int) -> Run:
+        """The run of `variant` at that rate with that seed."""
+        return Run(
+            variant=variant,
+            scale=self.scale,
+            learning_rate=learning_rate,
+            seed=seed,
+            protocol=self.protocol_of(variant),
+        )
 
 
 def one_run(

@@ -68,11 +68,17 @@ def networks(
     else:
         from srlab.networks.summary import summary
 
-        typer.echo(summary(options, scale=scale))
+        typer.echo(summary(options, scale=scale, frozen=() if changes else known.frozen))
     if plot:
         from srlab.networks.diagram import plot as draw
 
-        draw(options, plot, scale=scale, title=" ".join((name, f"x{scale}", *(changes or ()))))
+        draw(
+            options,
+            plot,
+            scale=scale,
+            title=" ".join((name, f"x{scale}", *(changes or ()))),
+            frozen=() if changes else known.frozen,
+        )
         messages.print(f"drawn: {plot}", markup=False, soft_wrap=True)
 
 

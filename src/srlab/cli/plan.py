@@ -8,7 +8,8 @@ from rich.table import Table
 from srlab.cli.output import results
 from srlab.cli.progress import cost_line, duration
 from srlab.cli.tables import print_table
-from srlab.planning import Plan
+from srlab.planning import Plan, precision_of
+from srlab.study import Run
 
 
 def plan_as_dict(plan: Plan, *, question: str) -> dict[str, Any]:
@@ -21,14 +22,24 @@ def plan_as_dict(plan: Plan, *, question: str) -> dict[str, Any]:
         "question": question,
         "folder": str(plan.folder),
         "scale": study.scale,
-        "protocol": asdict(study.protocol) | {"precision": machine.precision},
+        "protocol": asdict(study.protocol),
         "evaluation": str(study.evaluation),
         "machine": asdict(machine),
         "train": list(study.train),
         "validate": list(study.validate),
         "test": list(study.test),
         "missing_data": missing_data(plan),
-        "variants": [{"name": name, **asdict(cost)} for name, cost in plan.costs.items()],
+        "variants": [
+            {
+                "name": variant.name,
+                "start": None if variant.start is None else asdict(variant.start),
+                "taken_from": variant.taken_from,
+                "steps": study.protocol_of(variant).num_steps,
+                "precision": precision_of(variant, study=study, machine=machine),
+                **asdict(plan.costs[variant.name]),
+            }
+            for variant in study.variants
+        ],
         "runs": [
             {
                 "name": run.name,
@@ -37,6 +48,7 @@ def plan_as_dict(plan: Plan, *, question: str) -> dict[str, Any]:
                 "seed": run.seed,
                 "steps": run.protocol.num_steps,
                 "status": status,
+                "waits_for": waits_for(run, plan),
                 "seconds": plan.seconds([run]),
             }
             for run, status in plan.runs
@@ -54,15 +66,18 @@ def show_plan(plan: Plan, *, question: str) -> None:
     variants = Table(box=None, pad_edge=False)
     for heading in ("variant", "parameters", "multiply-adds", "step", "steps", "one run"):
         variants.add_column(heading, justify="left" if heading == "variant" else "right", overflow="fold")
+    steps = {variant.name: study.protocol_of(variant).num_steps for variant in study.variants}
     for name, cost in plan.costs.items():
         step = cost.seconds_per_step
         variants.add_row(
             name,
-            f"{cost.parameters:,}" + (f" + {cost.running_statistics:,}" if cost.running_statistics else ""),
+            f"{cost.parameters:,}"
+            + (f" + {cost.running_statistics:,}" if cost.running_statistics else "")
+            + (f" ({cost.frozen:,} frozen)" if cost.frozen else ""),
             f"{cost.multiply_adds / 1e9:,.1f} G",
             "?" if step is None else f"{1000 * step:,.0f} ms",
-            f"{study.protocol.num_steps:,}",
-            duration(None if step is None else step * study.protocol.num_steps),
+            f"{steps[name]:,}",
+            duration(None if step is None else step * steps[name]),
         )
     print_table(variants)
     results.print()
@@ -72,7 +87,9 @@ def show_plan(plan: Plan, *, question: str) -> None:
             heading, justify="right" if heading in ("learning rate", "seed") else "left", overflow="fold"
         )
     for run, status in plan.runs:
-        runs.add_row(run.name, f"{run.learning_rate:g}", str(run.seed), status)
+        waits = waits_for(run, plan)
+        state = f"{status}, waits for {waits}" if waits else status
+        runs.add_row(run.name, f"{run.learning_rate:g}", str(run.seed), state)
     print_table(runs)
     results.print()
     protocol = study.protocol
@@ -88,6 +105,15 @@ def show_plan(plan: Plan, *, question: str) -> None:
         cost_line(plan),
     ):
         results.print(line, markup=False, soft_wrap=True)
+
+
+def waits_for(run: Run, plan: Plan) -> str | None:
+    """The variant that must have finished before `run` can start; None where nothing has to."""
+    source = plan.study.source_of(run.variant)
+    if source is None or (run, "finished") in plan.runs:
+        return None
+    left = {other.variant.name for other in plan.left}
+    return source.name if source.name in left else None
 
 
 def missing_data(plan: Plan) -> list[str]:

@@ -126,8 +126,9 @@ class StudyProgress:
         is_news = event.name not in self._ended and event.name in self._runs
         if event.phase == "failed" or is_news:
             reason = f": {event.reason}" if event.reason else ""
-            self._console.print(f"{event.name} {event.phase}{reason}", markup=False, soft_wrap=True)
-        if event.phase != "failed" and is_news:
+            phase = "not run" if event.phase == "blocked" else event.phase
+            self._console.print(f"{event.name} {phase}{reason}", markup=False, soft_wrap=True)
+        if event.phase not in ("failed", "blocked") and is_news:
             self._ended.add(event.name)
         if self._total is not None:
             self._bars.update(self._total, completed=len(self._ended))
@@ -146,7 +147,23 @@ def cost_line(plan: "Plan") -> str:
         words += f", about {duration(seconds)} of training" if seconds is not None else ", time not estimated"
     threads = _count(machine.threads, "thread")
     jobs = f"{machine.jobs} at a time with {threads} each" if machine.jobs > 1 else threads
-    return f"{words} ({machine.device}, {machine.precision}, {jobs}); it goes to {plan.folder}"
+    return f"{words} ({machine.device}, {precisions(plan)}, {jobs}); it goes to {plan.folder}"
+
+
+def precisions(plan: "Plan") -> str:
+    """What the plan's variants are trained in, as ``bf16`` or ``bf16, edsr/vanilla in fp32``."""
+    from srlab.planning import precision_of
+
+    by_name = {
+        variant.name: precision_of(variant, study=plan.study, machine=plan.machine)
+        for variant in plan.study.variants
+    }
+    usual = max(by_name.values(), key=list(by_name.values()).count)
+    others: dict[str, list[str]] = {}
+    for name, precision in by_name.items():
+        if precision != usual:
+            others.setdefault(precision, []).append(name)
+    return ", ".join([usual, *(f"{', '.join(names)} in {precision}" for precision, names in others.items())])
 
 
 def _count(number: int, what: str) -> str:

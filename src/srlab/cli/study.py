@@ -1,4 +1,4 @@
-"""``srlab study``, ``srlab train`` and ``srlab leaderboard``."""
+"""``srlab study`` and ``srlab train``."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,7 +9,6 @@ from srlab.cli import app
 from srlab.cli.output import messages, print_json, results
 
 if TYPE_CHECKING:
-    from srlab.leaderboard import Leaderboard
     from srlab.planning import Machine, Plan
     from srlab.studies import StudyFile
     from srlab.study import Study
@@ -64,7 +63,7 @@ def study(
         str,
         typer.Argument(
             metavar="NAME_OR_FILE",
-            help="smoke, srcnn, vdsr, edsr, rdn, classic, or a Python file that declares STUDY.",
+            help="smoke, srcnn, vdsr, edsr, rdn, srresnet, srgan, classic, or a Python file with a STUDY.",
         ),
     ],
     train: Train = None,
@@ -79,7 +78,18 @@ def study(
     ] = None,
     variants: Annotated[
         str | None,
-        typer.Option("--variants", help="Only these variants, comma separated; vanilla is short enough."),
+        typer.Option(
+            "--variants",
+            help="Only these variants, and what they start from; comma separated; vanilla is short enough.",
+        ),
+    ] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            "--source",
+            metavar="STUDY_DIR",
+            help="A finished study: take from it, untrained, the variants that others start from.",
+        ),
     ] = None,
     out: Out = None,
     jobs: Jobs = 1,
@@ -110,6 +120,10 @@ def study(
     if seeds is not None:
         asked = replace(asked, seeds=parse_seeds(seeds))
     asked = _with_data(asked, train, validate, test)
+    if source is not None:
+        from srlab.sources import take_sources
+
+        asked = take_sources(asked, source)
     _carry_out(
         replace(found, study=asked),
         out or Path("runs") / asked.name,
@@ -185,35 +199,6 @@ def train(
     )
 
 
-@app.command()
-def leaderboard(
-    study_dir: Annotated[
-        Path, typer.Argument(metavar="STUDY_DIR", help="A study's folder, such as runs/srcnn.")
-    ],
-    csv: Annotated[
-        Path | None, typer.Option("--csv", help="Write it to this file as CSV, unrounded.")
-    ] = None,
-    markdown: Annotated[
-        Path | None, typer.Option("--markdown", help="Write it to this file as Markdown.")
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Show who wins: means and spread over seeds, per test set, beside bicubic. Right at any time."""
-    from srlab.leaderboard import leaderboard as standings
-    from srlab.store import write_text
-    from srlab.tables import as_csv, as_dict, as_markdown
-
-    board = standings(study_dir)
-    for path, text in ((csv, as_csv), (markdown, as_markdown)):
-        if path is not None:
-            write_text(path, text(board))
-            messages.print(f"wrote {path}", markup=False, soft_wrap=True)
-    if as_json:
-        print_json(as_dict(board))
-    else:
-        show_leaderboard(board)
-
-
 def _with_protocol(
     study: "Study",
     steps: int | None,
@@ -221,16 +206,13 @@ def _with_protocol(
     lr_patch_size: int | None,
     precision: str | None,
 ) -> "Study":
-    from dataclasses import replace
-
     changes: dict[str, Any] = {
-        "num_steps": steps,
         "batch_size": batch_size,
         "lr_patch_size": lr_patch_size,
         "precision": precision,
     }
-    given = {name: value for name, value in changes.items() if value is not None}
-    return replace(study, protocol=replace(study.protocol, **given))
+    study = study if steps is None else study.with_steps(steps)
+    return study.with_protocol({name: value for name, value in changes.items() if value is not None})
 
 
 def _with_data(study: "Study", train: str | None, validate: str | None, test: str | None) -> "Study":
@@ -293,6 +275,7 @@ def _carry_out(
 
 
 def _finish(folder: Path, failures: list[Any], *, as_json: bool) -> None:
+    from srlab.cli.leaderboard import show_leaderboard
     from srlab.leaderboard import leaderboard as standings
     from srlab.store import FAILURE, write_text
     from srlab.tables import as_csv, as_dict, as_markdown
@@ -350,21 +333,3 @@ def _show_plan(plan: "Plan", found: "StudyFile", *, as_json: bool) -> None:
         print_json(plan_as_dict(plan, question=found.question))
     else:
         show_plan(plan, question=found.question)
-
-
-def show_leaderboard(board: "Leaderboard") -> None:
-    """The standings as a table on standard output, with what must be known to read them."""
-    from rich.table import Table
-
-    from srlab.cli.tables import print_table
-    from srlab.tables import cells, columns, notes
-
-    results.print(f"{board.name} (x{board.scale}): {board.question}", markup=False, soft_wrap=True)
-    table = Table(box=None, pad_edge=False)
-    for heading in columns(board):
-        table.add_column(heading, justify="left" if heading == "variant" else "right", overflow="fold")
-    for row in cells(board):
-        table.add_row(*row)
-    print_table(table)
-    for note in notes(board):
-        results.print(f"- {note}", markup=False, soft_wrap=True)

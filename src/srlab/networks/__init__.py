@@ -56,6 +56,7 @@ __all__ = [
     "options_from_dict",
     "options_to_dict",
     "preset",
+    "suits_bf16",
     "with_options",
 ]
 
@@ -85,6 +86,11 @@ def build_network(options: NetworkOptions, *, scale: int) -> Network:
 def network_color(options: NetworkOptions) -> str:
     """``luma`` where the network works on Y alone, else ``rgb``."""
     return getattr(options, "color", "rgb")
+
+
+def suits_bf16(options: NetworkOptions) -> bool:
+    """Whether precision ``auto`` may train the network in bf16; see `Network`."""
+    return NETWORKS[type(options)].suits_bf16
 
 
 def fits_every_scale(options: NetworkOptions) -> bool:

@@ -18,10 +18,12 @@ class Network(nn.Module):
     `border` is how many SR pixels along each edge the training loss leaves out: those that padding reached.
     `enlarge` makes the image larger before the first convolution; it is None where sub-pixel convolution does
     so later. `has_skip` says that the enlarged input is added to the output; `skip` enlarges it, or is None
-    where `enlarge` already has. Tensors are parameters or buffers; nothing else.
+    where `enlarge` already has. Tensors are parameters or buffers; nothing else. `suits_bf16` says whether
+    training in bf16 is known to cost this architecture nothing: precision ``auto`` goes by it.
     """
 
     color: Color = "rgb"
+    suits_bf16: bool = True
 
     def __init__(
         self, *, scale: int, enlargement: Enlargement, skip: Interpolation | None, border: int = 0

@@ -22,6 +22,7 @@ from srlab.errors import UserError
 from srlab.networks import NetworkOptions, meta_network
 from srlab.networks.blocks import Enlarge, Network, Upsampler
 from srlab.networks.luma import MergeYCbCr, SplitYCbCr
+from srlab.networks.parts import freeze
 from srlab.networks.structure import Step, trace
 
 OPENED = (Network, Upsampler)  # and plain nn.Sequential: drawn as what they hold
@@ -76,8 +77,8 @@ class Arrow:
     is_skip: bool
 
 
-def plot(options: NetworkOptions, path: Path, *, scale: int, title: str) -> None:
-    """Draw the network to `path`, an .svg or .png, whole or not at all.
+def plot(options: NetworkOptions, path: Path, *, scale: int, title: str, frozen: Sequence[str] = ()) -> None:
+    """Draw the network to `path`, an .svg or .png, whole or not at all; the parts in `frozen` are marked.
 
     Raises `UserError` for another suffix, and where Graphviz is missing.
     """
@@ -92,7 +93,10 @@ def plot(options: NetworkOptions, path: Path, *, scale: int, title: str) -> None
     graph.graph_attr.update(**GRAPH, label=f"<<b>{escape(title)}</b><br/> >", dpi=str(DPI[suffix]))
     graph.node_attr.update(**BOX)
     graph.edge_attr.update(**ARROW)
-    _draw(graph, meta_network(options, scale=scale), scale=scale)
+    network = meta_network(options, scale=scale)
+    if frozen:
+        freeze(network, frozen)
+    _draw(graph, network, scale=scale)
     with _quiet():
         picture = graph.draw(format=suffix[1:], prog="dot")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -164,6 +168,7 @@ def _groups(steps: Sequence[Step]) -> list[list[Step]]:
             last is not None
             and step.module is not None
             and repr(step.module) == repr(last.module)
+            and _is_frozen(step.module) == _is_frozen(last.module)
             and step.inputs == (last,)
             and users[last] - {step} <= users[step]
         ):
@@ -183,7 +188,8 @@ def _box(group: Sequence[Step], *, scale: int | None) -> Box:
         size = f"3 \N{MULTIPLICATION SIGN} {scale}H \N{MULTIPLICATION SIGN} {scale}W"
         return Box(("SR", size) if scale else ("out",), "end")
     if step.module is not None:
-        return Box(tuple(_describe(step.module)), _kind(step.module), len(group), step.module)
+        words = (*_describe(step.module), *(("frozen",) if _is_frozen(step.module) else ()))
+        return Box(words, _kind(step.module), len(group), step.module)
     if step.function is torch.cat:
         return Box(("concatenate",), "sum")
     if step.function not in SYMBOLS:
@@ -192,6 +198,12 @@ def _box(group: Sequence[Step], *, scale: int | None) -> Box:
     constants = [source.name for source in step.inputs if source.kind == "constant"]
     operand = constants[0] if constants else "" if step.number is None else f"{step.number:g}"
     return Box((f"{symbol} {operand}",), "other") if operand else Box((symbol,), "sum")
+
+
+def _is_frozen(module: nn.Module | None) -> bool:
+    """Whether the module has weights and none of them is trained."""
+    weights = [] if module is None else list(module.parameters())
+    return bool(weights) and not any(weight.requires_grad for weight in weights)
 
 
 def _describe(module: nn.Module) -> Iterator[str]:
@@ -248,6 +260,7 @@ def _draw(graph: Any, network: nn.Module, *, scale: int) -> None:
         if box.kind != "block" or box.module is None or repr(box.module) in drawn:
             continue
         drawn.add(repr(box.module))
+        box.module.requires_grad_(True)  # one picture of its inside, for frozen ones and others
         inner_boxes, inner_arrows = picture_of(box.module)
         prefix = f"{i}."
         cluster = graph.add_subgraph(
@@ -277,6 +290,7 @@ def _draw_boxes(graph: Any, boxes: Sequence[Box], arrows: Sequence[Arrow], *, pr
             color=outline,
             fontcolor="white" if box.kind == "end" else "#111827",
             peripheries="2" if box.count > 1 else "1",
+            style="filled,rounded,dashed" if _is_frozen(box.module) else BOX["style"],
             **({"shape": "circle", "margin": "0.02"} if box.lines == ("+",) else {}),
         )
     for arrow in arrows:

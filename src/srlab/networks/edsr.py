@@ -94,6 +94,9 @@ class EDSR(Network):
 
     mean: Tensor | None
 
+    # Four seeds of 300 steps lost 0.02 dB in bf16 (docs/results.md); benchmarks/precision.py measures it.
+    suits_bf16 = False
+
     def __init__(self, options: EDSROptions, *, scale: int) -> None:
         super().__init__(scale=scale, enlargement=options.enlargement, skip=options.skip)
         features = options.num_features

@@ -18,11 +18,15 @@ NetworkOptions = BicubicOptions | SRCNNOptions | VDSROptions | EDSROptions | RDN
 
 @dataclass(frozen=True)
 class Preset:
-    """A named variant: the seed study's at its one scale, a paper's at all that the paper has."""
+    """A named variant: the seed study's at its one scale, a paper's at all that the paper has.
+
+    `frozen` names the parts that the variant takes from another one, trained, and keeps as they are.
+    """
 
     name: str
     options: NetworkOptions
     scales: tuple[int, ...]
+    frozen: tuple[str, ...] = ()
 
 
 ALL_SCALES = (2, 3, 4)
@@ -62,6 +66,13 @@ PRESETS: dict[str, Preset] = {
         Preset("rdn/paper_small", rdn.PAPER_SMALL, ALL_SCALES),
         Preset("srresnet/original", srresnet.ORIGINAL, (4,)),
         Preset("srresnet/paper", srresnet.PAPER, (4,)),
+        Preset("srresnet/transfer_vanilla", srresnet.TRANSFER_VANILLA, (4,), frozen=srresnet.KEPT),
+        Preset(
+            "srresnet/transfer_no_batch_norm", srresnet.TRANSFER_NO_BATCH_NORM, (4,), frozen=srresnet.KEPT
+        ),
+        Preset("srresnet/transfer_dense", srresnet.TRANSFER_DENSE, (4,), frozen=srresnet.KEPT),
+        Preset("srresnet/transfer_wide", srresnet.TRANSFER_WIDE, (4,), frozen=srresnet.KEPT),
+        Preset("srresnet/dense", srresnet.TRANSFER_DENSE, (4,)),
     )
 }
 

@@ -8,6 +8,10 @@ momentum of batch normalization are torch's.
 
 The seed study's network has a slope for every channel, starting from 0, and a tanh at its end, which is
 moved to [0, 1].
+
+Its transfer variants keep the head and the first 9 blocks of a trained ``srresnet/original``; what follows is
+new: 8 blocks of one kind or another, no convolution before the last batch normalization, and the tail. They
+have 17 blocks, not 16, and ``transfer_dense`` has 1 block without batch normalization and 7 dense ones.
 """
 
 from dataclasses import dataclass, replace
@@ -16,6 +20,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from srlab.errors import UserError
 from srlab.networks.blocks import (
     ConvLayer,
     Network,
@@ -25,9 +30,11 @@ from srlab.networks.blocks import (
     make_batch_norm,
 )
 from srlab.networks.options import check_options
+from srlab.networks.rdn import DenseBlock
 from srlab.networks.values import (
     KERAS_BATCH_NORM,
     KERAS_PRELU,
+    RELU,
     Activation,
     BatchNorm,
     Enlargement,
@@ -42,14 +49,19 @@ BLOCK_BATCH_NORM = BatchNorm(eps=1e-3, momentum=0.2)  # the seed: Keras's moment
 class SRResNetOptions:
     """What varies between SRResNet variants; the defaults are the seed's original network.
 
-    `batch_norm` follows every convolution of a block, `trunk_batch_norm` the one after the blocks. `output`
-    ``tanh`` ends in (tanh + 1) / 2, or in tanh alone where `skip` adds the enlarged input.
+    The body is `num_blocks` residual blocks with `batch_norm` after each convolution, then
+    `num_plain_blocks` without any, then `num_dense_blocks` as RDN has them (3 convolutions with ReLU that
+    grow by `num_features` each); at its end are a convolution, if `trunk_conv`, and `trunk_batch_norm`.
+    `output` ``tanh`` ends in (tanh + 1) / 2, or in tanh alone where `skip` adds the enlarged input.
     """
 
     num_blocks: int = 16
+    num_plain_blocks: int = 0
+    num_dense_blocks: int = 0
     num_features: int = 64
     activation: Activation = KERAS_PRELU
     batch_norm: BatchNorm | None = BLOCK_BATCH_NORM
+    trunk_conv: bool = True
     trunk_batch_norm: BatchNorm | None = KERAS_BATCH_NORM
     output: Literal["tanh", "linear"] = "tanh"
     enlargement: Enlargement = "sub_pixel"
@@ -57,10 +69,22 @@ class SRResNetOptions:
     initialization: Initialization = "glorot_uniform"
 
     def __post_init__(self) -> None:
-        check_options(self, num_blocks=1, num_features=1)
+        check_options(self, num_blocks=0, num_plain_blocks=0, num_dense_blocks=0, num_features=1)
+        if self.num_blocks + self.num_plain_blocks + self.num_dense_blocks == 0:
+            raise UserError("SRResNet: num_blocks, num_plain_blocks and num_dense_blocks are all 0")
+        if self.num_blocks == 0 and self.batch_norm is not None:
+            raise UserError("SRResNet: batch_norm needs num_blocks of at least 1; set it to none")
 
 
 ORIGINAL = SRResNetOptions()
+KEPT_BLOCKS = 9
+KEPT = ("head", *(f"body.{i}" for i in range(KEPT_BLOCKS)))  # what the transfer variants keep
+TRANSFER_VANILLA = SRResNetOptions(num_blocks=KEPT_BLOCKS + 8, trunk_conv=False)
+TRANSFER_NO_BATCH_NORM = SRResNetOptions(num_blocks=KEPT_BLOCKS, num_plain_blocks=8, trunk_conv=False)
+TRANSFER_DENSE = SRResNetOptions(
+    num_blocks=KEPT_BLOCKS, num_plain_blocks=1, num_dense_blocks=7, trunk_conv=False
+)
+TRANSFER_WIDE = SRResNetOptions(num_blocks=KEPT_BLOCKS, num_plain_blocks=24, trunk_conv=False)
 PAPER = replace(
     ORIGINAL,
     activation=Activation("prelu", 0.25, shared=True),
@@ -76,7 +100,7 @@ class SRResNet(Network):
 
     ========= =========================================== =====================
     head      conv 9 x 9, activation                      [N, F, H, W]
-    body      B residual blocks, conv, batch norm, + head [N, F, H, W]
+    body      blocks, conv, batch norm, + head            [N, F, H, W]
     tail      pixel shuffle with activation, conv 9 x 9   [N, 3, sH, sW]
     ========= =========================================== =====================
 
@@ -87,6 +111,8 @@ class SRResNet(Network):
     [1550659, 1549462]
     >>> [num_running_statistics(options, scale=4) for options in (ORIGINAL, PAPER)]
     [4224, 4224]
+    >>> num_parameters(TRANSFER_DENSE, scale=4) + num_running_statistics(TRANSFER_DENSE, scale=4)
+    2735619
     """
 
     def __init__(self, options: SRResNetOptions, *, scale: int) -> None:
@@ -98,7 +124,12 @@ class SRResNet(Network):
             self.body.append(
                 ResidualBlock(features, activation=options.activation, batch_norm=options.batch_norm)
             )
-        self.body.append(conv(features, features))
+        for _ in range(options.num_plain_blocks):
+            self.body.append(ResidualBlock(features, activation=options.activation))
+        for _ in range(options.num_dense_blocks):
+            self.body.append(DenseBlock(features, num_layers=3, growth=features, activation=RELU))
+        if options.trunk_conv:
+            self.body.append(conv(features, features))
         if norm := make_batch_norm(options.trunk_batch_norm, features):
             self.body.append(norm)
         self.tail = nn.Sequential()

@@ -1,26 +1,24 @@
 """A network in words: its layers, their shapes, and what it costs."""
 
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 import torch
+from torch import nn
 
-from srlab.networks import (
-    NetworkOptions,
-    architecture,
-    meta_network,
-    network_color,
-    num_parameters,
-    num_running_statistics,
-)
+from srlab.networks import NetworkOptions, architecture, meta_network, network_color
 from srlab.networks.complexity import multiply_adds_of, receptive_radius
 from srlab.networks.layers import layer_rows, layer_table
 from srlab.networks.options import to_values
+from srlab.networks.parts import num_frozen
 
 LR_SIZE = 24  # pixels; what the shapes are shown for
 
 
-def summary(options: NetworkOptions, *, scale: int) -> str:
+def summary(options: NetworkOptions, *, scale: int, frozen: Sequence[str] = ()) -> str:
     """The options, every layer with kernel, output shape and parameters, and the totals, as lines of text.
+
+    The parts named in `frozen` keep the weights of another network; their parameters are told apart.
 
     Blocks that follow each other and are alike are one row. Shapes are those of one LR picture of 24 x 24;
     none of its pixels is computed.
@@ -36,11 +34,31 @@ def summary(options: NetworkOptions, *, scale: int) -> str:
             rule,
             table,
             rule,
-            f"Parameters: {num_parameters(options, scale=scale):,}",
-            f"Running statistics: {num_running_statistics(options, scale=scale):,}",
+            *_counts(network, frozen),
             f"Multiply-adds: {multiply_adds_of(network) / 1e9:,.1f} G for SR of 1280 x 720 pixels",
             f"Sees: {radius} LR pixels around each one, so {2 * radius + 1} x {2 * radius + 1}",
         )
+    )
+
+
+def _counts(network: nn.Module, frozen: Sequence[str]) -> Iterator[str]:
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    statistics = sum(
+        buffer.numel()
+        for name, buffer in network.named_buffers()
+        if name.endswith(("running_mean", "running_var"))
+    )
+    if not frozen:
+        yield f"Parameters: {parameters:,}"
+        yield f"Running statistics: {statistics:,}"
+        return
+    kept = num_frozen(network, frozen)
+    yield f"Frozen: {', '.join(frozen)}"
+    yield f"Parameters: {parameters:,}, of which {kept:,} frozen"
+    yield f"Running statistics: {statistics:,}"
+    yield (
+        f"In all {parameters + statistics:,}: {parameters - kept:,} trainable, "
+        f"{kept + statistics:,} not (frozen, and running statistics)"
     )
 
 

@@ -22,11 +22,14 @@ M_TRIM_THRESHOLD = -1
 M_MMAP_THRESHOLD = -3
 
 
-def resolve_precision(requested: Precision, device: torch.device) -> ResolvedPrecision:
+def resolve_precision(
+    requested: Precision, device: torch.device, *, suits_bf16: bool = True
+) -> ResolvedPrecision:
     """The precision that a run computes in on `device`; scores are computed in fp32 whatever this is.
 
     ``auto`` is bf16 on CPUs that multiply in it (AVX-512 BF16 or AMX) and on GPUs that do, fp16 with loss
-    scaling on other CUDA GPUs, and fp32 elsewhere. ``fp32`` and ``bf16`` are what they say.
+    scaling on other CUDA GPUs, and fp32 elsewhere; for an architecture that loses by bf16 (`Network`'s
+    `suits_bf16`) it is fp32 everywhere. ``fp32`` and ``bf16`` are what they say.
 
     Raises:
         UserError: bf16 on a device other than CPU and CUDA, which srlab trains in fp32 only.
@@ -37,6 +40,8 @@ def resolve_precision(requested: Precision, device: torch.device) -> ResolvedPre
         )
     if requested != "auto":
         return requested
+    if not suits_bf16:
+        return "fp32"
     if device.type == "cpu":
         return "bf16" if cpu_multiplies_bf16() else "fp32"
     if device.type == "cuda":

@@ -11,11 +11,20 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor, nn
 
-from srlab.checkpoints import is_finite, load_checkpoint, require_same_tensors, save_checkpoint, save_weights
+from srlab.checkpoints import (
+    is_finite,
+    load_checkpoint,
+    load_weights,
+    require_same_tensors,
+    save_checkpoint,
+    save_weights,
+)
 from srlab.errors import UserError
 from srlab.networks import Network, build_network, options_to_dict
+from srlab.networks.parts import freeze, keep
+from srlab.objectives import objective_to_dict
 from srlab.store import WEIGHTS
-from srlab.study import Run
+from srlab.study import Run, Start
 from srlab.training.device import ResolvedPrecision, to_device, tune_allocator
 from srlab.training.monitor import Monitor
 from srlab.training.preview import side_by_side
@@ -68,6 +77,7 @@ def train(
     device: torch.device,
     precision: ResolvedPrecision,
     report: Callable[[Progress], None],
+    source: Path | None = None,
 ) -> Outcome:
     """Train one run to its last step and keep the weights of that step in `folder`.
 
@@ -75,18 +85,22 @@ def train(
     bit for bit as if it had never been interrupted, given the same machine and number of threads
     (`use_threads`). `validate` gives numbers such as ``psnr_y`` for the network in inference mode; they are
     logged and choose nothing. `preview` is an LR [1, 3, H, W] and its HR, logged as a picture with each
-    validation. `report` is called about once a second. The process's allocator is tuned on the way
+    validation. `report` is called about once a second. `source` is the weights file that the run's variant
+    starts from, if it does. The process's allocator is tuned on the way
     (`tune_allocator`), and torch's global generator seeded.
 
     Raises:
-        UserError: the checkpoint is damaged or another run's.
+        UserError: the checkpoint is damaged or another run's, or the source does not fit.
         OSError: the disk is full or read-only; the last checkpoint stays.
     """
     protocol = run.protocol
     tune_allocator()
     torch.manual_seed(run.seed)
     network = build_network(run.variant.network, scale=run.scale)
+    start_from(source, network, run.variant.start)
     network = network.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    if run.variant.start is not None and run.variant.start.freeze:
+        freeze(network, run.variant.start.keep)
     if not any(parameter.requires_grad for parameter in network.parameters()):
         return finish(run, network, folder, Position())
     update = make_update(run, network, precision=precision)
@@ -100,7 +114,7 @@ def train(
 
     log_interval = math.ceil(protocol.num_steps / NUM_LOGS)
     means = Means()
-    start = time.monotonic() - at.seconds
+    begun = time.monotonic() - at.seconds
     reported = -math.inf
     with Monitor(folder, lengths=at.logs) as monitor:
         if at.step == 0:
@@ -111,7 +125,7 @@ def train(
             learning_rate = learning_rate_at(at.step, run)
             means.add(update(to_device(lr, device), to_device(hr, device), learning_rate=learning_rate))
             at.step += 1
-            at.seconds = time.monotonic() - start
+            at.seconds = time.monotonic() - begun
 
             is_last = at.step == protocol.num_steps
             validates = is_last or at.step % protocol.validation_interval == 0
@@ -150,6 +164,19 @@ def train(
                 reported = time.monotonic()
 
     return finish(run, network, folder, at)
+
+
+def start_from(source: Path | None, network: Network, start: Start | None) -> None:
+    """Give the network what it keeps of the weights file `source`.
+
+    Raises:
+        UserError: the file does not have it.
+        ValueError: there is a start without a file, or a file without a start.
+    """
+    if (source is None) != (start is None):
+        raise ValueError(f"a start needs a weights file, and only a start does: {start}, {source}")
+    if source is not None and start is not None:
+        keep(load_weights(source).network.state_dict(), network, start.keep, what=f"the weights {source}")
 
 
 @dataclass(kw_only=True)
@@ -269,12 +296,14 @@ def identity(run: Run, *, precision: ResolvedPrecision) -> dict[str, Any]:
 
 def settings(run: Run, *, precision: ResolvedPrecision) -> dict[str, str | int | float | bool]:
     """The run's hyper-parameters by name, as TensorBoard shows them."""
+    start = run.variant.start
     values = {
         "variant": run.variant.name,
         "scale": run.scale,
         "learning_rate": run.learning_rate,
         "seed": run.seed,
-        **asdict(run.variant.objective),
+        **objective_to_dict(run.variant.objective),
+        **({f"start.{name}": value for name, value in asdict(start).items()} if start else {}),
         **asdict(run.protocol),
         "precision": precision,
         **{f"network.{name}": value for name, value in options_to_dict(run.variant.network).items()},

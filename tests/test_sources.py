@@ -1,0 +1,247 @@
+"""What a study with sources promises: sources first, of the same seed, and no run without its own."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from srlab import store
+from srlab.comparison import compare
+from srlab.errors import UserError
+from srlab.execution import Event
+from srlab.networks import SRResNetOptions
+from srlab.networks.parts import is_part
+from srlab.planning import make_plan
+from srlab.records import read_runs
+from srlab.scheduler import Failure
+from srlab.sources import find_source, take_sources
+from srlab.study import Start, Study, TrainingProtocol, Variant
+from srlab.training.train import train
+from tiny_study import MACHINE, QUESTION, tiny_study
+
+SOURCE = SRResNetOptions(num_blocks=2, num_features=4)
+NEW = SRResNetOptions(num_blocks=1, num_dense_blocks=1, num_features=4, trunk_conv=False)
+KEPT = ("head", "body.0")
+PROTOCOL = TrainingProtocol(num_steps=2, batch_size=2, lr_patch_size=8, precision="fp32")
+
+
+def transfer(name: str = "tiny/transfer", *, freeze: bool = True, source: str = "tiny/original") -> Variant:
+    return Variant(name=name, network=NEW, start=Start(source=source, keep=KEPT, freeze=freeze))
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    """The variant that starts from another is declared first, and trained after it all the same."""
+    original = Variant(name="tiny/original", network=SOURCE, protocol=replace(PROTOCOL, num_steps=4))
+    return tiny_study(
+        tmp_path / "data",
+        variants=(transfer(), original, Variant(name="tiny/scratch", network=NEW)),
+        protocol=PROTOCOL,
+        learning_rates=(1e-3,),
+        seeds=(0, 1),
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "runs" / "tiny"
+
+
+def carry_out(study: Study, folder: Path, events: list[Event] | None = None) -> list[Failure]:
+    report = (lambda _: None) if events is None else events.append
+    return compare(study, folder, MACHINE, question=QUESTION, announce=lambda _: None, report=report)
+
+
+def weights(folder: Path, run: str) -> dict[str, torch.Tensor]:
+    return load_file(folder / run / store.WEIGHTS)
+
+
+def statuses(folder: Path) -> dict[str, str]:
+    return {run.name: run.status for run in read_runs(folder)}
+
+
+def test_a_frozen_part_is_the_source_s_of_the_same_seed_to_the_bit(study: Study, folder: Path) -> None:
+    events: list[Event] = []
+    assert carry_out(study, folder, events) == []
+    assert set(statuses(folder).values()) == {"finished"}
+    ended = [event.name for event in events if event.phase == "finished"]
+    for seed in (0, 1):
+        name, source = f"tiny-transfer-lr0.001-seed{seed}", f"tiny-original-lr0.001-seed{seed}"
+        assert ended.index(source) < ended.index(name)
+        trained, kept = weights(folder, name), weights(folder, source)
+        scratch = weights(folder, f"tiny-scratch-lr0.001-seed{seed}")
+        for tensor in trained:
+            if is_part(tensor, KEPT):
+                assert torch.equal(trained[tensor], kept[tensor]), tensor
+        assert not torch.equal(trained["head.conv.weight"], scratch["head.conv.weight"])
+        declared = json.loads((folder / name / store.RUN).read_text())
+        assert declared["source"]["run"] == source
+        assert declared["protocol"]["num_steps"] == 2
+        assert "frozen" in (folder / name / "diagram.svg").read_text()
+        assert "Frozen: head, body.0" in (folder / name / "summary.txt").read_text()
+    assert not torch.equal(
+        weights(folder, "tiny-transfer-lr0.001-seed0")["head.conv.weight"],
+        weights(folder, "tiny-transfer-lr0.001-seed1")["head.conv.weight"],
+    )
+    costs = {row["name"]: row["frozen"] for row in store.load_study(folder)["variants"]}
+    assert costs["tiny/transfer"] > 0
+    assert costs["tiny/original"] == costs["tiny/scratch"] == 0
+
+
+def test_fine_tuning_starts_from_the_source_and_moves_away(study: Study, folder: Path) -> None:
+    fine = replace(study, variants=(*study.variants[1:], transfer("tiny/fine", freeze=False)), seeds=(0,))
+    assert carry_out(fine, folder) == []
+    moved = weights(folder, "tiny-fine-lr0.001-seed0")["head.conv.weight"]
+    source = weights(folder, "tiny-original-lr0.001-seed0")["head.conv.weight"]
+    scratch = weights(folder, "tiny-scratch-lr0.001-seed0")["head.conv.weight"]
+    assert 0 < (moved - source).abs().max() < (scratch - source).abs().max()
+
+
+def test_the_source_is_its_run_at_the_chosen_rate_and_stays_so(study: Study, folder: Path) -> None:
+    original = replace(study.variants[1], learning_rates=(1e-3, 1e-9))
+    two = replace(study, variants=(study.variants[0], original), seeds=(0,))
+    carry_out(two, folder)
+    source = find_source(next(two.runs()), study=two, folder=folder)
+    assert source is not None
+    assert source.run == "tiny-original-lr0.001-seed0"
+    choice = store.load_json(folder / store.CHOICE)
+    choice["variants"]["tiny/original"]["learning_rate"] = 1e-9
+    store.save_json(folder / store.CHOICE, choice)
+    assert find_source(next(two.runs()), study=two, folder=folder) == source
+
+
+def test_without_its_source_a_run_is_not_run_and_nothing_else_suffers(
+    study: Study, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = train
+
+    def failing(run: object, **arguments: object) -> object:
+        if run.variant.name == "tiny/original" and run.seed == 1:  # type: ignore[attr-defined]
+            raise RuntimeError("broken")
+        return honest(run, **arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("srlab.execution.train", failing)
+    events: list[Event] = []
+    failures = carry_out(study, folder, events)
+    assert [failure.name for failure in failures] == ["tiny-original-lr0.001-seed1"]
+    found = statuses(folder)
+    assert found["tiny-transfer-lr0.001-seed1"] == "blocked"
+    assert found["tiny-transfer-lr0.001-seed0"] == found["tiny-scratch-lr0.001-seed1"] == "finished"
+    blocked = [event for event in events if event.phase == "blocked"]
+    assert [event.name for event in blocked] == ["tiny-transfer-lr0.001-seed1"]
+    assert "tiny-original-lr0.001-seed1, from which it starts, has failed" in blocked[0].reason
+
+    monkeypatch.setattr("srlab.execution.train", honest)
+    assert carry_out(study, folder) == []
+    assert set(statuses(folder).values()) == {"finished"}
+
+
+def test_a_plan_says_what_waits_for_what(study: Study, folder: Path) -> None:
+    from srlab.cli.plan import plan_as_dict, waits_for
+
+    plan = make_plan(study, folder, MACHINE)
+    waits = {run.name: waits_for(run, plan) for run, _ in plan.runs}
+    assert waits["tiny-transfer-lr0.001-seed0"] == "tiny/original"
+    assert waits["tiny-scratch-lr0.001-seed0"] is None
+    described = {row["name"]: row for row in plan_as_dict(plan, question=QUESTION)["variants"]}
+    assert described["tiny/original"]["steps"] == 4
+    assert described["tiny/transfer"]["frozen"] > 0
+
+
+def test_a_weights_file_is_a_source_too_and_told_by_its_content(
+    study: Study, folder: Path, tmp_path: Path
+) -> None:
+    carry_out(study.with_variants(["original"]), folder)
+    file = tmp_path / "mine.safetensors"
+    file.write_bytes((folder / "tiny-original-lr0.001-seed0" / store.WEIGHTS).read_bytes())
+    from_file = replace(study, variants=(transfer(source=str(file)),), seeds=(0,))
+    other = tmp_path / "runs" / "other"
+    assert carry_out(from_file, other) == []
+    head = weights(other, "tiny-transfer-lr0.001-seed0")["head.conv.weight"]
+    assert torch.equal(head, load_file(file)["head.conv.weight"])
+
+    file.write_bytes((folder / "tiny-original-lr0.001-seed1" / store.WEIGHTS).read_bytes())
+    with pytest.raises(UserError, match=r"another source\.weights"):
+        carry_out(from_file, other)
+    file.unlink()
+    with pytest.raises(UserError, match="there are no weights"):
+        carry_out(from_file, tmp_path / "runs" / "third")
+    assert not (tmp_path / "runs" / "third" / store.STUDY).exists()
+
+
+def test_sources_can_be_taken_from_a_finished_study(study: Study, folder: Path, tmp_path: Path) -> None:
+    carry_out(study.with_variants(["original"]), folder)
+    asked = replace(study, variants=study.variants[:2], learning_rates=(1e-4,))
+    taken = take_sources(asked, folder)
+    other = tmp_path / "runs" / "taker"
+    events: list[Event] = []
+    assert carry_out(taken, other, events) == []
+    assert not any(event.phase == "training" for event in events if event.name.startswith("tiny-original"))
+    name = "tiny-original-lr0.001-seed0"
+    assert (other / name / store.WEIGHTS).read_bytes() == (folder / name / store.WEIGHTS).read_bytes()
+    assert "taken as it is from" in store.load_json(other / name / store.RESULT)["reason"]
+    assert store.load_json(other / name / store.RUN)["protocol"]["num_steps"] == 4
+    assert store.load_json(other / "tiny-transfer-lr0.0001-seed0" / store.RUN)["source"]["run"] == name
+    assert carry_out(taken, other) == []
+
+
+def test_a_study_that_has_no_source_to_give_is_refused(study: Study, folder: Path) -> None:
+    with pytest.raises(UserError, match="does not exist"):
+        take_sources(study, folder)
+    carry_out(study.with_variants(["original"]), folder)
+    with pytest.raises(UserError, match="starts from another one: --source has no use"):
+        take_sources(study.with_variants(["scratch"]), folder)
+    with pytest.raises(UserError, match="seed2 is not finished, and seed 2 starts from it"):
+        take_sources(replace(study, seeds=(2,)), folder)
+    other = replace(study.variants[1], network=replace(SOURCE, num_blocks=3))
+    with pytest.raises(UserError, match="is another network"):
+        take_sources(replace(study, variants=(study.variants[0], other)), folder)
+
+
+@pytest.mark.parametrize(
+    ("variants", "message"),
+    [
+        ((transfer(),), "there is no variant 'tiny/original' to start from"),
+        (
+            (
+                transfer("a", source="b"),
+                replace(transfer("b", source="a"), network=replace(NEW, num_blocks=2)),
+            ),
+            "a starts from b starts from a, so that none of them can be the first",
+        ),
+        (
+            (Variant(name="tiny/original", network=replace(SOURCE, num_features=5)), transfer()),
+            r"variant 'tiny/transfer': head.conv.weight of tiny/original is \[5",
+        ),
+    ],
+)
+def test_a_start_that_cannot_be_is_refused(study: Study, variants: tuple[Variant, ...], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        replace(study, variants=variants)
+
+
+def test_variants_that_differ_in_their_start_alone_are_variants(study: Study) -> None:
+    replace(study, variants=(*study.variants, transfer("tiny/fine", freeze=False)))
+    with pytest.raises(UserError, match="the same network, objective, start and protocol"):
+        replace(study, variants=(*study.variants, transfer("tiny/again")))
+    with pytest.raises(UserError, match="leaves nothing to train"):
+        Start(source="tiny/original", freeze=True)
+
+
+def test_choosing_a_variant_brings_its_source_along(study: Study) -> None:
+    assert {variant.name for variant in study.with_variants(["transfer"]).variants} == {
+        "tiny/transfer",
+        "tiny/original",
+    }
+
+
+def test_more_steps_keep_the_proportion_of_a_variant_that_has_its_own(study: Study) -> None:
+    longer = study.with_steps(10)
+    assert longer.protocol.num_steps == 10
+    assert [longer.protocol_of(variant).num_steps for variant in longer.variants] == [10, 20, 10]
+    assert longer.with_protocol({"batch_size": 7}).variants[1].protocol == replace(
+        PROTOCOL, num_steps=20, batch_size=7
+    )
