@@ -1,14 +1,16 @@
-"""A leaderboard as JSON, CSV and Markdown. Needs no torch."""
+"""A leaderboard as JSON, CSV, Markdown and LaTeX. Needs no torch."""
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from srlab.leaderboard import Leaderboard, Spread, Standing
 from srlab.scores import to_json
+from srlab.verdicts import METRICS, Difference
 
-_DECIMALS = {"psnr_y": 2, "ssim_y": 4, "psnr_rgb": 2, "ssim_rgb": 4}
+_SHOWN = ("psnr_y", "ssim_y", "lpips_squeeze")  # the last only where there are such scores
 
 
 def as_dict(board: Leaderboard) -> dict[str, Any]:
@@ -16,8 +18,11 @@ def as_dict(board: Leaderboard) -> dict[str, Any]:
     return {
         "study": board.name,
         "question": board.question,
+        "answer": board.answer,
         "scale": board.scale,
         "protocol": str(board.protocol),
+        "base": board.base,
+        "level": board.level,
         "test_sets": list(board.test_sets),
         "standings": [_row(standing) for standing in board.standings],
         "remarks": list(board.remarks),
@@ -27,6 +32,7 @@ def as_dict(board: Leaderboard) -> dict[str, Any]:
 def _row(standing: Standing) -> dict[str, Any]:
     return {
         "variant": standing.name,
+        "rank": asdict(standing.rank) if standing.rank else None,
         "parameters": standing.parameters,
         "running_statistics": standing.running_statistics,
         "multiply_adds": standing.multiply_adds,
@@ -35,8 +41,18 @@ def _row(standing: Standing) -> dict[str, Any]:
         "validation": _spreads(standing.validation),
         "tests": {name: _spreads(spreads) for name, spreads in standing.tests.items()},
         "gains": {name: to_json(gain) for name, gain in standing.gains.items()},
+        "over_bicubic": {name: difference_as_dict(test) for name, test in standing.over_bicubic.items()},
+        "over_base": {name: difference_as_dict(test) for name, test in standing.over_base.items()},
         "notes": list(standing.notes),
     }
+
+
+def difference_as_dict(test: Difference) -> dict[str, Any]:
+    """A difference as JSON has it; infinities are strings."""
+    values = asdict(test)
+    if test.estimate is not None:
+        values["estimate"] = str(test.estimate) if test.estimate == -float("inf") else to_json(test.estimate)
+    return values
 
 
 def _spreads(spreads: Mapping[str, Spread]) -> dict[str, Any]:
@@ -48,11 +64,10 @@ def _spreads(spreads: Mapping[str, Spread]) -> dict[str, Any]:
 
 def as_csv(board: Leaderboard) -> str:
     """One line for each variant and test set, unrounded; what is not known is empty."""
-    metrics = sorted(
-        {metric for row in board.standings for spreads in row.tests.values() for metric in spreads}
-    )
-    metrics = [*_DECIMALS, *(metric for metric in metrics if metric not in _DECIMALS)]
+    metrics = dict.fromkeys([*list(METRICS)[:4], *board.metrics])
     columns = [
+        "rank",
+        "rank_worst",
         "variant",
         "test_set",
         "protocol",
@@ -63,7 +78,10 @@ def as_csv(board: Leaderboard) -> str:
         "seeds",
     ]
     columns += [name for metric in metrics for name in (metric, f"{metric}_sd")]
-    columns += ["gain_psnr_y", "seconds", "notes"]
+    columns += [
+        f"{name}_psnr_y{end}" for name in ("gain", "over_base") for end in ("", "_low", "_high", "_p_holm")
+    ]
+    columns += ["seconds", "notes"]
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
@@ -71,6 +89,8 @@ def as_csv(board: Leaderboard) -> str:
         for test_set in board.test_sets:
             spreads = standing.tests.get(test_set, {})
             row: dict[str, Any] = {
+                "rank": standing.rank.best if standing.rank else None,
+                "rank_worst": standing.rank.worst if standing.rank else None,
                 "variant": standing.name,
                 "test_set": test_set,
                 "protocol": board.protocol.id,
@@ -79,21 +99,78 @@ def as_csv(board: Leaderboard) -> str:
                 "multiply_adds": standing.multiply_adds,
                 "learning_rate": standing.learning_rate,
                 "seeds": spreads["psnr_y"].num_seeds if spreads else 0,
-                "gain_psnr_y": standing.gains.get(test_set),
                 "seconds": standing.seconds,
                 "notes": "; ".join(standing.notes),
             }
+            row |= _difference_columns("gain", standing.over_bicubic.get(test_set))
+            row |= _difference_columns("over_base", standing.over_base.get(test_set))
             for metric, spread in spreads.items():
                 row |= {metric: spread.mean, f"{metric}_sd": spread.sd}
             writer.writerow(row)
     return text.getvalue()
 
 
+def _difference_columns(name: str, test: Difference | None) -> dict[str, float | None]:
+    if test is None:
+        return {}
+    low, high = (test.interval.low, test.interval.high) if test.interval else (None, None)
+    values = {"": test.estimate, "_low": low, "_high": high, "_p_holm": test.p_holm}
+    return {f"{name}_psnr_y{end}": value for end, value in values.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sheet:
+    """A table as people read it: a title (or none), headings, and as many cells in each row."""
+
+    title: str
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
 def columns(board: Leaderboard) -> list[str]:
     """The headings of the table that people read."""
-    tests = [f"{name} {metric}" for name in board.test_sets for metric in ("psnr_y", "ssim_y", "gain")]
-    shown = tests if _has_tests(board) else ["validation psnr_y"]
-    return ["variant", "parameters", "rate", *shown, "seconds"]
+    shown = [f"{name} {heading}" for name in board.test_sets for heading in _set_headings(board)]
+    return [
+        "rank",
+        "variant",
+        "parameters",
+        "rate",
+        *(shown if _has_tests(board) else ["validation psnr_y"]),
+        "seconds",
+    ]
+
+
+def cells(board: Leaderboard) -> list[list[str]]:
+    """The rows of the table that people read: dB to 2 decimals, SSIM and LPIPS to 4."""
+    rows = []
+    for standing in board.standings:
+        scores = [cell for name in board.test_sets for cell in _set_cells(standing, name, board)]
+        if not _has_tests(board):
+            scores = [_cell(standing.validation.get("psnr_y"), "psnr_y")]
+        parameters, rate, seconds = _cost_cells(standing)
+        rows.append([_rank(standing), standing.name, parameters, rate, *scores, seconds])
+    return rows
+
+
+def sheets(board: Leaderboard) -> list[Sheet]:
+    """The same in narrow tables, for a terminal: ranks and costs, then one for each test set."""
+    if not _has_tests(board):
+        rows = tuple(map(tuple, cells(board)))
+        return [Sheet(title="", headings=tuple(columns(board)), rows=rows)]
+    ranks = Sheet(
+        title="",
+        headings=("rank", "variant", "parameters", "rate", "seconds"),
+        rows=tuple((_rank(row), row.name, *_cost_cells(row)) for row in board.standings),
+    )
+    scores = [
+        Sheet(
+            title=name,
+            headings=("variant", *_set_headings(board)),
+            rows=tuple((row.name, *_set_cells(row, name, board)) for row in board.standings),
+        )
+        for name in board.test_sets
+    ]
+    return [ranks, *scores]
 
 
 def _has_tests(board: Leaderboard) -> bool:
@@ -101,32 +178,39 @@ def _has_tests(board: Leaderboard) -> bool:
     return any(standing.tests for standing in board.standings if standing.name != "bicubic")
 
 
-def cells(board: Leaderboard) -> list[list[str]]:
-    """The rows of the table that people read: dB to 2 decimals, SSIM to 4."""
-    return [_cells(standing, board) for standing in board.standings]
+def _set_headings(board: Leaderboard) -> list[str]:
+    return [*(metric for metric in _SHOWN if metric in (*_SHOWN[:2], *board.metrics)), "gain"]
 
 
-def _cells(standing: Standing, board: Leaderboard) -> list[str]:
-    tests: list[str] = []
-    for name in board.test_sets:
-        spreads = standing.tests.get(name, {})
-        tests += [_cell(spreads.get(metric), metric) for metric in ("psnr_y", "ssim_y")]
-        tests.append(f"{standing.gains[name]:+.2f}" if name in standing.gains else "")
-    if not _has_tests(board):
-        tests = [_cell(standing.validation.get("psnr_y"), "psnr_y")]
-    return [
-        standing.name,
+def _set_cells(standing: Standing, test_set: str, board: Leaderboard) -> list[str]:
+    spreads = standing.tests.get(test_set, {})
+    shown = [_cell(spreads.get(metric), metric) for metric in _set_headings(board)[:-1]]
+    return [*shown, _gain(standing.over_bicubic.get(test_set)) if spreads else ""]
+
+
+def _gain(test: Difference | None) -> str:
+    if test is None or test.estimate is None:
+        return ""
+    text = f"{test.estimate:+.2f}"
+    return text if test.interval is None else f"{text} [{test.interval.low:+.2f}, {test.interval.high:+.2f}]"
+
+
+def _rank(standing: Standing) -> str:
+    return str(standing.rank.best) if standing.rank else ""
+
+
+def _cost_cells(standing: Standing) -> tuple[str, str, str]:
+    return (
         f"{standing.parameters:,}",
         "" if standing.learning_rate is None else f"{standing.learning_rate:g}",
-        *tests,
         "" if standing.seconds is None else f"{standing.seconds:,.0f}",
-    ]
+    )
 
 
 def _cell(spread: Spread | None, metric: str) -> str:
     if spread is None:
         return "–"  # noqa: RUF001 - a dash is what a table has where nothing is
-    decimals = _DECIMALS[metric]
+    decimals = METRICS[metric].decimals
     return f"{spread.mean:.{decimals}f}" + ("" if spread.sd is None else f" ± {spread.sd:.{decimals}f}")
 
 
@@ -137,18 +221,76 @@ def notes(board: Leaderboard) -> list[str]:
 
 
 def as_markdown(board: Leaderboard) -> str:
-    """The table with the study's question above and what must be known below."""
+    """The table with the study's question and the answer above, and what must be known below."""
     headings = columns(board)
     lines = [
         f"# {board.name}: {board.question}",
         "",
+        board.answer,
+        "",
         "| " + " | ".join(headings) + " |",
-        "|---|" + "---:|" * (len(headings) - 1),
+        "|---:|---|" + "---:|" * (len(headings) - 2),
         *("| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |" for row in cells(board)),
         "",
-        f"Scale x{board.scale}. Gain is psnr_y in dB over bicubic; rate is the learning rate, "
-        "seconds those of training.",
+        _legend(board),
         "",
         *(f"- {note}" for note in notes(board)),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _legend(board: Leaderboard) -> str:
+    return (
+        f"Scale x{board.scale}. Gain is psnr_y in dB over bicubic with its {100 * board.level:g} % interval; "
+        "rate is the learning rate, seconds those of training."
+    )
+
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    **{sign: f"\\{sign}" for sign in "&%$#_{}"},
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "±": r"$\pm$",
+    "–": "--",  # noqa: RUF001 - the dash of an empty cell
+    "→": r"$\to$",
+    "×": r"$\times$",  # noqa: RUF001
+}
+
+
+def latex_text(text: str) -> str:
+    r"""`text` as LaTeX prints it.
+
+    >>> latex_text("srcnn/leaky_relu: 95 %")
+    'srcnn/leaky\\_relu: 95 \\%'
+    """
+    return "".join(_LATEX.get(sign, sign) for sign in text)
+
+
+def as_latex(board: Leaderboard) -> str:
+    """A ``table*`` for a paper, with the package booktabs; what must be known stands in its caption."""
+    headings = columns(board)
+    caption = f"{board.question} {_legend(board)} {_sentences(notes(board))}"
+    lines = [
+        "% \\usepackage{booktabs}",
+        r"\begin{table*}",
+        r"\centering",
+        rf"\caption{{{latex_text(caption)}}}",
+        rf"\begin{{tabular}}{{rl{'r' * (len(headings) - 2)}}}",
+        r"\toprule",
+        _latex_row(headings),
+        r"\midrule",
+        *map(_latex_row, cells(board)),
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\end{table*}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _latex_row(row: Sequence[str]) -> str:
+    return " & ".join(map(latex_text, row)) + r" \\"
+
+
+def _sentences(notes: Sequence[str]) -> str:
+    return " ".join(note[0].upper() + note[1:].rstrip(".") + "." for note in notes)

@@ -79,7 +79,7 @@ def judge(
     all_effects = _effects(cells, declared, options, base=base, metrics=metrics, level=level)
     adversarial = any(map(is_adversarial, declared))
     plane = _plane(tables, names) if adversarial else {}
-    missing = missing_cells(cells, runs, rates, metrics)
+    missing = missing_cells(cells, runs, rates, metrics or ("psnr_y",))
     is_complete = not missing and all(run.status in ("finished", "diverged") for run in runs)
     ranking = tables[0] if tables else None
     ranks = plane if adversarial else _ranks(ranking)

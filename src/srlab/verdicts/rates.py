@@ -49,7 +49,7 @@ def sensitivity(
             )
         )
     known = [score.mean for score in scores if score.mean is not None and isfinite(score.mean)]
-    tried = [score.learning_rate for score in scores]
+    tried = [score.learning_rate for score in scores if score.mean is not None]
     return RateSensitivity(
         variant=variant,
         rates=tuple(scores),

@@ -211,13 +211,16 @@ def _about_sets(
             found.append(f"{name} has {note}")
         elif len(images) == 1:
             found.append(f"{name} has 1 image: too few to conclude anything about other images")
-        if len(images) > 1:
-            held = coverage_if_skewed(len(images), level=level)
-            if held < level - 0.02:
-                found.append(
-                    f"{name} has {len(images)} images: where one of them makes most of a difference, an "
-                    f"interval of {100 * level:g} % covers only {100 * held:.0f} %"
-                )
+    held = {
+        f"{100 * share:.0f} % with the {len(images)} images of {name}": share
+        for name, images in test_sets.items()
+        if len(images) > 1 and (share := coverage_if_skewed(len(images), level=level)) < level - 0.02
+    }
+    if held:
+        found.append(
+            f"where one image in a few makes most of a difference, an interval of {100 * level:g} % covers "
+            f"only {_listed(list(held))}"
+        )
     return found
 
 

@@ -1,0 +1,93 @@
+"""``srlab compare``: the verdict on one pair."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from srlab.cli import app
+from srlab.cli.output import print_json, results
+
+if TYPE_CHECKING:
+    from srlab.verdicts import Difference
+    from srlab.verdicts.pair import Pair
+
+
+@app.command()
+def compare(
+    study_dir: Annotated[
+        Path, typer.Argument(metavar="STUDY_DIR", help="A study's folder, such as runs/srcnn.")
+    ],
+    variant: Annotated[
+        str, typer.Argument(metavar="A", help="A variant of the study; vanilla is short enough.")
+    ],
+    other: Annotated[str, typer.Argument(metavar="B", help="Another one, or bicubic.")],
+    level: Annotated[float, typer.Option("--level", help="Of intervals and tests.")] = 0.95,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+) -> None:
+    """Say whether A is better than B: paired differences with intervals, and what changes between them."""
+    from srlab.verdicts.pair import compare_pair
+
+    pair = compare_pair(study_dir, variant, other, level=level)
+    if as_json:
+        print_json(_as_dict(pair))
+    else:
+        _show(pair)
+
+
+def _show(pair: "Pair") -> None:
+    from rich.table import Table
+
+    from srlab.cli.tables import print_table
+    from srlab.verdicts.words import span
+
+    for line in pair.headline:
+        results.print(line, markup=False, soft_wrap=True)
+    table = Table(box=None, pad_edge=False)
+    for heading in (
+        "test set",
+        "metric",
+        "A - B",
+        f"{100 * pair.level:g} % interval",
+        "p",
+        "images",
+        "seeds",
+    ):
+        table.add_column(heading, justify="left" if heading in ("test set", "metric") else "right")
+    for test in pair.differences:
+        table.add_row(
+            test.scope,
+            test.metric,
+            _number(test),
+            "-" if test.interval is None else span(test.interval, test.metric),
+            "-" if test.p_value is None else f"{test.p_value:.2g}",
+            str(test.num_images),
+            ", ".join(map(str, test.seeds)),
+        )
+    print_table(table)
+    for remark in pair.remarks:
+        results.print(f"- {remark}", markup=False, soft_wrap=True)
+
+
+def _number(test: "Difference") -> str:
+    from srlab.verdicts.words import signed
+
+    return signed(test.estimate, test.metric)
+
+
+def _as_dict(pair: "Pair") -> dict[str, Any]:
+    from srlab.tables import difference_as_dict
+
+    return {
+        "study": pair.study,
+        "variant": pair.variant,
+        "other": pair.other,
+        "level": pair.level,
+        "headline": list(pair.headline),
+        "changes": [
+            {"option": change.option, "before": change.before, "after": change.after}
+            for change in pair.changes
+        ],
+        "differences": [difference_as_dict(test) for test in pair.differences],
+        "remarks": list(pair.remarks),
+    }

@@ -1,0 +1,114 @@
+"""The verdict on two variants, or a variant and bicubic, by themselves."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from srlab import store
+from srlab.errors import UserError
+from srlab.verdicts.judging import judge
+from srlab.verdicts.options import changes, describe, options_of
+from srlab.verdicts.selection import find_variant
+from srlab.verdicts.values import BICUBIC, Change, Difference, Verdicts
+from srlab.verdicts.words import scope_words, signed, span
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """What is known of `variant` less `other`.
+
+    `differences` are by metric and scope, the one that counts most first, each by itself: a question about
+    one pair is no family, so `p_holm` is the p-value. `changes` lead from `other` to `variant`.
+    """
+
+    study: str
+    variant: str
+    other: str
+    level: float
+    headline: tuple[str, ...]
+    changes: tuple[Change, ...]
+    differences: tuple[Difference, ...]
+    remarks: tuple[str, ...]
+
+
+def compare_pair(folder: Path, variant: str, other: str, *, level: float = 0.95) -> Pair:
+    """The two compared by the scores in a study's `folder`; a `UserError` where one is not of the study."""
+    study = store.load_study(folder)
+    declared = {one["name"]: one for one in study["variants"]}
+    names = [name if name == BICUBIC else find_variant(list(declared), name) for name in (variant, other)]
+    if names[0] == names[1]:
+        raise UserError(f"{names[0]} is compared with itself; name two variants, or a variant and bicubic")
+    if names[0] == BICUBIC:
+        raise UserError(f"bicubic comes second: srlab compare {folder} {names[1]} bicubic")
+    variant, other = names
+    verdicts = judge(folder, base=None if other == BICUBIC else other, level=level, variants=_trained(names))
+    found = tuple(
+        test
+        for table in verdicts.tables
+        for row in table.rows
+        if row.variant == variant
+        and (test := row.to_bicubic if other == BICUBIC else row.to_base) is not None
+    )
+    if not found:
+        reasons = dict.fromkeys(f"{one.variant}: {one.reason}" for one in verdicts.missing)
+        why = "; ".join(reasons) or "no scores that both have"
+        raise UserError(f"{variant} and {other} cannot be compared yet ({why})")
+    protocol = study.get("protocol", {})
+    changed: tuple[Change, ...] = ()
+    if other != BICUBIC:
+        options = [options_of(declared[name], protocol=protocol) for name in (other, variant)]
+        changed = changes(options[0], options[1])
+    return Pair(
+        study=study["name"],
+        variant=variant,
+        other=other,
+        level=level,
+        headline=_headline(verdicts, variant, other, found[0], changed),
+        changes=changed,
+        differences=found,
+        remarks=_remarks(verdicts, found),
+    )
+
+
+def _trained(names: list[str]) -> list[str]:
+    return [name for name in names if name != BICUBIC]
+
+
+def _headline(
+    verdicts: Verdicts, variant: str, other: str, test: Difference, changed: tuple[Change, ...]
+) -> tuple[str, ...]:
+    where = f"{test.metric} on {scope_words(test.scope, verdicts.test_sets)}"
+    number = signed(test.estimate, test.metric)
+    if test.interval is not None:
+        number += f" {span(test.interval, test.metric)}"
+    words = {
+        "better": f"{variant} is better than {other}",
+        "worse": f"{variant} is worse than {other}",
+        "not told apart": f"{variant} and {other} cannot be told apart",
+        "not judged": f"{variant} and {other} cannot be judged: {test.reason}",
+    }[test.outcome]
+    lines = [f"{words}, by {where}: {number}"]
+    if len(test.seeds) == 1:
+        lines[0] = f"as trained with seed {test.seeds[0]} alone, {lines[0]}"
+    if verdicts.is_adversarial:
+        lines.append("one was trained with a discriminator: read psnr_y beside LPIPS, never alone")
+    if changed:
+        lines.append(f"what changes from {other} to {variant}: {describe(changed)}")
+    if len(changed) > 1:
+        lines.append(f"{len(changed)} options change at once: which of them did it cannot be told")
+    return tuple(lines)
+
+
+def _remarks(verdicts: Verdicts, found: tuple[Difference, ...]) -> tuple[str, ...]:
+    about_ranks = "a rank counts"
+    remarks = [remark for remark in verdicts.remarks if not remark.startswith(about_ranks)]
+    fixed = found[0].on_these_images
+    if fixed is not None:
+        remarks.insert(
+            1,
+            f"for other trainings on these very images the interval of {found[0].metric} is "
+            f"{span(fixed, found[0].metric)}",
+        )
+    if verdicts.is_complete:
+        return tuple(remarks)
+    reasons = dict.fromkeys(f"{one.variant}, seed {one.seed}: {one.reason}" for one in verdicts.missing)
+    return (*remarks, *reasons)
