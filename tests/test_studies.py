@@ -9,6 +9,7 @@ import pytest
 from srlab import studies
 from srlab.errors import UserError
 from srlab.networks import RDNOptions, num_parameters, preset
+from srlab.objectives import PixelObjective
 from srlab.studies import NAMES, load_study
 from srlab.study import Run
 from srlab.training.schedule import learning_rate_at
@@ -56,7 +57,7 @@ def test_srcnn_has_the_seeds_protocol_and_a_bicubic_residual() -> None:
     study = load_study("srcnn").study
     assert (study.scale, study.protocol.batch_size, study.protocol.lr_patch_size) == (2, 64, 32)
     assert study.protocol.num_steps == 50 * 348
-    assert {variant.objective.loss for variant in study.variants} == {"mse"}
+    assert {variant.objective for variant in study.variants} == {PixelObjective(loss="mse")}
     assert "residual_bicubic" in names_of("srcnn")
     assert len(study.variants) == 7
 
@@ -151,7 +152,7 @@ def test_a_study_file_that_is_wrong_says_where(tmp_path: Path, text: str, messag
 
 
 def test_an_unknown_study_names_those_there_are(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="smoke, srcnn, vdsr, edsr, rdn, srresnet"):
+    with pytest.raises(UserError, match="smoke, srcnn, vdsr, edsr, rdn, srresnet, srgan"):
         load_study("srgan2")
     with pytest.raises(UserError, match="there is no study file"):
         load_study(str(tmp_path / "none.py"))

@@ -16,7 +16,7 @@ from srlab.errors import UserError
 from srlab.networks import options_to_dict
 from srlab.objectives import objective_to_dict
 from srlab.planning import Cost, Machine, Plan, precision_of
-from srlab.sources import Source, SourceMissing, find_source
+from srlab.sources import Source, SourceMissingError, find_source
 from srlab.study import Run, Start, Study, Variant
 
 FREE_TO_DIFFER = ("threads",)
@@ -105,7 +105,7 @@ def _check_run(run: Run, plan: Plan, *, data: str | None) -> None:
     source = None
     try:
         source = find_source(run, study=plan.study, folder=plan.folder)
-    except SourceMissing:
+    except SourceMissingError:
         ignoring += ("source",)
     declaration = declare_run(run, study=plan.study, machine=plan.machine, data=data or "", source=source)
     store.check_claim(plan.folder / run.name, declaration, ignoring=ignoring)

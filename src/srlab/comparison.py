@@ -31,7 +31,7 @@ from srlab.planning import Machine, Plan, make_plan
 from srlab.protocol import EvaluationProtocol
 from srlab.records import read_runs, stored_scores
 from srlab.scheduler import Failure, InProcess, Processes, reporting_to, run_all
-from srlab.sources import Source, SourceMissing, find_source
+from srlab.sources import Source, SourceMissingError, find_source
 from srlab.study import Run, Study, Variant
 
 LOCK = "study.lock"
@@ -141,7 +141,7 @@ def _with_sources(
             continue
         try:
             source = find_source(run, study=plan.study, folder=plan.folder)
-        except SourceMissing as missing:
+        except SourceMissingError as missing:
             store.write_text(plan.folder / run.name / store.BLOCKED, f"not run: {missing}\n")
             report(Event(name=run.name, phase="blocked", reason=str(missing)))
         else:

@@ -99,7 +99,8 @@ def training_hash(images: Split) -> str:
 class TrainTask:
     """Train a run from where it is and score it on the validation images; ``result.json`` comes last.
 
-    `source` is what it starts from; a run taken from another study is copied from there instead. `images` are those of the study if they are at hand; a task in a process of its own reads them itself.
+    `source` is what it starts from; a run taken from another study is copied from there instead. `images` are
+    those of the study if they are at hand; a task in a process of its own reads them itself.
     """
 
     run: Run

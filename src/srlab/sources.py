@@ -29,7 +29,7 @@ class Source:
         return {"run": self.run, "weights": self.sha256}
 
 
-class SourceMissing(UserError):
+class SourceMissingError(UserError):
     """The run that another one starts from has not finished."""
 
 
@@ -41,7 +41,7 @@ def find_source(run: Run, *, study: Study, folder: Path) -> Source | None:
     later.
 
     Raises:
-        SourceMissing: that run has not finished.
+        SourceMissingError: that run has not finished.
         UserError: a weights file is missing, or does not fit.
     """
     if run.variant.taken_from is not None:
@@ -57,11 +57,11 @@ def find_source(run: Run, *, study: Study, folder: Path) -> Source | None:
     if rate is None:
         rate = load_choice(folder).get(source.name, {}).get("learning_rate")
     if rate is None:
-        raise SourceMissing(f"no run of {source.name}, from which it starts, has finished")
+        raise SourceMissingError(f"no run of {source.name}, from which it starts, has finished")
     name = study.run(source, learning_rate=rate, seed=run.seed).name
     status = run_status(folder / name)
     if status != "finished":
-        raise SourceMissing(f"{name}, from which it starts, has {_ENDS.get(status, 'not finished')}")
+        raise SourceMissingError(f"{name}, from which it starts, has {_ENDS.get(status, 'not finished')}")
     return _source(name, folder / name / store.WEIGHTS)
 
 
@@ -134,13 +134,13 @@ def take_sources(study: Study, other: Path) -> Study:
     if there["scale"] != study.scale:
         raise UserError(f"{other} is of x{there['scale']}, and study {study.name!r} of x{study.scale}")
     variants = tuple(
-        _take(variant, study, other, there) if variant.name in sources & known else variant
+        _take(variant, study, other) if variant.name in sources & known else variant
         for variant in study.variants
     )
     return replace(study, variants=variants)
 
 
-def _take(variant: Variant, study: Study, other: Path, there: Mapping[str, Any]) -> Variant:
+def _take(variant: Variant, study: Study, other: Path) -> Variant:
     rate = load_choice(other).get(variant.name, {}).get("learning_rate")
     if rate is None:
         raise UserError(

@@ -28,8 +28,8 @@ class TrainingProtocol:
     `schedule` is the learning rate over the run: ``constant``; ``step``, halved after each fraction of
     `num_steps` named in `halve_at`; or ``cosine``, from the full rate to zero at the last step.
     `gradient_clip_norm` bounds the norm of the whole gradient. `precision` ``auto`` is bf16 autocast where
-    the device computes in bf16 and the architecture loses nothing by it, and fp32 elsewhere. `jpeg_noise` compresses half of the LR patches as JPEG
-    of quality 50 to 95.
+    the device computes in bf16 and the architecture loses nothing by it, and fp32 elsewhere. `jpeg_noise`
+    compresses half of the LR patches as JPEG of quality 50 to 95.
     """
 
     num_steps: int

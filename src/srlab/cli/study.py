@@ -91,6 +91,20 @@ def study(
             help="A finished study: take from it, untrained, the variants that others start from.",
         ),
     ] = None,
+    content: Annotated[
+        str | None,
+        typer.Option(
+            "--content",
+            help="Of adversarial variants: what the content loss compares; vgg54, vgg22, conv5_4, pixels or "
+            "random.",
+        ),
+    ] = None,
+    vgg: Annotated[
+        Path | None,
+        typer.Option(
+            "--vgg", metavar="FILE", help="VGG19's weights.", show_default="the official file, if it is there"
+        ),
+    ] = None,
     out: Out = None,
     jobs: Jobs = 1,
     device: Device = None,
@@ -119,7 +133,7 @@ def study(
         asked = replace(asked, learning_rates=parse_rates(learning_rates))
     if seeds is not None:
         asked = replace(asked, seeds=parse_seeds(seeds))
-    asked = _with_data(asked, train, validate, test)
+    asked = _with_content(_with_data(asked, train, validate, test), content, vgg)
     if source is not None:
         from srlab.sources import take_sources
 
@@ -213,6 +227,31 @@ def _with_protocol(
     }
     study = study if steps is None else study.with_steps(steps)
     return study.with_protocol({name: value for name, value in changes.items() if value is not None})
+
+
+def _with_content(study: "Study", content: str | None, vgg: Path | None) -> "Study":
+    from dataclasses import replace
+
+    from srlab.errors import UserError
+    from srlab.objectives import AdversarialObjective, with_vgg
+
+    if content is None and vgg is None:
+        return study
+    variants = []
+    for variant in study.variants:
+        objective = variant.objective
+        if isinstance(objective, AdversarialObjective):
+            if content is not None:
+                objective = replace(objective, content=content)  # type: ignore[arg-type]  # it checks
+            if vgg is not None and objective.needs_vgg:
+                objective = with_vgg(objective, vgg)
+        variants.append(replace(variant, objective=objective))
+    if not any(isinstance(variant.objective, AdversarialObjective) for variant in variants):
+        raise UserError(
+            f"--{'vgg' if content is None else 'content'} is for adversarial variants, of which study "
+            f"{study.name!r} has none"
+        )
+    return replace(study, variants=tuple(variants))
 
 
 def _with_data(study: "Study", train: str | None, validate: str | None, test: str | None) -> "Study":

@@ -9,7 +9,7 @@ from pathlib import Path
 from srlab.errors import UserError
 from srlab.study import Study
 
-NAMES = ("smoke", "srcnn", "vdsr", "edsr", "rdn", "srresnet", "classic")
+NAMES = ("smoke", "srcnn", "vdsr", "edsr", "rdn", "srresnet", "srgan", "classic")
 
 
 @dataclass(frozen=True, kw_only=True)

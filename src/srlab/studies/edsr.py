@@ -35,7 +35,6 @@ STUDY = Study(
         schedule="step",
         halve_at=(0.5,),
         adam_eps=1e-7,
-        precision="fp32",  # bf16 costs EDSR 0.02 dB: docs/results.md
     ),
     train=("div2k_train",),
     validate=("div2k_valid",),

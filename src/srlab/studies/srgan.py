@@ -1,0 +1,59 @@
+"""Does a generator with dense blocks make a better SRGAN than the original one, and by what measure?
+
+Run:       srlab study srgan --source runs/srresnet --train div2k_train --validate div2k_valid
+Takes:     not measured in full; `srlab study srgan --plan` estimates it for your machine
+Measured:  short trainings with relu2_2: docs/results.md
+
+Both generators start from SRResNet networks trained on pixels, as in the seed study and in Ledig et al.
+(CVPR 2017): ``original`` from the original, ``dense`` from the transfer variant with dense blocks, with
+nothing frozen any more. These sources are variants here too, under the protocol that the study `srresnet`
+trains them; `--source` takes them from that study instead. Content is VGG19's relu5_4 (`--vgg`, `--content`),
+the adversarial loss weighs 1e-3, and both networks learn at 1e-4 for 5,000 steps, as the seed's did.
+
+PSNR cannot judge a GAN: it falls while pictures gain detail. LPIPS stands beside it in the leaderboard.
+"""
+
+from dataclasses import replace
+
+from srlab.networks import preset
+from srlab.objectives import AdversarialObjective
+from srlab.studies import srresnet
+from srlab.study import Start, Study, TrainingProtocol, Variant
+
+SOURCES = ("srresnet/original", "srresnet/transfer_dense")
+SOURCE_RATE = 5e-4  # the seed's of its dense source
+OBJECTIVE = AdversarialObjective(content="vgg54", adversarial_weight=1e-3)
+
+
+def _source(variant: Variant) -> Variant:
+    """A variant of the study `srresnet` as it is there, at one rate."""
+    protocol = srresnet.STUDY.protocol_of(variant)
+    return replace(variant, protocol=protocol, learning_rates=(SOURCE_RATE,))
+
+
+STUDY = Study(
+    name="srgan",
+    scale=4,
+    variants=(
+        *(_source(variant) for variant in srresnet.STUDY.variants if variant.name in SOURCES),
+        Variant(
+            name="srgan/original",
+            network=preset("srresnet/original", scale=4),
+            objective=OBJECTIVE,
+            start=Start(source="srresnet/original"),
+        ),
+        Variant(
+            name="srgan/dense",
+            network=preset("srresnet/dense", scale=4),
+            objective=OBJECTIVE,
+            start=Start(source="srresnet/transfer_dense"),
+        ),
+    ),
+    learning_rates=(1e-4,),
+    protocol=TrainingProtocol(
+        num_steps=5_000, batch_size=16, lr_patch_size=24, adam_eps=1e-7, jpeg_noise=True
+    ),
+    train=("div2k_train",),
+    validate=("div2k_valid",),
+    test=("set5", "set14"),
+)
