@@ -38,7 +38,7 @@ LAYERS = [
         "leaderboard",
         "tables",
     },  # comparison
-    {"pictures", "ranking_on_image", "tensorboard_logs", "studies", "cli"},  # faces
+    {"pictures", "report", "ranking_on_image", "tensorboard_logs", "studies", "cli"},  # faces
 ]
 RANK = {module: rank for rank, layer in enumerate(LAYERS) for module in layer}
 
@@ -56,6 +56,7 @@ TORCH_FREE = [
     "srlab.tables",
     "srlab.scheduler",
     "srlab.pictures",
+    "srlab.report",
     "srlab.data.datasets",
     "srlab.data.download",
     "srlab.cli",

@@ -1,0 +1,43 @@
+"""``srlab report``: a study's results as one page."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from srlab.cli import app
+from srlab.cli.output import print_json, results
+from srlab.cli.results import StudyDir
+
+
+@app.command()
+def report(
+    study_dir: StudyDir,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The page's file.", show_default="STUDY_DIR/report.html")
+    ] = None,
+    base: Annotated[
+        str | None,
+        typer.Option(
+            "--base", help="The variant that the others are compared with.", show_default="the study's first"
+        ),
+    ] = None,
+    figures: Annotated[
+        Path | None,
+        typer.Option(
+            "--figures",
+            help="A folder for every figure as PNG and SVG, and every table as CSV, Markdown and LaTeX.",
+            show_default=False,
+        ),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output.")] = False,
+) -> None:
+    """Write a study's report: one HTML page that works offline and needs nothing beside it."""
+    from srlab.report import write_report
+
+    paths = write_report(study_dir, out, base=base, figures=figures)
+    if json:
+        print_json({"report": str(paths[0]), "files": [str(path) for path in paths[1:]]})
+    else:
+        for path in paths:
+            results.print(str(path), markup=False, soft_wrap=True)

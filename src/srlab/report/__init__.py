@@ -1,0 +1,35 @@
+"""A study's report: one HTML file that needs nothing else, and its figures and tables as files.
+
+Needs no torch. Everything in it comes from the files of the study's folder; docs/report.md says what is on the page.
+"""
+
+from pathlib import Path
+
+from srlab import store
+from srlab.report.contents import Contents, gather
+from srlab.report.files import write_files
+from srlab.report.page import render
+from srlab.report.viewer import make_viewer
+
+__all__ = ["Contents", "gather", "write_files", "write_report"]
+
+
+def write_report(
+    study_dir: Path, out: Path | None = None, *, base: str | None = None, figures: Path | None = None
+) -> list[Path]:
+    """Write the report of a study and return the files, the page first.
+
+    Args:
+        study_dir: a study's folder, finished or not; it is only read.
+        out: the page's file; by default ``report.html`` in the study's folder.
+        base: the variant that the others are compared with; by default the study's first.
+        figures: a folder for every figure as PNG and SVG, and every table as CSV, Markdown and LaTeX.
+
+    Raises:
+        UserError: `study_dir` is no study's folder, or `base` none of its variants.
+    """
+    contents = gather(study_dir, base=base)
+    viewer = make_viewer(study_dir, contents.study, contents.verdicts)
+    page = out or study_dir / "report.html"
+    store.write_text(page, render(contents, viewer))
+    return [page, *(write_files(contents, figures) if figures is not None else [])]

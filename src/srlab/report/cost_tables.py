@@ -1,0 +1,221 @@
+"""Tables of what was spent: tuning, training, the way to a target, equal budgets; and the learning rates."""
+
+from collections.abc import Callable, Mapping
+
+from srlab.report.grids import Cell, Column, Grid, GridRow
+from srlab.report.texts import NOTHING, count, duration, number, plural, rate, signed, whole
+from srlab.verdicts import RateScore, RateSensitivity, Spread, Verdicts
+
+_DB = 2  # decimals
+_VARIANT = Column(key="variant", heading="variant", is_text=True, is_low_first=True)
+_BUDGETS: Mapping[str, tuple[str, Callable[[float], str]]] = {
+    "steps": ("equal steps", lambda amount: f"{amount:,.0f} steps"),
+    "samples": ("equal samples", lambda amount: f"{amount:,.0f} LR patches"),
+    "multiply_adds": ("equal multiply-adds", lambda amount: f"{count(amount)} multiply-adds of training"),
+    "seconds": ("equal time", lambda amount: f"{duration(amount)} of training"),
+}
+
+
+def costs_grid(verdicts: Verdicts) -> Grid:
+    """What each variant cost, with the tuning of its learning rate."""
+    rows = tuple(
+        GridRow(
+            cells=(
+                Cell(text=cost.variant, value=cost.variant),
+                Cell(
+                    text=whole(cost.parameters),
+                    value=cost.parameters,
+                    note=f"{whole(cost.frozen)} frozen" if cost.frozen else "",
+                ),
+                Cell(text=count(cost.multiply_adds), value=cost.multiply_adds),
+                Cell(text=duration(cost.seconds), value=cost.seconds),
+                Cell(text=duration(cost.tuning_seconds), value=cost.tuning_seconds),
+                Cell(text=count(cost.tuning_multiply_adds), value=cost.tuning_multiply_adds),
+                Cell(
+                    text=f"{cost.ended} of {cost.runs}",
+                    value=cost.ended,
+                    note=f"{cost.diverged} diverged" if cost.diverged else "",
+                    tone="warning" if cost.diverged else "",
+                ),
+            ),
+            variant=number_,
+        )
+        for number_, cost in enumerate(verdicts.costs)
+    )
+    return Grid(
+        name="costs",
+        caption=f"{_head(verdicts)}: what each variant cost. One run is at the chosen rate; "
+        "all runs are those of every rate and seed, diverged ones too. Training's multiply-adds are estimated.",
+        columns=(
+            _VARIANT,
+            Column(key="parameters", heading="parameters", is_low_first=True),
+            Column(
+                key="multiply_adds",
+                heading="multiply-adds",
+                hint="For an SR picture of 1280 x 720",
+                is_low_first=True,
+            ),
+            Column(key="seconds", heading="one run", is_low_first=True),
+            Column(key="tuning_seconds", heading="all its runs", is_low_first=True),
+            Column(key="tuning_multiply_adds", heading="their multiply-adds", is_low_first=True),
+            Column(key="runs", heading="runs ended"),
+        ),
+        rows=rows,
+    )
+
+
+def progress_grid(verdicts: Verdicts) -> Grid:
+    """How soon each variant reached the target, and the mean height of its curve."""
+    target = verdicts.progress[0].target if verdicts.progress else 0.0
+    numbers = _numbers(verdicts)
+    rows = tuple(
+        GridRow(
+            cells=(
+                Cell(text=one.variant, value=one.variant),
+                Cell(
+                    text=f"{one.reached} of {one.num_seeds}",
+                    value=one.reached,
+                    tone="warning" if one.reached < one.num_seeds else "",
+                ),
+                Cell(text=whole(one.steps_to_target), value=one.steps_to_target),
+                Cell(text=duration(one.seconds_to_target), value=one.seconds_to_target),
+                Cell(
+                    text=NOTHING
+                    if one.multiply_adds_to_target is None
+                    else count(one.multiply_adds_to_target),
+                    value=one.multiply_adds_to_target,
+                ),
+                _spread(one.area),
+            ),
+            variant=numbers.get(one.variant),
+        )
+        for one in verdicts.progress
+    )
+    return Grid(
+        name="progress",
+        caption=f"{_head(verdicts)}: the way to {number(target, _DB)} dB of validation psnr_y, read off the "
+        "curves,  mean over the seeds; and the mean psnr_y along the curve.",
+        columns=(
+            _VARIANT,
+            Column(key="reached", heading="seeds there"),
+            Column(key="steps", heading="steps", is_low_first=True),
+            Column(key="seconds", heading="time", is_low_first=True),
+            Column(key="multiply_adds", heading="multiply-adds", is_low_first=True),
+            Column(key="area", heading="mean of curve, dB", hint="Over the steps that all curves share"),
+        ),
+        rows=rows,
+    )
+
+
+def budgets_grid(verdicts: Verdicts) -> Grid:
+    """Validation psnr_y of every variant after equal expenses."""
+    numbers = _numbers(verdicts)
+    rows = tuple(
+        GridRow(
+            cells=(
+                Cell(text=name, value=name),
+                *(
+                    _spread(budget.psnr_y.get(name), hint=budget.left_out.get(name, ""))
+                    for budget in verdicts.budgets
+                ),
+            ),
+            variant=numbers[name],
+        )
+        for name in verdicts.variants
+    )
+    amounts = "; ".join(
+        f"{_BUDGETS[one.kind][0]}: {_BUDGETS[one.kind][1](one.amount)}" for one in verdicts.budgets
+    )
+    return Grid(
+        name="budgets",
+        caption=f"{_head(verdicts)}: validation psnr_y in dB when all had spent the same. {amounts}. "
+        "Read off the validation curves; the rates were chosen at the end of training.",
+        columns=(
+            _VARIANT,
+            *(
+                Column(key=one.kind, heading=_BUDGETS[one.kind][0], hint=_BUDGETS[one.kind][1](one.amount))
+                for one in verdicts.budgets
+            ),
+        ),
+        rows=rows,
+    )
+
+
+def rates_grid(verdicts: Verdicts) -> Grid:
+    """Every variant at every learning rate, on the validation images."""
+    numbers = _numbers(verdicts)
+    all_rates = list(
+        dict.fromkeys(score.learning_rate for one in verdicts.learning_rates for score in one.rates)
+    )
+    return Grid(
+        name="learning-rates",
+        caption=f"{_head(verdicts)}: validation psnr_y in dB at each learning rate, mean over the "
+        "finished seeds. Chosen rates are marked.",
+        columns=(
+            _VARIANT,
+            *(
+                Column(key=f"rate_{value:g}", heading=rate(value))
+                for value in sorted(all_rates, reverse=True)
+            ),
+            Column(key="range", heading="range, dB", hint="Best less worst", is_low_first=True),
+        ),
+        rows=tuple(
+            GridRow(
+                cells=(
+                    Cell(
+                        text=one.variant,
+                        value=one.variant,
+                        note="at the edge" if one.at_edge else "",
+                        hint="The largest or smallest rate tried is the best: a better one may lie beyond"
+                        if one.at_edge
+                        else "",
+                    ),
+                    *_rates(one, sorted(all_rates, reverse=True)),
+                    Cell(text=number(one.range_db, _DB), value=one.range_db),
+                ),
+                variant=numbers.get(one.variant),
+            )
+            for one in verdicts.learning_rates
+        ),
+    )
+
+
+def _rates(one: RateSensitivity, rates: list[float]) -> list[Cell]:
+    found: Mapping[float, RateScore] = {score.learning_rate: score for score in one.rates}
+    return [_rate(found[value]) if value in found else Cell(text="") for value in rates]
+
+
+def _rate(score: RateScore) -> Cell:
+    words = []
+    if score.is_chosen:
+        words.append("chosen")
+    elif score.to_chosen is not None:
+        words.append(f"{signed(score.to_chosen.estimate, _DB)} to chosen")
+    if score.diverged:
+        words.append(f"{plural(len(score.diverged), 'seed')} diverged")
+    if score.missing:
+        words.append(f"{plural(len(score.missing), 'seed')} missing")
+    return Cell(
+        text=number(score.mean, _DB) + ("" if score.sd is None else f" ± {number(score.sd, _DB)}"),
+        value=score.mean,
+        note=", ".join(words),
+        tone="warning" if score.diverged else "better" if score.is_chosen else "",
+    )
+
+
+def _spread(found: Spread | None, *, hint: str = "") -> Cell:
+    if found is None:
+        return Cell(text=NOTHING, hint=hint, tone="dim")
+    return Cell(
+        text=number(found.mean, _DB),
+        value=found.mean,
+        note="" if found.sd is None else f"± {number(found.sd, _DB)}",
+    )
+
+
+def _head(verdicts: Verdicts) -> str:
+    return f"{verdicts.study}, x{verdicts.scale}"
+
+
+def _numbers(verdicts: Verdicts) -> dict[str, int]:
+    return {name: number_ for number_, name in enumerate(verdicts.variants)}

@@ -1,0 +1,213 @@
+"""Every figure of a report: what it is called, what it says, and how it is drawn."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from matplotlib.figure import Figure
+
+from srlab.pictures.style import plain_style
+from srlab.report.colors import FOR_THE_PAGE, Colors
+from srlab.report.plots.canvas import Size
+from srlab.report.plots.curves import draw_curves, draw_rates
+from srlab.report.plots.forest import ForestRow, draw_forest
+from srlab.report.plots.pareto import CostAxis, draw_pareto, front
+from srlab.report.svg import inline_svg
+from srlab.report.texts import listed, metric_of, number, plural, with_bounds
+from srlab.verdicts import BICUBIC, VALIDATION, Curve, Difference, Effect, Table, Verdicts
+
+_NOT_DRAWN = ("psnr_rgb", "ssim_rgb")  # they tell what psnr_y and ssim_y tell; their tables are there
+_MOST_EFFECTS = 40
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawing:
+    """A figure. `name` is a file's; `scope` and `metric` are empty where it is the same under all of them."""
+
+    group: str
+    name: str
+    title: str
+    description: str
+    draw: Callable[[Colors, Size], Figure]
+    scope: str = ""
+    metric: str = ""
+
+    def inline(self, size: Size) -> str:
+        """As SVG for the page."""
+        with plain_style():
+            figure = self.draw(FOR_THE_PAGE, size)
+        return inline_svg(figure, key=f"{self.name}-{size}", title=self.title, description=self.description)
+
+
+def drawings(
+    verdicts: Verdicts, *, bicubic: float | None, measured: Mapping[str, Mapping[str, float]] | None = None
+) -> Iterator[Drawing]:
+    """All figures for which there is something to draw.
+
+    `bicubic` is its mean validation psnr_y; `measured` are further costs, by name and variant.
+    """
+    numbers = {name: place for place, name in enumerate(verdicts.variants)}
+    for table in verdicts.tables:
+        if table.metric in _NOT_DRAWN:
+            continue
+        yield from _against_base(table, verdicts)
+        yield from _effects(table.scope, table.metric, verdicts)
+        yield from _pareto(table, verdicts, numbers, measured or {})
+    if any(effect.scope == VALIDATION for effect in verdicts.effects):
+        yield from _effects(VALIDATION, "psnr_y", verdicts)
+    if any(curve.steps for curve in verdicts.curves):
+        curves = [curve for curve in verdicts.curves if curve.steps]
+        yield Drawing(
+            group="curves",
+            name="curves",
+            title="Training curves",
+            description=f"Validation psnr_y over the steps at the chosen rates. {_ends(curves)}",
+            draw=lambda colors, size: draw_curves(
+                curves, numbers=numbers, bicubic=None, colors=colors, size=size
+            ),
+        )
+    if any(score.mean is not None for one in verdicts.learning_rates for score in one.rates):
+        yield Drawing(
+            group="rates",
+            name="learning-rates",
+            title="Sensitivity to the learning rate",
+            description="Validation psnr_y of each variant at each learning rate; the table has the numbers.",
+            draw=lambda colors, size: draw_rates(
+                verdicts.learning_rates, numbers=numbers, bicubic=bicubic, colors=colors, size=size
+            ),
+        )
+
+
+def _ends(curves: list[Curve]) -> str:
+    said = [f"{curve.variant}, seed {curve.seed}, at {number(curve.psnr_y[-1], 2)} dB" for curve in curves]
+    return f"{plural(len(curves), 'run')}: {listed(said)}."
+
+
+def _against_base(table: Table, verdicts: Verdicts) -> Iterator[Drawing]:
+    found = [
+        row.to_base
+        for row in table.rows
+        if row.to_base is not None and row.variant not in (verdicts.base, BICUBIC)
+    ]
+    if not any(difference.estimate is not None for difference in found):
+        return
+    rows = [_row(difference.variant, difference, table.metric) for difference in found]
+    yield Drawing(
+        group="base",
+        name=_name("against-base", table.scope, table.metric),
+        title=f"Every variant against {verdicts.base}: {table.metric} on {table.scope}",
+        description=_in_words(rows, verdicts.level),
+        draw=partial(_forest, rows, table.metric),
+        scope=table.scope,
+        metric=table.metric,
+    )
+
+
+def _effects(scope: str, metric: str, verdicts: Verdicts) -> Iterator[Drawing]:
+    effects = [effect for effect in verdicts.effects if (effect.scope, effect.metric) == (scope, metric)]
+    main = [effect for effect in effects if effect.interaction is None]
+    together = [effect for effect in effects if effect.interaction is not None]
+    if not any(effect.estimate is not None for effect in effects):
+        return
+    rows = [_row(_effect_name(effect), effect, metric) for effect in main]
+    if together:
+        rows.append(
+            ForestRow(label="Interactions: how much more a change brings with another", is_heading=True)
+        )
+        rows += [_row(_effect_name(effect), effect, metric) for effect in together]
+    rows = rows[:_MOST_EFFECTS]
+    yield Drawing(
+        group="effects",
+        name=_name("effects", scope, metric),
+        title=f"Option by option: {metric} on {scope}",
+        description=_in_words(rows, verdicts.level),
+        draw=partial(_forest, rows, metric),
+        scope=scope,
+        metric=metric,
+    )
+
+
+def _effect_name(effect: Effect) -> str:
+    return f"{effect.name} (confounded)" if effect.is_confounded else effect.name
+
+
+def _row(label: str, found: Difference | Effect, metric: str) -> ForestRow:
+    decimals = metric_of(metric).decimals
+    return ForestRow(
+        label=label,
+        estimate=found.estimate,
+        interval=found.interval,
+        outcome=found.outcome,
+        reading="not defined" if found.estimate is None else with_bounds(found, decimals),
+    )
+
+
+def _in_words(rows: list[ForestRow], level: float) -> str:
+    said = [f"{row.label}: {row.reading}, {row.outcome}" for row in rows if row.estimate is not None]
+    return f"Differences with {100 * level:g} % intervals. " + "; ".join(said) + "."
+
+
+def _forest(rows: list[ForestRow], metric: str, colors: Colors, size: Size) -> Figure:
+    known = metric_of(metric)
+    unit = f", {known.unit}" if known.unit else ""
+    better = "lower is better" if known.is_lower_better else "higher is better"
+    return draw_forest(rows, colors=colors, size=size, axis_name=f"difference in {metric}{unit} ({better})")
+
+
+def _pareto(
+    table: Table, verdicts: Verdicts, numbers: Mapping[str, int], measured: Mapping[str, Mapping[str, float]]
+) -> Iterator[Drawing]:
+    scores = {
+        row.variant: row.mean
+        for row in table.rows
+        if row.mean is not None and row.variant in numbers and row.mean != float("inf")
+    }
+    axes = cost_axes(verdicts, measured)
+    if len(scores) < 2 or not axes:
+        return
+    metric = metric_of(table.metric)
+    said = [
+        f"Along {axis.name.lower()}, nothing beats "
+        f"{listed(front(axis.values, scores, is_lower_better=metric.is_lower_better))}"
+        for axis in axes
+    ]
+    unit = f", {metric.unit}" if metric.unit else ""
+    yield Drawing(
+        group="pareto",
+        name=_name("cost", table.scope, table.metric),
+        title=f"Quality and cost: {table.metric} on {table.scope}",
+        description=". ".join(said) + ".",
+        draw=lambda colors, size: draw_pareto(
+            axes,
+            scores,
+            metric=f"{table.metric} on {table.scope}{unit}"
+            + (", lower is better" if metric.is_lower_better else ""),
+            is_lower_better=metric.is_lower_better,
+            numbers=numbers,
+            colors=colors,
+            size=size,
+        ),
+        scope=table.scope,
+        metric=table.metric,
+    )
+
+
+def cost_axes(verdicts: Verdicts, measured: Mapping[str, Mapping[str, float]]) -> list[CostAxis]:
+    """The costs that differ between variants or are known of more than one, each variant's above zero."""
+    known = {
+        "parameters": {cost.variant: float(cost.parameters) for cost in verdicts.costs},
+        "multiply-adds for 1280 x 720": {cost.variant: float(cost.multiply_adds) for cost in verdicts.costs},
+        "training of one run, seconds": {cost.variant: cost.seconds or 0.0 for cost in verdicts.costs},
+        **measured,
+    }
+    axes = []
+    for name, values in known.items():
+        there = {variant: value for variant, value in values.items() if value > 0}
+        if len(there) > 1:
+            axes.append(CostAxis(name=name, values=there))
+    return axes
+
+
+def _name(group: str, scope: str, metric: str) -> str:
+    """A file's name, and an id of the page: letters that neither takes for its own."""
+    return "".join(sign if sign.isalnum() else "-" for sign in f"{group}-{scope}-{metric}")

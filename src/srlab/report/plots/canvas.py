@@ -1,0 +1,87 @@
+"""What all figures of the report share: two sizes in which one unit is a CSS pixel, and quiet axes."""
+
+import textwrap
+from typing import Literal
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from srlab.pictures.style import plain_style
+from srlab.report.colors import Colors
+
+Size = Literal["wide", "narrow"]
+WIDTHS: dict[Size, int] = {"wide": 860, "narrow": 350}
+FONT = 12.0
+SMALL = 11.0
+_INCH = 72  # SVG's units in an inch: so a unit is a pixel where the figure is shown in its own size
+_LETTER = 0.6  # of the font's size: the width of a letter, roughly and rather too much
+DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h")
+
+
+def new_figure(size: Size, height: float) -> Figure:
+    """An empty figure of a size's width, `height` pixels high."""
+    return Figure(figsize=(WIDTHS[size] / _INCH, height / _INCH), dpi=_INCH)
+
+
+def place_axes(figure: Figure, *, left: float, right: float, top: float, bottom: float) -> Axes:
+    """Axes with these margins, in pixels."""
+    width, height = (side * _INCH for side in figure.get_size_inches())
+    with plain_style():
+        return figure.add_axes(
+            (left / width, bottom / height, (width - left - right) / width, (height - top - bottom) / height)
+        )
+
+
+def style_axes(axes: Axes, colors: Colors, *, grid: Literal["x", "y", "both"] = "y") -> None:
+    """Thin, in the theme's colors, with a grid where values are read off."""
+    axes.set_facecolor("none")
+    axes.grid(visible=True, axis=grid, color=colors["line"], linewidth=1)
+    axes.set_axisbelow(True)
+    for name, spine in axes.spines.items():
+        spine.set_visible(name == "bottom")
+        spine.set_color(colors["axis"])
+    axes.tick_params(which="both", colors=colors["dim"], labelsize=SMALL, length=0, pad=5)
+    axes.tick_params(axis="x", which="major", length=4, color=colors["axis"])
+    axes.tick_params(axis="x", which="minor", length=0)
+
+
+def write(
+    axes: Axes,
+    x: float,
+    y: float,
+    text: str,
+    *,
+    color: str,
+    size: float = FONT,
+    align: str = "left",
+    bold: bool = False,
+) -> None:
+    """Text at a place given in the axes' data; no sign in it is taken for mathematics."""
+    axes.text(
+        x,
+        y,
+        text,
+        color=color,
+        fontsize=size,
+        ha=align,
+        va="center",
+        fontweight="bold" if bold else "normal",
+        parse_math=False,
+    )
+
+
+def text_width(text: str, size: float = FONT) -> float:
+    """Pixels that the longest line of `text` takes, about."""
+    return max((len(line) for line in text.split("\n")), default=0) * _LETTER * size
+
+
+def wrap(text: str, width: float, size: float = FONT) -> list[str]:
+    """`text` in lines no wider than `width` pixels; a long name is broken where it must be."""
+    letters = max(8, int(width / (_LETTER * size)))
+    return textwrap.wrap(text, letters, break_on_hyphens=False) or [""]
+
+
+def appearance(number: int) -> tuple[str, object]:
+    """Marker and dashes of the variant with this place: with the color they tell 32 apart."""
+    return MARKERS[number % len(MARKERS)], DASHES[number // 8 % len(DASHES)]

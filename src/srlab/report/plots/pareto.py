@@ -1,0 +1,126 @@
+"""Quality against each cost; the line joins what nothing cheaper beats."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
+
+from srlab.report.colors import Colors
+from srlab.report.plots.canvas import SMALL, WIDTHS, Size, appearance, new_figure, place_axes, style_axes
+from srlab.report.svg import variant_id
+from srlab.report.texts import count
+
+_PANEL = 250.0  # pixels high, with its words
+_FEW_DECADES = 2.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class CostAxis:
+    """One cost: its name with the unit, and each variant's, all above zero."""
+
+    name: str
+    values: Mapping[str, float]
+
+
+def front(
+    costs: Mapping[str, float], scores: Mapping[str, float], *, is_lower_better: bool = False
+) -> tuple[str, ...]:
+    """The variants that no other beats in one without losing in the other, cheapest first.
+
+    >>> front({"a": 1, "b": 2, "c": 3}, {"a": 30.0, "b": 29.0, "c": 31.0})
+    ('a', 'c')
+    """
+    sign = -1 if is_lower_better else 1
+    kept: list[str] = []
+    both = [name for name in costs if name in scores]
+    for name in sorted(both, key=lambda name: (costs[name], -sign * scores[name])):
+        if not kept or sign * scores[name] > sign * scores[kept[-1]]:
+            kept.append(name)
+    return tuple(kept)
+
+
+def draw_pareto(
+    axes_of_cost: Sequence[CostAxis],
+    scores: Mapping[str, float],
+    *,
+    metric: str,
+    is_lower_better: bool,
+    numbers: Mapping[str, int],
+    colors: Colors,
+    size: Size,
+) -> Figure:
+    """A panel for each cost, the costs logarithmic, one mark for each variant in its color and shape."""
+    columns = (2 if len(axes_of_cost) in (1, 2, 4) else 3) if size == "wide" else 1
+    rows = max(1, -(-len(axes_of_cost) // max(columns, 1)))
+    figure = new_figure(size, rows * _PANEL)
+    width = WIDTHS[size] / max(columns, 1)
+    for place, cost in enumerate(axes_of_cost):
+        row, column = divmod(place, columns)
+        axes = place_axes(
+            figure,
+            left=column * width + 50,
+            right=WIDTHS[size] - (column + 1) * width + 18,
+            top=row * _PANEL + 26,
+            bottom=(rows - row - 1) * _PANEL + 46,
+        )
+        _draw(axes, cost, scores, is_lower_better, numbers, colors)
+        axes.set_title(metric, loc="left", x=0, color=colors["dim"], fontsize=SMALL, pad=8, parse_math=False)
+    return figure
+
+
+def _draw(
+    axes: Axes,
+    cost: CostAxis,
+    scores: Mapping[str, float],
+    is_lower_better: bool,
+    numbers: Mapping[str, int],
+    colors: Colors,
+) -> None:
+    style_axes(axes, colors, grid="both")
+    axes.set_xscale("log")
+    _ticks(axes, [value for name, value in cost.values.items() if name in scores])
+    best = front(cost.values, scores, is_lower_better=is_lower_better)
+    axes.step(
+        [*(cost.values[name] for name in best), axes.get_xlim()[1]] if best else [],
+        [*(scores[name] for name in best), *(scores[name] for name in best[-1:])],
+        where="post",
+        color=colors["axis"],
+        linewidth=1.6,
+    )
+    for name, value in cost.values.items():
+        if name not in scores:
+            continue
+        number = numbers[name]
+        color = colors.series(number)
+        axes.plot(
+            [value],
+            [scores[name]],
+            marker=appearance(number)[0],
+            markersize=9,
+            markeredgecolor=color,
+            markeredgewidth=1.6,
+            markerfacecolor=color if name in best else colors["paper"],
+            linestyle="none",
+            gid=variant_id(number),
+        )
+    axes.margins(x=0, y=0.12)
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10]))
+    axes.set_xlabel(cost.name, color=colors["dim"], fontsize=SMALL, labelpad=6, parse_math=False)
+
+
+def _ticks(axes: Axes, values: Sequence[float]) -> None:
+    """Few enough numbers to read, on an axis that spans at least a factor of four."""
+    low, high = min(values, default=1.0), max(values, default=1.0)
+    middle = (low * high) ** 0.5
+    low, high = min(low / 1.35, middle / 2), max(high * 1.35, middle * 2)
+    axes.set_xlim(low, high)
+    is_short = high / low < 10**_FEW_DECADES
+    subs = (1.0, 2.0, 5.0) if is_short else (1.0,)
+    axes.xaxis.set_major_locator(LogLocator(base=10, subs=subs, numticks=6 if is_short else 5))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_major_formatter(
+        FuncFormatter(lambda value, _: count(value) if value >= 1 else f"{value:g}")
+    )

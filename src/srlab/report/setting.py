@@ -1,0 +1,171 @@
+"""How the numbers came about: protocol, data, versions, machine, and the commands that do it again."""
+
+import shlex
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import srlab
+from srlab import store
+from srlab.choice import RULE
+from srlab.protocol import EvaluationProtocol
+from srlab.records import RunRecord
+from srlab.report.texts import listed, plural, rate
+
+_SHIPPED = Path(srlab.__file__).parent / "studies"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """Terms with what they are in this study; `machines` are those of all sessions, each kind once."""
+
+    protocol: tuple[tuple[str, str], ...]
+    machines: tuple[tuple[tuple[str, str], ...], ...]
+    commands: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+
+def read_setting(study_dir: Path, study: Mapping[str, Any], runs: Sequence[RunRecord]) -> Setting:
+    """What the study's folder says about it."""
+    machines, remarks = _machines(runs)
+    return Setting(
+        protocol=tuple(_protocol(study)),
+        machines=tuple(machines),
+        commands=tuple(_commands(study_dir, study)),
+        remarks=tuple(remarks),
+    )
+
+
+def _protocol(study: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    training = study.get("protocol", {})
+    yield "Scale", f"x{study['scale']}"
+    if training:
+        yield "Training", _training(training)
+        yield "Optimizer", _optimizer(training)
+        yield "Augmentation", _augmentation(training)
+        yield "Precision", f"trained in {training.get('precision', 'fp32')}, scored in fp32"
+    if rates := study.get("learning_rates"):
+        yield "Learning rates", f"{', '.join(rate(value) for value in rates)}; chosen by {RULE}"
+    if seeds := study.get("seeds"):
+        yield "Seeds", ", ".join(map(str, seeds))
+    images = study.get("images", {})
+    for role, key in (
+        ("Training images", "train"),
+        ("Validation images", "validation"),
+        ("Test images", "test"),
+    ):
+        counts = Counter(image.get("set", "") for image in images.get(key, []))
+        if counts:
+            yield (
+                role,
+                ", ".join(f"{number} of {name}" if name else str(number) for name, number in counts.items()),
+            )
+    yield "Scores", str(EvaluationProtocol(**study["evaluation"]))
+    yield "Weights", "of the last step; validation picks none"
+    if digest := study.get("data"):
+        yield "Data's SHA-256", digest
+    for name, note in study.get("notes", {}).items():
+        yield f"About {name}", note
+
+
+def _training(training: Mapping[str, Any]) -> str:
+    side = training.get("lr_patch_size")
+    words = [
+        f"{training.get('num_steps', 0):,} steps",
+        f"{training.get('batch_size')} LR patches of {side} x {side} pixels each",
+        f"{training.get('schedule')} rate",
+    ]
+    if training.get("halve_at"):
+        words.append(f"halved at {', '.join(map(str, training['halve_at']))} of the run")
+    return ", ".join(words)
+
+
+def _optimizer(training: Mapping[str, Any]) -> str:
+    betas = ", ".join(map(str, training.get("adam_betas", ())))
+    clip = training.get("gradient_clip_norm")
+    words = f"Adam, betas {betas}, epsilon {rate(training.get('adam_eps'))}"
+    return words + (f", gradient's norm at most {clip:g}" if clip else "")
+
+
+def _augmentation(training: Mapping[str, Any]) -> str:
+    done = {"flips": "flips", "quarter_turns": "quarter turns", "jpeg_noise": "JPEG noise"}
+    return listed([word for key, word in done.items() if training.get(key)]) or "none"
+
+
+def _machines(runs: Sequence[RunRecord]) -> tuple[list[tuple[tuple[str, str], ...]], list[str]]:
+    """Each kind of code, versions and machine that a session ran with, and what to know of them."""
+    found: Counter[tuple[tuple[str, str], ...]] = Counter()
+    dirty = False
+    for run in runs:
+        path = run.folder / "provenance.json"
+        if not path.is_file():
+            continue
+        for session in store.load_object(path, "sessions")["sessions"]:
+            git = session.get("git")
+            dirty = dirty or bool(git and git.get("dirty"))
+            found[tuple(_machine(session))] += 1
+    kinds = []
+    for machine, number in found.most_common():
+        head = (
+            (("Sessions", plural(number, "run or continued run", "runs or continued runs")),)
+            if len(found) > 1
+            else ()
+        )
+        kinds.append((*head, *machine))
+    remarks = []
+    if len(found) > 1:
+        remarks.append(
+            "Not all runs were made by one code on one machine: their times cannot be compared, and scores "
+            "may differ by rounding."
+        )
+    if dirty:
+        remarks.append("Some runs were made by code with changes that are in no commit.")
+    return kinds, remarks
+
+
+def _machine(session: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    git = session.get("git")
+    if git:
+        yield "Commit", git.get("commit", "") + (", with changes" if git.get("dirty") else "")
+    versions = session.get("versions", {})
+    yield "Versions", ", ".join(f"{name} {version}" for name, version in versions.items())
+    yield "Python", str(session.get("python", ""))
+    yield "System", str(session.get("platform", ""))
+    yield "Processor", f"{session.get('cpu', '')}, {plural(int(session.get('cores') or 0), 'core')}"
+    yield "Device", f"{session.get('device', '')}, {plural(int(session.get('threads') or 0), 'thread')} a run"
+
+
+def _commands(study_dir: Path, study: Mapping[str, Any]) -> Iterator[str]:
+    """What to type to get this study again, then this report."""
+    training = study.get("protocol", {})
+    name = study["name"]
+    is_shipped = name.isidentifier() and (_SHIPPED / f"{name}.py").is_file()
+    words = ["srlab", "study", name if is_shipped else f"{name}.py"]
+    words += ["--variants", ",".join(variant["name"] for variant in study["variants"])]
+    for option, key in (("--train", "train"), ("--validate", "validate"), ("--test", "test")):
+        if study.get(key):
+            words += [option, ",".join(study[key])]
+    for option, key in (
+        ("--steps", "num_steps"),
+        ("--batch-size", "batch_size"),
+        ("--lr-patch-size", "lr_patch_size"),
+    ):
+        if training.get(key):
+            words += [option, str(training[key])]
+    if training.get("precision"):
+        words += ["--precision", training["precision"]]
+    if rates := study.get("learning_rates"):
+        words += ["--learning-rates", ",".join(f"{value:g}" for value in rates)]
+    if seeds := study.get("seeds"):
+        is_range = list(seeds) == list(range(len(seeds)))
+        words += [
+            "--seeds",
+            str(len(seeds)) if is_range else ",".join(map(str, seeds)) + ("," if len(seeds) == 1 else ""),
+        ]
+    if study.get("device"):
+        words += ["--device", study["device"]]
+    words += ["--out", str(study_dir)]
+    yield shlex.join(words)
+    yield shlex.join(["srlab", "report", str(study_dir)])

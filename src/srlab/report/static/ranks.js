@@ -1,0 +1,99 @@
+// Ranks among the variants that are shown: Holm's correction over their pairs, from the p-values in the page.
+function holm(pairs) {
+  const tested = pairs.filter(([, , p]) => p !== null).sort((a, b) => a[2] - b[2]);
+  let largest = 0;
+  return tested.map(([better, other, p], place) => {
+    largest = Math.max(largest, Math.min(1, (tested.length - place) * p));
+    return { better, other, p: largest };
+  });
+}
+
+function ranksAmong(shown, pairs) {
+  const family = pairs.filter(([a, b]) => shown.has(a) && shown.has(b));
+  const above = new Map([...shown].map((variant) => [variant, 0]));
+  for (const { better, other, p } of holm(family)) {
+    if (p <= data.alpha) above.set(other, above.get(other) + 1);
+  }
+  return { family, best: new Map([...above].map(([variant, count]) => [variant, count + 1])) };
+}
+
+function rankRows(table, best) {
+  for (const row of table.tBodies[0].rows) {
+    row.hidden = !isShown(row);
+    const cell = $('[data-key=rank]', row);
+    if (!('variant' in row.dataset) || !cell || row.hidden) continue;
+    if (!('all' in cell.dataset)) { cell.dataset.all = cell.dataset.value ?? ''; cell.dataset.hint = cell.title; }
+    if (cell.dataset.all === '') continue; // it has no scores
+    const isWhole = state.shown.size === data.variants.length;
+    const rank = isWhole ? Number(cell.dataset.all) : best.get(Number(row.dataset.variant));
+    cell.dataset.value = rank;
+    cell.textContent = rank;
+    cell.title = isWhole ? cell.dataset.hint : 'Among the variants shown';
+  }
+}
+
+// A line between ranks, as long as the rows stand in their order.
+function markGroups(table) {
+  let last = null;
+  let isOrdered = true;
+  const starts = [];
+  for (const row of table.tBodies[0].rows) {
+    if (row.hidden || !('variant' in row.dataset)) continue;
+    const rank = Number($('[data-key=rank]', row)?.dataset.value ?? NaN);
+    if (Number.isNaN(rank)) continue;
+    if (last !== null && rank < last) isOrdered = false;
+    if (last !== null && rank > last) starts.push(row);
+    last = rank;
+  }
+  for (const row of table.tBodies[0].rows) row.classList.toggle('new-group', isOrdered && starts.includes(row));
+}
+
+function updateRanks() {
+  for (const part of $$('#leaderboard .switch')) {
+    const table = $('table', part);
+    const { scope, metric } = part.dataset;
+    const { best, family } = ranksAmong(state.shown, data.tables[`${scope}|${metric}`] ?? []);
+    rankRows(table, best);
+    markGroups(table);
+    if (!part.hidden) describe(family.length);
+  }
+  for (const table of $$('table[data-sortable]')) {
+    if (!table.closest('#leaderboard')) for (const row of table.tBodies[0].rows) row.hidden = !isShown(row);
+  }
+}
+
+function describe(pairs) {
+  const all = data.variants.length;
+  const some = state.shown.size;
+  document.getElementById('filter-status').textContent = some === all
+    ? `All ${all} variants are shown.`
+    : `${some} of ${all} variants are shown. Ranks are among these, with Holm's correction over their ${pairs} pairs; differences from the base are as before.`;
+}
+
+function setShown(variants) {
+  state.shown = new Set(variants);
+  for (const chip of $$('.chip')) chip.setAttribute('aria-pressed', state.shown.has(Number(chip.dataset.variant)));
+  document.getElementById('show-all').hidden = state.shown.size === data.variants.length;
+  announce();
+}
+
+document.addEventListener('srlab:change', updateRanks);
+
+for (const chip of $$('.chip')) {
+  chip.addEventListener('click', () => {
+    const variant = Number(chip.dataset.variant);
+    const next = new Set(state.shown);
+    if (!next.delete(variant)) next.add(variant);
+    setShown([...data.variants.keys()].filter((one) => next.has(one)));
+  });
+}
+
+const nameFilter = document.getElementById('name-filter');
+nameFilter?.addEventListener('input', () => {
+  const words = nameFilter.value.toLowerCase().split(/\s+/).filter(Boolean);
+  setShown([...data.variants.keys()].filter((one) => words.every((word) => data.variants[one].toLowerCase().includes(word))));
+});
+document.getElementById('show-all')?.addEventListener('click', () => {
+  nameFilter.value = '';
+  setShown(data.variants.keys());
+});
