@@ -1,5 +1,7 @@
 """What parts of a network promise: kept to the bit, frozen for good, and wrong names refused."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -33,7 +35,7 @@ def test_a_transfer_variant_has_the_seed_s_counts(name: str, counts: tuple[int, 
 
 def test_the_frozen_part_is_the_head_and_nine_blocks() -> None:
     known = PRESETS["srresnet/transfer_dense"]
-    network = build_network(known.options, scale=4).train()
+    network: Any = build_network(known.options, scale=4).train()
     freeze(network, known.frozen)
     trained = {name.rpartition(".")[0] for name, weight in network.named_parameters() if weight.requires_grad}
     assert not any(name.startswith(("head", "body.8.")) for name in trained)
@@ -67,7 +69,7 @@ def test_a_frozen_part_changes_by_nothing_that_a_step_does() -> None:
 
 
 def test_the_backward_pass_does_not_enter_the_frozen_part() -> None:
-    network = build_network(LARGER, scale=2).train()
+    network: Any = build_network(LARGER, scale=2).train()
     freeze(network, KEPT)
     lr = torch.rand(1, 3, 6, 6)
     assert not network.body[0](network.head(lr)).requires_grad

@@ -156,3 +156,16 @@ def test_an_unknown_study_names_those_there_are(tmp_path: Path) -> None:
         load_study("srgan2")
     with pytest.raises(UserError, match="there is no study file"):
         load_study(str(tmp_path / "none.py"))
+
+
+def test_transfer_has_its_controls() -> None:
+    """Each network is trained from random weights and with nothing frozen too (W17)."""
+    study = load_study("srresnet").study
+    by_kind = {
+        kind: {variant.network for variant in study.variants if variant.name.startswith(f"srresnet/{kind}_")}
+        for kind in ("transfer", "finetune", "scratch")
+    }
+    assert by_kind["transfer"] == by_kind["finetune"] == by_kind["scratch"]
+    assert preset("srresnet/transfer_wide", scale=4) in by_kind["transfer"]
+    assert {variant.start and variant.start.freeze for variant in study.variants} == {None, True, False}
+    assert study.tiers()[0][0].name == "srresnet/original"

@@ -381,6 +381,7 @@ def one_run(
     seed: int = 0,
     num_steps: int,
     loss: str = "l1",
+    schedule: str = "constant",
     changes: Mapping[str, str],
     train: tuple[str, ...],
     test: tuple[str, ...],
@@ -400,7 +401,7 @@ def one_run(
         scale=scale,
         variants=(Variant(name=name, network=network, objective=PixelObjective(loss=loss)),),  # type: ignore[arg-type]  # it checks
         learning_rates=(learning_rate,),
-        protocol=TrainingProtocol(num_steps=num_steps),
+        protocol=TrainingProtocol(num_steps=num_steps, schedule=schedule),  # type: ignore[arg-type]  # it checks
         seeds=(seed,),
         train=train,
         test=test,

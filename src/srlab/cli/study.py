@@ -164,6 +164,9 @@ def train(
     validate: Validate = None,
     learning_rate: Annotated[float, typer.Option("--learning-rate", help="The one rate.")] = 3e-4,
     loss: Annotated[str, typer.Option("--loss", help="l1, mse or charbonnier.")] = "l1",
+    schedule: Annotated[
+        str, typer.Option("--schedule", help="How the rate goes: cosine (to zero at the end) or constant.")
+    ] = "cosine",
     steps: Annotated[int, typer.Option("--steps", min=1, help="Training steps.")] = 10_000,
     batch_size: BatchSize = None,
     lr_patch_size: PatchSize = None,
@@ -197,6 +200,7 @@ def train(
         seed=seed,
         num_steps=steps,
         loss=loss,
+        schedule=schedule,
         changes=parse_changes(settings or []),
         train=parse_names(train, option="--train"),
         test=parse_names(test, option="--test"),

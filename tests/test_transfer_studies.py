@@ -1,0 +1,69 @@
+"""What the studies `srresnet` and `srgan` promise: with tiny budgets they run from end to end, as shipped."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from srlab.comparison import compare
+from srlab.leaderboard import leaderboard
+from srlab.objectives import AdversarialObjective
+from srlab.records import read_runs
+from srlab.sources import take_sources
+from srlab.studies import load_study
+from srlab.study import Study
+from tiny_study import MACHINE, QUESTION, write_pictures
+
+
+def tiny(name: str, data: Path, **changes: object) -> Study:
+    """The shipped study on small pictures, with one step a run and four of the source, of one patch each."""
+    study = load_study(name).study.with_steps(1).with_protocol({"batch_size": 1, "precision": "fp32"})
+    return replace(
+        study,
+        train=(write_pictures(data / "train", 2, seed=1, size=100),),
+        validate=(write_pictures(data / "validate", 1, seed=2, size=60),),
+        test=(write_pictures(data / "set", 1, seed=3, size=60),),
+        **changes,  # type: ignore[arg-type]
+    )
+
+
+def carry_out(study: Study, folder: Path) -> dict[str, str]:
+    failures = compare(study, folder, MACHINE, question=QUESTION, announce=ignore, report=ignore)
+    assert failures == []
+    return {run.variant: run.status for run in read_runs(folder)}
+
+
+def ignore(_: object) -> None:
+    pass
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The study `srresnet`, done, and the folder of its pictures."""
+    data = tmp_path_factory.mktemp("data")
+    folder = tmp_path_factory.mktemp("runs") / "srresnet"
+    statuses = carry_out(tiny("srresnet", data, learning_rates=(5e-4,)), folder)
+    assert len(statuses) == 14
+    assert set(statuses.values()) == {"finished"}
+    return folder, data
+
+
+def test_srresnet_runs_from_source_to_leaderboard(finished: tuple[Path, Path]) -> None:
+    standings = leaderboard(finished[0]).standings
+    assert len(standings) == 15
+    assert all(standing.tests for standing in standings)
+
+
+def test_srgan_takes_its_sources_from_srresnet_and_runs(finished: tuple[Path, Path], tmp_path: Path) -> None:
+    folder, data = finished
+    study = tiny("srgan", data)
+    random = tuple(
+        replace(variant, objective=replace(variant.objective, content="random"))
+        if isinstance(variant.objective, AdversarialObjective)
+        else variant
+        for variant in study.variants
+    )
+    asked = take_sources(replace(study, variants=random), folder)
+    assert carry_out(asked, tmp_path / "srgan") == dict.fromkeys(
+        ("srresnet/original", "srresnet/transfer_dense", "srgan/original", "srgan/dense"), "finished"
+    )
