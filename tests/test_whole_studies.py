@@ -79,6 +79,7 @@ def test_a_study_killed_again_and_again_ends_as_one_left_alone(tmp_path: Path) -
         ("metrics.py", "--rounds", "1", "--height", "64", "--width", "48"),
         ("patches.py", "--repeats", "3"),
         ("train_step.py", "--rounds", "1", "--variants", "srcnn/residual"),
+        ("coverage.py", "--repeats", "10"),
         ("precision.py", "--steps", "2", "--seeds", "2", "--train", "pictures", "--validate", "pictures"),
     ],
     ids=lambda words: words[0],
