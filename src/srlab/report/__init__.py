@@ -1,6 +1,7 @@
 """A study's report: one HTML file that needs nothing else, and its figures and tables as files.
 
-Needs no torch. Everything in it comes from the files of the study's folder; docs/report.md says what is on the page.
+Needs no torch. Everything in it comes from the files of the study's folder; docs/report.md says what is on
+the page.
 """
 
 from pathlib import Path

@@ -45,7 +45,8 @@ def costs_grid(verdicts: Verdicts) -> Grid:
     return Grid(
         name="costs",
         caption=f"{_head(verdicts)}: what each variant cost. One run is at the chosen rate; "
-        "all runs are those of every rate and seed, diverged ones too. Training's multiply-adds are estimated.",
+        "all runs are those of every rate and seed, diverged ones too. Training's "
+        "multiply-adds are estimated.",
         columns=(
             _VARIANT,
             Column(key="parameters", heading="parameters", is_low_first=True),

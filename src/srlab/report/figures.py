@@ -36,7 +36,9 @@ class Drawing:
         """As SVG for the page."""
         with plain_style():
             figure = self.draw(FOR_THE_PAGE, size)
-        return inline_svg(figure, key=f"{self.name}-{size}", title=self.title, description=self.description)
+            return inline_svg(
+                figure, key=f"{self.name}-{size}", title=self.title, description=self.description
+            )
 
 
 def drawings(
@@ -117,7 +119,7 @@ def _effects(scope: str, metric: str, verdicts: Verdicts) -> Iterator[Drawing]:
         rows += [_row(_effect_name(effect), effect, metric) for effect in together]
     rows = rows[:_MOST_EFFECTS]
     yield Drawing(
-        group="effects",
+        group="rate effects" if scope == VALIDATION else "effects",
         name=_name("effects", scope, metric),
         title=f"Option by option: {metric} on {scope}",
         description=_in_words(rows, verdicts.level),

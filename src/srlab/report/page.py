@@ -27,6 +27,7 @@ from srlab.verdicts import ALL_SETS, BICUBIC, Table, Verdicts
 STYLES = ("base.css", "tables.css", "plots.css", "viewer.css", "print.css")
 SCRIPTS = ("state.js", "tables.js", "ranks.js", "viewer.js", "errors.js")
 _SIGNS = dict(zip(MARKERS, "●■▲◆▼✚✖⬢", strict=True))
+_ENDED = ("finished", "diverged")
 _FOR_SCRIPTS = str.maketrans(
     {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 )
@@ -53,6 +54,7 @@ def render(contents: Contents, viewer: Viewer) -> str:
     }
     script = "\n".join(["'use strict';", *map(_static, SCRIPTS)])
     verdicts = contents.verdicts
+    states = _states(contents.runs)
     return environment.get_template("report.html").render(
         contents=contents,
         viewer=viewer,
@@ -67,7 +69,8 @@ def render(contents: Contents, viewer: Viewer) -> str:
         bicubic=BICUBIC,
         scopes=list(dict.fromkeys(table.scope for table in verdicts.tables)),
         metrics=list(dict.fromkeys(table.metric for table in verdicts.tables)),
-        states=_states(contents.runs),
+        states=states,
+        open_states={state: number for state, number in states.items() if state not in _ENDED},
         made=store.now(),
         version=srlab.__version__,
         style=Markup("\n".join([_theme(), *map(_static, STYLES)])),
@@ -133,7 +136,7 @@ def _legend(verdicts: Verdicts) -> list[dict[str, Any]]:
 
 def _by_group(drawings: Sequence[Drawing]) -> dict[str, list[Drawing]]:
     groups: dict[str, list[Drawing]] = {
-        group: [] for group in ("base", "effects", "pareto", "curves", "rates")
+        group: [] for group in ("base", "effects", "pareto", "curves", "rates", "rate effects")
     }
     for drawing in drawings:
         groups[drawing.group].append(drawing)

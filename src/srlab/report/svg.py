@@ -6,7 +6,6 @@ from xml.etree import ElementTree
 
 from matplotlib.figure import Figure
 
-from srlab.pictures.style import plain_style
 from srlab.report.colors import as_variables
 
 _SVG = "http://www.w3.org/2000/svg"
@@ -27,7 +26,8 @@ def inline_svg(figure: Figure, *, key: str, title: str, description: str) -> str
     """The figure as an ``<svg>`` element for HTML.
 
     `key` makes its ids differ from those of every other figure of the page. `title` and `description` are
-    what a screen reader says in place of the drawing; they may hold any text.
+    what a screen reader says in place of the drawing; they may hold any text. To be called within
+    `srlab.pictures.style.plain_style`.
     """
     root = ElementTree.fromstring(_saved(figure))
     for parent in list(root.iter()):
@@ -58,8 +58,7 @@ def inline_svg(figure: Figure, *, key: str, title: str, description: str) -> str
 
 def _saved(figure: Figure) -> bytes:
     buffer = io.BytesIO()
-    with plain_style():
-        figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
+    figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
     return buffer.getvalue()
 
 

@@ -131,8 +131,8 @@ def _remarks(
     total = sum(map(len, verdicts.test_sets.values()))
     yield (
         f"Crops of at most {side} x {side} pixels, each where the pictures of its scene differ most, kept "
-        f"without loss as they were scored. {len(scenes)} of {total} test images: those on which the variants disagree "
-        "most. The overviews are small JPEGs."
+        f"without loss as they were scored. {len(scenes)} of {total} test images: those on which the "
+        "variants disagree most. The overviews are small JPEGs."
     )
     seeds = {source.folder.name.rpartition("-seed")[2] for source in sources}
     if sources:

@@ -6,7 +6,6 @@ from typing import Literal
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from srlab.pictures.style import plain_style
 from srlab.report.colors import Colors
 
 Size = Literal["wide", "narrow"]
@@ -27,10 +26,9 @@ def new_figure(size: Size, height: float) -> Figure:
 def place_axes(figure: Figure, *, left: float, right: float, top: float, bottom: float) -> Axes:
     """Axes with these margins, in pixels."""
     width, height = (side * _INCH for side in figure.get_size_inches())
-    with plain_style():
-        return figure.add_axes(
-            (left / width, bottom / height, (width - left - right) / width, (height - top - bottom) / height)
-        )
+    return figure.add_axes(
+        (left / width, bottom / height, (width - left - right) / width, (height - top - bottom) / height)
+    )
 
 
 def style_axes(axes: Axes, colors: Colors, *, grid: Literal["x", "y", "both"] = "y") -> None:

@@ -1,0 +1,258 @@
+"""A study with all that a report shows, made in a moment: options, seeds, rates, curves, pictures."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from srlab import store
+from srlab.choice import update_choice
+from srlab.images import HRImage
+from srlab.protocol import EvaluationProtocol
+from srlab.records import picture_path
+from srlab.scores import Score, save_scores
+
+OPTIONS: dict[str, Any] = {
+    "architecture": "SRCNN",
+    "kernel_sizes": [9, 3, 5],
+    "activation": "relu",
+    "skip": None,
+}
+DIAGRAM = (
+    '<svg xmlns="http://www.w3.org/2000/svg" width="40" height="20"><rect width="40" height="20"/></svg>'
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """A variant: by how much it is better than bicubic, in dB, and what differs from `OPTIONS`.
+
+    `states` replaces ``finished`` by seed and rate; `has_tests` is whether its test scores are there.
+    """
+
+    name: str
+    gain: float
+    options: Mapping[str, Any] = field(default_factory=dict)
+    parameters: int = 1000
+    states: Mapping[tuple[int, float], str] = field(default_factory=dict)
+    has_tests: bool = True
+
+
+TWO = (
+    Made(name="srcnn/vanilla", gain=1.0, parameters=2000),
+    Made(name="srcnn/skip", gain=1.8, options={"skip": "bicubic"}, parameters=2100),
+)
+THREE = (*TWO, Made(name="srcnn/leaky", gain=1.01, options={"activation": "leaky_relu:0.3"}, parameters=4000))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportStudy:
+    """What is written. `sets` are names of test images by test set."""
+
+    variants: Sequence[Made] = THREE
+    seeds: Sequence[int] = (0, 1, 2)
+    rates: Sequence[float] = (1e-3, 1e-4)
+    sets: Mapping[str, Sequence[str]] = field(
+        default_factory=lambda: {"five": ("a", "b", "c", "d"), "six": ("e", "f", "g")}
+    )
+    question: str = "Does a skip help?"
+    name: str = "made"
+    size: tuple[int, int] = (72, 60)
+    metrics: Sequence[str] = ("psnr_y", "ssim_y")
+    has_pictures: bool = True
+    has_bicubic: bool = True
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+    def write(self, folder: Path) -> Path:
+        """The study below ``study``, the test images below ``data``."""
+        study = folder / "study"
+        scenes = {
+            (dataset, name): scene(*self.size, seed=place)
+            for place, (dataset, name) in enumerate((d, n) for d, names in self.sets.items() for n in names)
+        }
+        for (dataset, name), pixels in scenes.items():
+            path = folder / "data" / dataset / f"{name}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(path)
+        store.save_json(study / store.STUDY, self._declaration(folder, scenes))
+        for place, variant in enumerate(self.variants):
+            for seed in self.seeds:
+                for rate in self.rates:
+                    self._write_run(study, variant, place, seed, rate, scenes)
+        update_choice(study)
+        if self.has_bicubic:
+            self._score(study / store.BASELINE, 0.0, noise=0, validation=27.0)
+            self._test(study / store.BASELINE, 0.0, noise=0, scenes=scenes, amount=30)
+        return study
+
+    def _declaration(
+        self, folder: Path, scenes: Mapping[tuple[str, str], NDArray[np.uint8]]
+    ) -> dict[str, Any]:
+        return {
+            "format": "srlab study",
+            "version": 1,
+            "name": self.name,
+            "question": self.question,
+            "scale": 2,
+            "protocol": {
+                "num_steps": 300,
+                "batch_size": 16,
+                "lr_patch_size": 24,
+                "schedule": "constant",
+                "halve_at": [],
+                "adam_betas": [0.9, 0.999],
+                "adam_eps": 1e-7,
+                "gradient_clip_norm": None,
+                "flips": True,
+                "quarter_turns": True,
+                "jpeg_noise": False,
+                "precision": "fp32",
+            },
+            "evaluation": asdict(EvaluationProtocol()),
+            "device": "cpu",
+            "data": "0" * 64,
+            "variants": [
+                {
+                    "name": variant.name,
+                    "network": {**OPTIONS, **variant.options},
+                    "objective": {"loss": "mse"},
+                    "parameters": variant.parameters,
+                    "running_statistics": 0,
+                    "multiply_adds": variant.parameters * 1000,
+                }
+                for variant in self.variants
+            ],
+            "learning_rates": list(self.rates),
+            "seeds": list(self.seeds),
+            "train": ["t91"],
+            "validate": [],
+            "test": [str(folder / "data" / dataset) for dataset in self.sets],
+            "images": {
+                "train": [{"name": "t", "set": "t91", "sha256": "1", "size": [9, 9]}],
+                "validation": [{"name": "v", "set": "t91", "sha256": "2", "size": [9, 9]}],
+                "test": [
+                    {
+                        "set": dataset,
+                        "name": name,
+                        "sha256": HRImage(name=name, pixels=pixels, is_gray=False).pixel_hash(),
+                        "size": list(pixels.shape[1::-1]),
+                    }
+                    for (dataset, name), pixels in scenes.items()
+                ],
+            },
+            "notes": dict(self.notes),
+            "runs": [
+                {
+                    "name": run_name(place, rate, seed),
+                    "variant": variant.name,
+                    "learning_rate": rate,
+                    "seed": seed,
+                }
+                for place, variant in enumerate(self.variants)
+                for rate in self.rates
+                for seed in self.seeds
+            ],
+        }
+
+    def _write_run(
+        self,
+        study: Path,
+        variant: Made,
+        place: int,
+        seed: int,
+        rate: float,
+        scenes: Mapping[tuple[str, str], NDArray[np.uint8]],
+    ) -> None:
+        folder = study / run_name(place, rate, seed)
+        state = variant.states.get((seed, rate), "finished")
+        if state == "not started":
+            return
+        store.save_json(folder / store.RUN, {"variant": variant.name})
+        store.write_text(folder / "diagram.svg", DIAGRAM)
+        store.save_json(folder / store.PROVENANCE, {"sessions": [SESSION]})
+        is_best = rate == max(self.rates)
+        gain = variant.gain - (0.0 if is_best else 0.5)
+        last = 27 + gain + 0.02 * seed
+        steps = range(100, 400 if state == "finished" else 200, 100)
+        store.write_text(
+            folder / store.METRICS,
+            "".join(
+                json.dumps({"step": k, "seconds": k / 10, "psnr_y": last - (300 - k) / 500}) + "\n"
+                for k in steps
+            ),
+        )
+        if state == "failed":
+            store.write_text(folder / store.FAILURE, "no more disk")
+        if state in ("finished", "diverged"):
+            store.save_json(folder / store.RESULT, {"status": state, "seconds": 30.0 + place, "step": 300})
+        if state != "finished":
+            return
+        self._score(folder, gain, noise=seed, validation=last)
+        if variant.has_tests and is_best:
+            self._test(folder, gain, noise=10 * place + seed, scenes=scenes, amount=8 + 6 * place)
+
+    def _score(self, folder: Path, gain: float, *, noise: int, validation: float) -> None:
+        scores = [
+            Score(dataset="validation", image="v", metric="psnr_y", value=validation),
+            Score(dataset="validation", image="v", metric="ssim_y", value=0.8 + (gain + noise / 100) / 100),
+        ]
+        save_scores(folder / store.SCORES, scores, protocol=EvaluationProtocol(), scale=2)
+
+    def _test(
+        self,
+        folder: Path,
+        gain: float,
+        *,
+        noise: int,
+        scenes: Mapping[tuple[str, str], NDArray[np.uint8]],
+        amount: int,
+    ) -> None:
+        generator = np.random.default_rng(noise)
+        scores = []
+        for place, ((dataset, name), pixels) in enumerate(scenes.items()):
+            psnr_y = 28 + 0.7 * place + gain + float(generator.normal(0, 0.03))
+            scores += [
+                Score(
+                    dataset=dataset,
+                    image=name,
+                    metric=metric,
+                    value=psnr_y if metric == "psnr_y" else psnr_y / 40,
+                )
+                for metric in self.metrics
+            ]
+            if self.has_pictures:
+                path = picture_path(folder, dataset=dataset, image=name)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                added = generator.integers(-amount, amount + 1, pixels.shape)
+                Image.fromarray((pixels + added).clip(0, 255).astype(np.uint8)).save(path)
+        save_scores(folder / store.TEST_SCORES, scores, protocol=EvaluationProtocol(), scale=2)
+
+
+SESSION = {
+    "started": "2026-01-01T00:00:00+00:00",
+    "ended": "2026-01-01T00:01:00+00:00",
+    "git": {"commit": "c0ffee", "dirty": False},
+    "python": "3.11.7",
+    "versions": {"srlab": "0.1.0", "torch": "2.13.0"},
+    "platform": "Linux",
+    "cpu": "A processor",
+    "cores": 2,
+    "device": "cpu",
+    "threads": 1,
+}
+
+
+def run_name(place: int, rate: float, seed: int) -> str:
+    """A run's folder, whatever its variant's name holds."""
+    return f"variant{place}-lr{rate!r}-seed{seed}"
+
+
+def scene(width: int, height: int, *, seed: int) -> NDArray[np.uint8]:
+    """Smooth colours."""
+    small = np.random.default_rng(seed).integers(0, 256, (5, 6, 3)).astype(np.uint8)
+    return np.asarray(Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC))

@@ -1,0 +1,438 @@
+"""What `srlab report` promises: one page that says what the files say, whatever state the study is in."""
+
+import csv
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from report_study import THREE, TWO, Made, ReportStudy, run_name
+from srlab import store
+from srlab.errors import UserError
+from srlab.report import gather, write_report
+from srlab.report.grids import as_csv, as_latex, as_markdown
+from srlab.report.page import for_script, render
+from srlab.report.plots.pareto import front
+from srlab.report.published import published
+from srlab.report.setting import read_setting
+from srlab.report.viewer import Viewer, make_viewer
+from srlab.verdicts import BICUBIC
+
+SMALL = {"sets": {"five": ("a", "b", "c")}, "metrics": ("psnr_y",)}
+HOSTILE = "<img src=x onerror=alert(1)>\"'</script><script>alert(2)</script>&amp;{{ 7 * 7 }}"
+NO_PICTURES = Viewer(scenes=(), remarks=())
+
+
+class Page(HTMLParser):
+    """A page's elements, its texts, and what it would fetch."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.tags: list[str] = []
+        self.fetched: list[str] = []
+        self.words: list[str] = []
+        self._inside: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self._inside.append(tag)
+        for name, value in attrs:
+            if name == "id":
+                self.ids.append(value or "")
+            if name in ("src", "srcset", "poster", "data", "action") or (name == "href" and tag != "a"):
+                self.fetched.append(value or "")
+            assert not name.startswith("on"), f"{tag} has {name}"
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in self._inside:
+            while self._inside.pop() != tag:
+                pass
+
+    def handle_data(self, data: str) -> None:
+        if not {"script", "style"} & set(self._inside):
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return re.sub(r"\s+", " ", " ".join(self.words))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A finished study with a question that tries to break out, its page, and its files for papers."""
+    folder = tmp_path_factory.mktemp("whole")
+    study = ReportStudy(**SMALL, question=HOSTILE, notes={"five": HOSTILE}).write(folder)  # type: ignore[arg-type]
+    write_report(study, folder / "out.html", figures=folder / "figures")
+    return study, folder
+
+
+def page_without_pictures(study: Path) -> Page:
+    return Page(render(gather(study), NO_PICTURES))
+
+
+def test_the_page_has_every_part_and_each_variant(whole: tuple[Path, Path]) -> None:
+    page = Page((whole[1] / "out.html").read_text(encoding="utf-8"))
+    for part in (
+        "answer",
+        "leaderboard",
+        "effects",
+        "pictures",
+        "images",
+        "training",
+        "cost",
+        "networks",
+        "setting",
+    ):
+        assert part in page.ids
+    for variant in THREE:
+        assert variant.name in page.text.replace("/ ", "/").replace("_ ", "_")
+    assert "c0ffee" in page.text
+    assert "A processor, 2 cores" in page.text
+    assert "300 steps, 16 LR patches of 24 x 24 pixels each" in page.text
+
+
+def test_the_page_fetches_nothing_and_forbids_itself_to(whole: tuple[Path, Path]) -> None:
+    text = (whole[1] / "out.html").read_text(encoding="utf-8")
+    page = Page(text)
+    assert [address for address in page.fetched if not re.match(r"data:|#", address)] == []
+    assert "default-src 'none'" in text
+    assert "@import" not in text
+    assert not re.search(r"url\((?!#)", text)
+
+
+def test_ids_are_never_used_twice(whole: tuple[Path, Path]) -> None:
+    page = Page((whole[1] / "out.html").read_text(encoding="utf-8"))
+    assert len(page.ids) == len(set(page.ids))
+
+
+def test_what_users_wrote_stays_text(whole: tuple[Path, Path]) -> None:
+    text = (whole[1] / "out.html").read_text(encoding="utf-8")
+    page = Page(text)
+    assert (
+        page.text.count("<img src=x onerror=alert(1)>") >= 2
+    )  # the question and the note, as they were written
+    assert "{{ 7 * 7 }}" in page.text
+    assert page.tags.count("script") == 2  # the data and the program
+    assert "alert(1)" not in re.sub(r"&lt;img src=x onerror=alert\(1\)&gt;", "", text)
+
+
+def test_names_cannot_leave_the_data_they_stand_in() -> None:
+    names = ["</script><script>alert(1)", "<!--", "\u2028", "&", "é"]
+    text = str(for_script({"names": names}))
+    assert not re.search(r"[<>&\u2028]", text)
+    assert json.loads(text)["names"] == names
+
+
+def test_the_page_is_written_without_torch(whole: tuple[Path, Path], tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from srlab.report import gather; "
+        "gather(Path(sys.argv[1])); sys.exit('torch' in sys.modules)"
+    )
+    assert (
+        subprocess.run([sys.executable, "-c", code, str(whole[0])], check=False, cwd=tmp_path).returncode == 0
+    )
+
+
+def test_figures_and_tables_are_files_for_papers(whole: tuple[Path, Path]) -> None:
+    figures = whole[1] / "figures"
+    stems = {path.stem for path in figures.iterdir()}
+    assert {
+        "curves",
+        "learning-rates",
+        "effects-five-psnr-y",
+        "against-base-five-psnr-y",
+        "cost-five-psnr-y",
+    } <= stems
+    for path in figures.glob("*.png"):
+        with Image.open(path) as image:
+            assert image.width > 1500
+        assert "var(--" not in path.with_suffix(".svg").read_text(encoding="utf-8")  # plain colors
+    rows = list(
+        csv.DictReader(io.StringIO((figures / "leaderboard-five-psnr_y.csv").read_text(encoding="utf-8")))
+    )
+    assert [row["variant"] for row in rows][0::3] == ["srcnn/skip", BICUBIC]
+    assert len(rows) == 4
+    assert len(rows[0]["psnr_y"]) > 8  # unrounded
+    tex = (figures / "leaderboard-five-psnr_y.tex").read_text(encoding="utf-8")
+    assert r"psnr\_y" in tex
+    assert tex.count(r"\\") == 6 - 1
+    markdown = (figures / "costs.md").read_text(encoding="utf-8")
+    assert markdown.count("\n|") == 4
+
+
+def test_tables_say_what_was_stored(whole: tuple[Path, Path]) -> None:
+    contents = gather(whole[0])
+    grid = contents.leaderboards["five", "psnr_y"]
+    table = contents.verdicts.table(scope="five")
+    assert table is not None
+    for row, standing in zip(grid.rows, table.rows, strict=True):
+        values = dict(zip((column.key for column in grid.columns), row.cells, strict=True))
+        assert values["psnr_y"].value == standing.mean
+        if standing.to_base is not None and standing.variant != BICUBIC:
+            assert values["to_base"].value == standing.to_base.estimate
+    assert [cell.text for cell in contents.costs.rows[0].cells][1] == "2,000"
+
+
+def test_the_table_files_escape_what_their_format_takes_for_its_own() -> None:
+    from srlab.report.grids import Cell, Column, Grid, GridRow
+
+    grid = Grid(
+        name="n",
+        caption="a|b & 5 %",
+        columns=(Column(key="k", heading="a_b", is_text=True),),
+        rows=(
+            GridRow(cells=(Cell(text="x|y<z>", value='q"r,s'),)),
+            GridRow(cells=(Cell(text="∞", value=float("inf")),)),
+        ),
+    )
+    assert r"x\|y\<z" in as_markdown(grid)
+    assert r"a\_b" in as_latex(grid)
+    assert r"5 \%" in as_latex(grid)
+    assert list(csv.reader(io.StringIO(as_csv(grid)))) == [["k"], ['q"r,s'], ["inf"]]
+
+
+STATES = {
+    "one run": {"variants": TWO[:1], "seeds": (0,), "rates": (1e-3,)},
+    "one image": {"sets": {"five": ("a",)}},
+    "one seed": {"seeds": (0,), "rates": (1e-3,)},
+    "still running": {
+        "variants": (
+            TWO[0],
+            Made(name="srcnn/skip", gain=1.8, states={(1, 1e-3): "started", (2, 1e-3): "not started"}),
+        ),
+    },
+    "half failed": {
+        "variants": (
+            TWO[0],
+            Made(
+                name="srcnn/skip",
+                gain=1.8,
+                states={(seed, rate): "failed" for seed in (0, 1, 2) for rate in (1e-3, 1e-4)},
+            ),
+        ),
+    },
+    "diverged": {
+        "variants": (
+            TWO[0],
+            Made(name="srcnn/skip", gain=1.8, states={(seed, 1e-3): "diverged" for seed in (0, 1, 2)}),
+        ),
+    },
+    "all diverged": {
+        "variants": (Made(name="a", gain=0, states={(0, 1e-3): "diverged"}),),
+        "seeds": (0,),
+        "rates": (1e-3,),
+    },
+    "nothing started": {
+        "variants": (Made(name="a", gain=0, states={(0, 1e-3): "not started"}),),
+        "seeds": (0,),
+        "rates": (1e-3,),
+        "has_bicubic": False,
+    },
+    "no pictures": {"has_pictures": False},
+    "no test scores": {"variants": tuple(Made(name=one.name, gain=one.gain, has_tests=False) for one in TWO)},
+    "no test set": {"sets": {}},
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_the_report_is_right_in_any_state(state: str, tmp_path: Path) -> None:
+    study = ReportStudy(**{**SMALL, "variants": TWO, **STATES[state]}).write(tmp_path)  # type: ignore[arg-type]
+    contents = gather(study)
+    text = render(contents, make_viewer(study, contents.study, contents.verdicts))
+    page = Page(text)
+    assert len(page.ids) == len(set(page.ids))
+    assert "nan" not in re.sub(r"[a-z]*nan[a-z]+", "", page.text.lower())
+    said = {
+        "one run": "1 of 1 finished",
+        "one image": "1 image",
+        "one seed": "one seed",
+        "still running": "1 run started, 1 run not started",
+        "half failed": "6 runs failed",
+        "diverged": "3 diverged",
+        "all diverged": "0 of 1 finished",
+        "nothing started": "1 run not started",
+        "no pictures": "No variant has pictures of a test set yet",
+        "no test scores": "No variant has pictures of a test set yet",
+        "no test set": "No variant has pictures of a test set yet",
+    }[state]
+    assert said in page.text
+    is_open = state in ("still running", "half failed", "nothing started")
+    assert ("Not the last word" in page.text) == is_open
+    assert not is_open or "Not everything was scored" not in page.text
+
+
+def test_a_base_of_ones_own_is_the_one_compared_with(tmp_path: Path) -> None:
+    study = ReportStudy(**SMALL).write(tmp_path)  # type: ignore[arg-type]
+    contents = gather(study, base="srcnn/skip")
+    assert [card.name for card in contents.cards if card.is_base] == ["srcnn/skip"]
+    changed = {
+        card.name: [(one.option, one.base, one.own) for one in card.changed] for card in contents.cards
+    }
+    assert changed["srcnn/vanilla"] == [("skip", "bicubic", "none")]
+    assert ("activation", "relu", "leaky_relu:0.3") in changed["srcnn/leaky"]
+    with pytest.raises(UserError):
+        gather(study, base="nobody")
+
+
+def test_what_is_no_study_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no study\.json"):
+        write_report(tmp_path)
+
+
+@pytest.fixture
+def two_sets(tmp_path: Path) -> Path:
+    return ReportStudy(seeds=(0,), rates=(1e-3,), metrics=("psnr_y",)).write(tmp_path)
+
+
+def viewer_of(study: Path, **options: int) -> Viewer:
+    contents = gather(study)
+    return make_viewer(study, contents.study, contents.verdicts, **options)
+
+
+def test_each_scene_is_one_crop_by_original_bicubic_and_every_variant_best_first(two_sets: Path) -> None:
+    viewer = viewer_of(two_sets)
+    assert {scene.test_set for scene in viewer.scenes[:2]} == {"five", "six"}  # some of each set
+    for scene in viewer.scenes:
+        labels = [pane.label for pane in scene.panes]
+        assert labels[:3] == ["original", "bicubic", "srcnn/skip"]
+        assert set(labels[3:]) == {"srcnn/leaky", "srcnn/vanilla"}
+
+
+def test_crops_are_kept_without_loss(two_sets: Path) -> None:
+    import base64
+
+    scene = viewer_of(two_sets).scenes[0]
+    shown = {pane.label: pane.uri for pane in scene.panes}
+    kept = np.asarray(
+        Image.open(io.BytesIO(base64.b64decode(shown["original"].partition(",")[2]))).convert("RGB")
+    )
+    stored = np.asarray(Image.open(two_sets.parent / "data" / scene.test_set / f"{scene.image}.png"))
+    assert (kept == scene.crop.of(stored)).all()
+
+
+def test_pictures_end_where_the_page_would_grow_too_large(two_sets: Path) -> None:
+    everything = viewer_of(two_sets)
+    size = sum(len(pane.uri) for pane in everything.scenes[0].panes)
+    fewer = viewer_of(two_sets, most_bytes=2 * size)
+    assert 1 <= len(fewer.scenes) < len(everything.scenes)
+    assert f"{len(fewer.scenes)} of 7 test images" in fewer.remarks[0]
+
+
+def test_without_the_originals_the_pictures_are_there_and_the_reason_is_said(two_sets: Path) -> None:
+    for path in (two_sets.parent / "data" / "five").iterdir():
+        path.unlink()
+    viewer = viewer_of(two_sets)
+    by_set = {scene.test_set: scene.has_original for scene in viewer.scenes}
+    assert by_set == {"five": False, "six": True}
+    assert any("The originals of" in remark for remark in viewer.remarks)
+
+
+def test_a_changed_original_is_not_shown(two_sets: Path) -> None:
+    path = two_sets.parent / "data" / "six" / "e.png"
+    Image.fromarray(np.zeros((60, 72, 3), np.uint8)).save(path)
+    assert [scene.has_original for scene in viewer_of(two_sets).scenes if scene.image == "e"] == [False]
+
+
+def test_runs_made_by_several_machines_are_told_apart(tmp_path: Path) -> None:
+    study = ReportStudy(**SMALL).write(tmp_path)  # type: ignore[arg-type]
+    path = study / run_name(0, 1e-3, 0) / store.PROVENANCE
+    sessions = store.load_json(path)
+    sessions["sessions"][0] |= {"cpu": "Another", "git": {"commit": "beef", "dirty": True}}
+    store.save_json(path, sessions)
+    contents = gather(study)
+    setting = read_setting(study, contents.study, contents.runs)
+    assert len(setting.machines) == 2
+    assert len(setting.remarks) == 2
+
+
+def test_the_commands_do_the_study_again(tmp_path: Path) -> None:
+    study = ReportStudy(**{**SMALL, "name": "srcnn", "seeds": (4,)}).write(tmp_path / "a b")  # type: ignore[arg-type]
+    contents = gather(study)
+    study_command, report_command = contents.setting.commands
+    assert study_command.startswith(
+        "srlab study srcnn --variants srcnn/vanilla,srcnn/skip,srcnn/leaky --train t91 "
+    )
+    for words in ("--seeds 4,", "--learning-rates 0.001,0.0001", "--steps 300", "--precision fp32"):
+        assert words in study_command
+    assert report_command == f"srlab report '{study}'"
+
+
+def test_published_numbers_are_only_beside_the_very_sets() -> None:
+    vanilla = {"network": {"architecture": "SRCNN", "kernel_sizes": [9, 3, 5]}}
+    found = published(vanilla, test_set="set5", num_images=5, scale=2, metric="psnr_y")
+    assert found is not None
+    assert (found.network, found.value) == ("SRCNN 9-5-5", 36.66)
+    assert published(vanilla, test_set="set5", num_images=4, scale=2, metric="psnr_y") is None
+    assert published(vanilla, test_set="mine", num_images=5, scale=2, metric="psnr_y") is None
+    assert published(vanilla, test_set="set5", num_images=5, scale=2, metric="psnr_rgb") is None
+    assert (
+        published(
+            {"network": {"architecture": "Mine"}}, test_set="set5", num_images=5, scale=2, metric="psnr_y"
+        )
+        is None
+    )
+    bicubic = published(None, test_set="set14", num_images=14, scale=4, metric="ssim_y")
+    assert bicubic is not None
+    assert bicubic.value == 0.7027
+    gan = {"network": {"architecture": "SRResNet"}, "objective": {"kind": "adversarial"}}
+    found = published(gan, test_set="set5", num_images=5, scale=4, metric="psnr_y")
+    assert found is not None
+    assert found.network == "SRGAN"
+    assert published(gan, test_set="set5", num_images=5, scale=4, metric="ssim_y") is None
+
+
+def test_the_front_is_what_nothing_cheaper_beats() -> None:
+    costs = {"a": 1.0, "b": 2.0, "c": 2.0, "d": 3.0}
+    assert front(costs, {"a": 30.0, "b": 31.0, "c": 32.0, "d": 32.0}) == ("a", "c")
+    assert front(costs, {"a": 0.3, "b": 0.2, "c": 0.1}, is_lower_better=True) == ("a", "c")
+
+
+def test_the_command_prints_what_it_wrote(tmp_path: Path) -> None:
+    study = ReportStudy(**{**SMALL, "variants": TWO, "seeds": (0,), "rates": (1e-3,)}).write(tmp_path)  # type: ignore[arg-type]
+    done = subprocess.run(
+        [sys.executable, "-c", "from srlab.cli import main; main()", "report", str(study), "--json"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "NO_COLOR": "1"},
+    )
+    assert json.loads(done.stdout) == {"report": str(study / "report.html"), "files": []}
+    assert (study / "report.html").stat().st_size > 50_000
+
+
+def descendants(root: Path) -> Iterator[Path]:
+    yield from (path for path in root.rglob("*") if path.is_file())
+
+
+def test_the_study_is_only_read(tmp_path: Path) -> None:
+    study = ReportStudy(**{**SMALL, "variants": TWO}).write(tmp_path)  # type: ignore[arg-type]
+    before = {path: path.stat().st_mtime_ns for path in descendants(study)}
+    write_report(study, tmp_path / "page.html")
+    assert {path: path.stat().st_mtime_ns for path in descendants(study)} == before
+
+
+def test_the_wheel_would_hold_templates_styles_and_scripts() -> None:
+    import tomllib
+
+    from srlab.report.page import SCRIPTS, STYLES
+
+    root = Path(__file__).parents[1]
+    patterns = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"][
+        "package-data"
+    ]["srlab"]
+    package = root / "src" / "srlab"
+    kept = {path for pattern in patterns for path in package.glob(pattern)}
+    files = {path for folder in ("templates", "static") for path in (package / "report" / folder).iterdir()}
+    assert files <= kept
+    assert {path.name for path in files if path.suffix in (".css", ".js")} == {*STYLES, *SCRIPTS}
