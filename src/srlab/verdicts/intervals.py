@@ -162,13 +162,14 @@ def quantile(weights: Sequence[tuple[float, int]], tail: float) -> float:
     >>> round(quantile([(1.0, 2)], 0.025), 3), round(quantile([(0.5, 2), (0.5, 18)], 0.025), 3)
     (4.303, 2.777)
     """
-    shares = np.array([weight for weight, _ in weights])
-    dfs = np.array([df for _, df in weights])
-    return float(_quantile(shares, dfs, tail))
+    cautious = caution(2 * tail, smallest_df=min(df for _, df in weights))
+    cochran = -sum(weight * stdtrit(df, tail) for weight, df in weights)
+    satterthwaite = -stdtrit(1 / sum(weight**2 / df for weight, df in weights), tail)
+    return float(cautious * cochran + (1 - cautious) * satterthwaite)
 
 
-def _quantile(shares: NDArray[np.float64], dfs: NDArray[np.float64], tail: float) -> NDArray[np.float64]:
-    """`shares` are [..., parts] and sum to 1, `dfs` [parts]."""
+def _quantiles(shares: NDArray[np.float64], dfs: NDArray[np.float64], tail: float) -> NDArray[np.float64]:
+    """The same for many: `shares` are [..., parts] and sum to 1, `dfs` [parts]."""
     cochran = -(shares * stdtrit(dfs, tail)).sum(axis=-1)
     satterthwaite = -stdtrit(1 / (shares**2 / dfs).sum(axis=-1), tail)
     cautious = caution(2 * tail, smallest_df=int(dfs.min()))
@@ -194,7 +195,7 @@ def p_value(estimate: float, parts: Parts) -> float:
         return 1.0 if estimate == 0 else 0.0
     weights, ratio = parts.weights, abs(estimate) / error
     low, high = math.log(_SMALLEST_P), 0.0
-    for _ in range(50):
+    for _ in range(40):
         middle = (low + high) / 2
         low, high = (middle, high) if quantile(weights, math.exp(middle) / 2) > ratio else (low, middle)
     return math.exp(high)
@@ -249,7 +250,7 @@ def coverage(parts: Parts, *, level: float) -> float:
     observed = np.column_stack([trainings, images])
     has_df = np.array(dfs[: 1 + num_sets]) > 0
     shares = observed[:, has_df] / observed.sum(axis=1, keepdims=True)
-    half = _quantile(shares, np.array(dfs[: 1 + num_sets])[has_df], (1 - level) / 2) * np.sqrt(variance)
+    half = _quantiles(shares, np.array(dfs[: 1 + num_sets])[has_df], (1 - level) / 2) * np.sqrt(variance)
     truth = expected_trainings + float((expected_images - cells).sum())
     return float((2 * ndtr(half / math.sqrt(truth)) - 1).mean())
 
