@@ -27,12 +27,14 @@ from srlab.execution import (
     score_validation,
     training_hash,
 )
-from srlab.planning import Machine, Plan, make_plan
+from srlab.objectives import AdversarialObjective
+from srlab.planning import ENDED, Machine, Plan, make_plan
 from srlab.protocol import EvaluationProtocol
-from srlab.records import read_runs, stored_scores
+from srlab.records import read_runs, run_status, stored_scores
 from srlab.scheduler import Failure, InProcess, Processes, reporting_to, run_all
 from srlab.sources import Source, SourceMissingError, find_source
 from srlab.study import Run, Study, Variant
+from srlab.training.content import check_content
 
 LOCK = "study.lock"
 
@@ -70,6 +72,7 @@ def compare(
         is_file = run.variant.start is not None and run.variant.start.is_file
         if is_file or run.variant.taken_from is not None:  # refused before anything starts
             find_source(run, study=study, folder=folder)
+    _check_objectives(study, folder)
     with store.locked(folder / LOCK, busy=busy):
         check_images(folder, described)
         check_claims(make_plan(study, folder, machine), data=data)
@@ -87,6 +90,18 @@ def compare(
         with _executor(machine, report) as executor:
             failures += _test(plan, images.test, executor)
         return failures
+
+
+def _check_objectives(study: Study, folder: Path) -> None:
+    """A `UserError` where a run that is left needs weights that are not there."""
+    objectives = {
+        run.variant.objective: None
+        for run in study.runs()
+        if run_status(folder / run.name) not in ENDED and run.variant.taken_from is None
+    }
+    for objective in objectives:
+        if isinstance(objective, AdversarialObjective):
+            check_content(objective)
 
 
 def _forget_baseline(folder: Path) -> None:

@@ -28,6 +28,7 @@ from srlab.images import HRImage
 from srlab.networks import BicubicOptions, Network, build_network, network_color
 from srlab.networks.diagram import plot
 from srlab.networks.summary import summary
+from srlab.objectives import AdversarialObjective, remarks_on
 from srlab.planning import Machine, precision_of
 from srlab.protocol import EvaluationProtocol
 from srlab.records import mean, picture_path, stored_scores
@@ -37,6 +38,7 @@ from srlab.sources import Source
 from srlab.study import Run, Study
 from srlab.training.device import use_threads
 from srlab.training.preview import preview_crop
+from srlab.training.remarks import discriminator_remarks
 from srlab.training.train import CHECKPOINT, Outcome, Progress, train
 
 CURVE_IMAGES = 5  # validation images scored while a run trains; its scores.json has all of them
@@ -149,6 +151,7 @@ class TrainTask:
             send_report(Event(name=self.name, phase="scoring"))
             self._validate(folder)
         _end_session(folder, session)
+        remarks = self._remarks(folder, outcome)
         store.save_json(
             folder / store.RESULT,
             {
@@ -157,6 +160,7 @@ class TrainTask:
                 "seconds": outcome.seconds,
                 "loss": outcome.loss,
                 "reason": outcome.reason,
+                **({"remarks": remarks} if remarks else {}),
                 "note": NOTE if outcome.status == "finished" else "no weights are kept of a diverged run",
             },
         )
@@ -184,6 +188,14 @@ class TrainTask:
             report=report,
             source=None if self.source is None else self.source.weights,
         )
+
+    def _remarks(self, folder: Path, outcome: Outcome) -> list[str]:
+        """What must be known to read the run's scores; [] for most runs."""
+        objective = self.run.variant.objective
+        found = list(remarks_on(objective))
+        if isinstance(objective, AdversarialObjective) and outcome.status == "finished":
+            found += discriminator_remarks(folder, num_steps=self.run.protocol.num_steps)
+        return found
 
     def _take(self, folder: Path) -> Outcome:
         """Copy the weights and logs of the finished run that this one is taken from."""

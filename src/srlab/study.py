@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 
 from srlab.errors import UserError
 from srlab.networks import NetworkOptions, meta_network, network_color, preset, with_options
+from srlab.networks.discriminator import HR_PATCH_SIZE
 from srlab.networks.parts import check_fits, check_parts
 from srlab.objectives import Objective, PixelObjective
 from srlab.protocol import EvaluationProtocol
@@ -213,6 +214,7 @@ class Study:
             )
         self._check_variants()
         self._check_starts()
+        self._check_objectives()
         colored = [variant.name for variant in self.variants if network_color(variant.network) != "luma"]
         if self.evaluation.color == "luma" and colored:
             raise UserError(
@@ -272,6 +274,23 @@ class Study:
                         "none of them can be the first"
                     )
                 seen.append(source_variant.name)
+
+    def _check_objectives(self) -> None:
+        for variant in self.variants:
+            if isinstance(variant.objective, PixelObjective) or variant.taken_from is not None:
+                continue
+            if network_color(variant.network) == "luma":
+                raise UserError(
+                    f"study {self.name!r}, variant {variant.name!r}: an adversarial objective is for "
+                    "networks that work on RGB; this one works on luma"
+                )
+            lr_patch_size = self.protocol_of(variant).lr_patch_size
+            if self.scale * lr_patch_size != HR_PATCH_SIZE:
+                raise UserError(
+                    f"study {self.name!r}, variant {variant.name!r}: the discriminator judges HR patches of "
+                    f"{HR_PATCH_SIZE} x {HR_PATCH_SIZE}, not of {self.scale * lr_patch_size}; "
+                    f"take --lr-patch-size {HR_PATCH_SIZE // self.scale} at x{self.scale}"
+                )
 
     def source_of(self, variant: Variant) -> Variant | None:
         """The variant that `variant` starts from; None for one that starts from nothing, or from a file."""

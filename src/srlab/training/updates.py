@@ -1,16 +1,18 @@
 """What one step of training does to a network: one class for each objective, all called by the same loop."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from srlab.checkpoints import require_same_tensors
-from srlab.errors import UserError
 from srlab.losses import PIXEL_LOSSES, without_border
-from srlab.networks import Luma, Network
+from srlab.networks import Discriminator, Luma, Network
+from srlab.objectives import PixelObjective
 from srlab.study import Run
+from srlab.training.adam import gradient_norm, load_adam, load_scaler, set_learning_rate
+from srlab.training.adversarial import AdversarialUpdate
+from srlab.training.content import make_content_loss
 from srlab.training.device import ResolvedPrecision, autocast
 
 
@@ -29,13 +31,37 @@ class Update(Protocol):
 
 
 def make_update(run: Run, network: Network, *, precision: ResolvedPrecision) -> Update:
-    """The update that the run's objective asks for."""
-    return PixelUpdate(
+    """The update that the run's objective asks for.
+
+    Raises:
+        UserError: VGG19's weights are asked for and not there; or the patches are not those that the
+            discriminator judges.
+    """
+    objective, protocol = run.variant.objective, run.protocol
+    if isinstance(objective, PixelObjective):
+        return PixelUpdate(
+            network,
+            loss=objective.loss,
+            adam_betas=protocol.adam_betas,
+            adam_eps=protocol.adam_eps,
+            gradient_clip_norm=protocol.gradient_clip_norm,
+            precision=precision,
+        )
+    device = next(network.parameters()).device
+    discriminator = Discriminator(hr_patch_size=run.scale * protocol.lr_patch_size)
+    discriminator = discriminator.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    rate = objective.discriminator_learning_rate
+    return AdversarialUpdate(
         network,
-        loss=run.variant.objective.loss,
-        adam_betas=run.protocol.adam_betas,
-        adam_eps=run.protocol.adam_eps,
-        gradient_clip_norm=run.protocol.gradient_clip_norm,
+        discriminator=discriminator.train(),
+        content=make_content_loss(objective, device=device, precision=precision),
+        adversarial_weight=objective.adversarial_weight,
+        pixel_weight=objective.pixel_weight,
+        pixel_loss=objective.pixel_loss,
+        discriminator_rate=1.0 if rate is None else rate / run.learning_rate,
+        adam_betas=protocol.adam_betas,
+        adam_eps=protocol.adam_eps,
+        gradient_clip_norm=protocol.gradient_clip_norm,
         precision=precision,
     )
 
@@ -87,10 +113,7 @@ class PixelUpdate:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         load_adam(self.optimizer, state["optimizer"], self.parameters)
-        if bool(state["scaler"]) != self.scaler.is_enabled():
-            raise UserError("the checkpoint was written in another precision than the run's")
-        if self.scaler.is_enabled():
-            self.scaler.load_state_dict(state["scaler"])
+        load_scaler(self.scaler, state["scaler"])
 
 
 def descend(
@@ -105,35 +128,12 @@ def descend(
 
     In fp16 `scaler` keeps small gradients from vanishing and leaves out a step whose gradient overflows.
     """
-    parameters: list[Tensor] = []
-    for group in optimizer.param_groups:
-        group["lr"] = learning_rate
-        parameters += group["params"]
+    set_learning_rate(optimizer, learning_rate)
     optimizer.zero_grad(set_to_none=True)
     scaler.scale(loss).backward()
     if gradient_clip_norm is not None:
         scaler.unscale_(optimizer)
-        torch.nn.utils.clip_grad_norm_(parameters, gradient_clip_norm)
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        gradient_norm(parameters, bound=gradient_clip_norm)
     scaler.step(optimizer)
     scaler.update()
-
-
-def load_adam(
-    optimizer: torch.optim.Adam, state: Mapping[int, Mapping[str, Tensor]], parameters: Sequence[Tensor]
-) -> None:
-    """Load Adam's moments of `parameters`; rates, betas and eps stay the run's own.
-
-    Raises:
-        UserError: if they are the moments of other parameters.
-    """
-    expected = {
-        f"{index}.{name}": torch.empty(() if name == "step" else parameter.shape, device="meta")
-        for index, parameter in enumerate(parameters)
-        for name in ("step", "exp_avg", "exp_avg_sq")
-    }
-    found = {
-        f"{index}.{name}": moment for index, moments in state.items() for name, moment in moments.items()
-    }
-    # Before its first step Adam has no moments.
-    require_same_tensors(found, expected if state else {}, what="the checkpoint's optimizer")
-    optimizer.load_state_dict({"state": dict(state), "param_groups": optimizer.state_dict()["param_groups"]})

@@ -1,0 +1,95 @@
+"""The content loss of an adversarial objective: which network's features, with whose weights."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from srlab.data.weights import absent, weights_file
+from srlab.errors import UserError
+from srlab.networks.vgg import VGG19, Layer, load_vgg, random_vgg
+from srlab.objectives import OFFICIAL_VGG19, AdversarialObjective, Content
+from srlab.training.device import ResolvedPrecision
+
+ContentLoss = Callable[[Tensor, Tensor], Tensor]  # SR and HR [N, 3, sH, sW] in [0, 1] -> a scalar
+
+LAYERS: dict[Content, Layer] = {"vgg54": "relu5_4", "vgg22": "relu2_2", "conv5_4": "conv5_4"}
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class FeatureDistance:
+    """Mean squared error of a network's features of SR and HR, [N, 3, sH, sW] in [0, 1] each.
+
+    The features are computed in `precision`, their distance in fp32. The network's weights are kept in that
+    precision, since they never change.
+    """
+
+    def __init__(self, network: VGG19, *, device: torch.device, precision: ResolvedPrecision) -> None:
+        colors = network.colors.state_dict()
+        self.network = network.to(device, DTYPES[precision], memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        self.network.colors.float().load_state_dict(colors)  # exact, whatever the precision
+
+    def __call__(self, sr: Tensor, hr: Tensor) -> Tensor:
+        with torch.no_grad():
+            wanted = self.network(hr).float()
+        return F.mse_loss(self.network(sr).float(), wanted)
+
+
+def pixel_content(sr: Tensor, hr: Tensor) -> Tensor:
+    """Mean squared error of SR and HR in [-1, 1], given in [0, 1]."""
+    return 4 * F.mse_loss(sr, hr)
+
+
+def make_content_loss(
+    objective: AdversarialObjective, *, device: torch.device, precision: ResolvedPrecision
+) -> ContentLoss:
+    """What the objective calls content.
+
+    Raises:
+        UserError: the weights are not there, or are not those of the objective.
+    """
+    if objective.content == "pixels":
+        return pixel_content
+    if objective.content == "random":
+        return FeatureDistance(random_vgg(), device=device, precision=precision)
+    return FeatureDistance(_load(objective), device=device, precision=precision)
+
+
+def check_content(objective: AdversarialObjective) -> None:
+    """A `UserError` that says what to fetch and where to put it, where the weights are not to be had."""
+    if objective.needs_vgg:
+        _load(objective)
+
+
+def _load(objective: AdversarialObjective) -> VGG19:
+    return load_vgg(_find(objective), LAYERS[objective.content])
+
+
+def _find(objective: AdversarialObjective) -> Path:
+    """The file with the weights that the objective names, which are verified."""
+    named = objective.vgg or OFFICIAL_VGG19
+    is_official = named == OFFICIAL_VGG19
+    if objective.vgg_path is not None:
+        path = Path(objective.vgg_path)
+        if not path.is_file():
+            raise UserError(f"there are no VGG19 weights {path}; give their place with --vgg PATH")
+    elif is_official:
+        path = weights_file("vgg19")
+        if not path.is_file():
+            raise absent("vgg19", hint="; or give a copy's place with --vgg PATH")
+    else:
+        raise UserError(
+            f"the content loss {objective.content} was declared with VGG19 weights of SHA-256 {named}; give "
+            "their place with --vgg PATH"
+        )
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    if not sha256.startswith(named.rpartition("-")[2]):
+        raise UserError(
+            f"{path} is not the file that the content loss was declared with: its SHA-256 is {sha256}, and "
+            f"{named.rpartition('-')[2]} was expected"
+        )
+    return path
