@@ -1,9 +1,11 @@
 """What the studies `srresnet` and `srgan` promise: with tiny budgets they run from end to end, as shipped."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from torch import nn
 
 from srlab.comparison import compare
 from srlab.leaderboard import leaderboard
@@ -12,6 +14,7 @@ from srlab.records import read_runs
 from srlab.sources import take_sources
 from srlab.studies import load_study
 from srlab.study import Study
+from srlab.training.monitor import trace
 from tiny_study import MACHINE, QUESTION, write_pictures
 
 
@@ -35,6 +38,15 @@ def carry_out(study: Study, folder: Path) -> dict[str, str]:
 
 def ignore(_: object) -> None:
     pass
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_graphs() -> Iterator[None]:
+    """TensorBoard's graph, of which test_monitor.py tells, takes half of so short a run."""
+    with pytest.MonkeyPatch.context() as patch:
+        small = trace(nn.Conv2d(3, 3, 1))
+        patch.setattr("srlab.training.monitor.trace", lambda _: small)
+        yield
 
 
 @pytest.fixture(scope="module")
