@@ -19,14 +19,13 @@ PRELU = {"activation": "prelu"}
 def grid(path: Path, *, skip: float, prelu: float, both: float, leave_out: str = "") -> Verdicts:
     """A full grid of two options with these effects in dB, and `both` more where both are."""
     study = ScoredStudy(path / "grid", sets={"one": 19})
-    for key, (name, network, gain) in enumerate(
-        (
-            ("plain", {"skip": None, **RELU}, 0.0),
-            ("skip", {"skip": "bicubic", **RELU}, skip),
-            ("prelu", {"skip": None, **PRELU}, prelu),
-            ("both", {"skip": "bicubic", **PRELU}, skip + prelu + both),
-        )
-    ):
+    cells: list[tuple[str, dict[str, Any], float]] = [
+        ("plain", {"skip": None, **RELU}, 0.0),
+        ("skip", {"skip": "bicubic", **RELU}, skip),
+        ("prelu", {"skip": None, **PRELU}, prelu),
+        ("both", {"skip": "bicubic", **PRELU}, skip + prelu + both),
+    ]
+    for key, (name, network, gain) in enumerate(cells):
         if name != leave_out:
             study.variant(name, noisy(30 + gain, sd=0.01, key=key), network=network)
     return judge(study.write())

@@ -1,0 +1,368 @@
+"""What verdicts promise: right for any state of a study, and never more than its scores allow."""
+
+import math
+from dataclasses import fields, is_dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from scored_study import PROTOCOL, ScoredStudy, Scores, noisy
+from srlab import store
+from srlab.errors import UserError
+from srlab.protocol import EvaluationProtocol
+from srlab.verdicts import ALL_SETS, BICUBIC, Row, Table, Verdicts, judge
+
+ADVERSARIAL = {"kind": "adversarial", "adversarial_weight": 1e-3}
+
+
+def study_of(path: Path, **variants: Scores) -> ScoredStudy:
+    """One test set; each variant changes one option of its own."""
+    images = next(iter(variants.values())).shape[1]
+    study = ScoredStudy(path / "mine", sets={"one": images})
+    for name, scores in variants.items():
+        study.variant(name, scores, network={"activation": name})
+    return study
+
+
+def table_of(verdicts: Verdicts, **which: Any) -> Table:
+    table = verdicts.table(**which)
+    assert table is not None
+    return table
+
+
+def row_of(verdicts: Verdicts, variant: str, **which: Any) -> Row:
+    return next(row for row in table_of(verdicts, **which).rows if row.variant == variant)
+
+
+def test_each_variant_is_paired_with_the_base_by_seed_and_image(tmp_path: Path) -> None:
+    ours, theirs = noisy(31, key=1), noisy(30, key=2)
+    row = row_of(judge(study_of(tmp_path, base=theirs, ours=ours).write()), "ours")
+    assert row.to_base is not None
+    assert row.to_base.estimate == pytest.approx(np.mean(ours - theirs))
+    assert row.to_base.interval is not None
+    assert row.to_base.interval.standard_error < 0.1  # the spread of the images, 3 dB, cancels
+    assert row.to_base.outcome == "better"
+    assert (row.to_base.seeds, row.to_base.num_images) == ((0, 1, 2), 19)
+
+
+def test_bicubic_stands_in_every_table_and_has_no_rank(tmp_path: Path) -> None:
+    study = study_of(tmp_path, base=noisy(30), ours=noisy(31, key=1)).bicubic(
+        {"one": noisy(28, seeds=1, key=9)}
+    )
+    verdicts = judge(study.write())
+    bicubic = row_of(verdicts, BICUBIC)
+    assert (bicubic.rank, bicubic.seeds, bicubic.to_base) == (None, (), None)
+    to_bicubic = row_of(verdicts, "ours").to_bicubic
+    assert to_bicubic is not None
+    assert to_bicubic.estimate == pytest.approx(3, abs=0.1)
+    assert to_bicubic.outcome == "better"
+
+
+def test_variants_that_cannot_be_told_apart_share_a_rank(tmp_path: Path) -> None:
+    verdicts = judge(study_of(tmp_path, a=noisy(32, key=1), b=noisy(32, key=2), c=noisy(30, key=3)).write())
+    ranks = verdicts.ranks()
+    assert [ranks[name].best for name in "abc"] == [1, 1, 3]
+    assert [ranks[name].worst for name in "abc"] == [2, 2, 3]
+    assert ranks["a"].tied_with == ("b",)
+
+
+def test_sharing_a_rank_is_not_transitive_and_the_span_of_places_shows_it(tmp_path: Path) -> None:
+    """The middle one can be told from neither, though the outer two can be told apart."""
+    verdicts = judge(
+        study_of(
+            tmp_path,
+            low=noisy(30.0, sd=0.05, key=1),
+            middle=noisy(30.5, sd=1.5, key=2),
+            high=noisy(31.0, sd=0.05, key=3),
+        ).write()
+    )
+    places = {name: (rank.best, rank.worst) for name, rank in verdicts.ranks().items()}
+    assert places == {"high": (1, 2), "middle": (1, 3), "low": (2, 3)}
+
+
+def test_holms_family_is_the_table_so_leaving_variants_out_recomputes(tmp_path: Path) -> None:
+    names = {f"v{k}": noisy(30 + 0.02 * k, key=k) for k in range(6)}
+    folder = study_of(tmp_path, **names).write()
+    all_six, two = judge(folder), judge(folder, variants=["v0", "v5"])
+    assert two.variants == ("v0", "v5")
+    whole, alone = row_of(all_six, "v5").to_base, row_of(two, "v5").to_base
+    assert whole is not None
+    assert alone is not None
+    assert whole.p_value == alone.p_value == alone.p_holm
+    assert whole.p_holm is not None
+    assert alone.p_holm is not None
+    assert whole.p_holm > alone.p_holm
+    assert len(table_of(two).pairs) == 1
+
+
+def test_leaving_images_out_recomputes(tmp_path: Path) -> None:
+    scores = noisy(30, images=5)
+    folder = study_of(tmp_path, base=scores).write()
+    some = judge(folder, images={"one": ["i0", "i3"]})
+    assert row_of(some, "base").mean == pytest.approx(scores[:, [0, 3]].mean())
+    assert some.test_sets == {"one": ("i0", "i3")}
+
+
+def test_sets_are_never_pooled_each_counts_once(tmp_path: Path) -> None:
+    study = ScoredStudy(tmp_path / "mine", sets={"few": 5, "many": 20})
+    study.variant("a", {"few": noisy(30, images=5), "many": noisy(20, images=20)}, network={"x": 1})
+    verdicts = judge(study.write())
+    few, many = (row_of(verdicts, "a", scope=name).mean for name in ("few", "many"))
+    assert few is not None
+    assert many is not None
+    assert row_of(verdicts, "a").mean == pytest.approx((few + many) / 2)
+    assert [table.scope for table in verdicts.tables] == [ALL_SETS, "few", "many"]
+
+
+def test_one_seed_says_what_cannot_be_concluded(tmp_path: Path) -> None:
+    verdicts = judge(study_of(tmp_path, a=noisy(30, seeds=1), b=noisy(32, seeds=1, key=1)).write())
+    test = row_of(verdicts, "b").to_base
+    assert test is not None
+    assert test.interval is not None
+    assert test.interval.population == "images"
+    assert any("one seed:" in remark and "cannot be concluded" in remark for remark in verdicts.remarks)
+    assert "one seed says nothing of another training" in verdicts.answer
+
+
+def test_one_image_has_no_interval_no_test_and_all_share_the_first_rank(tmp_path: Path) -> None:
+    verdicts = judge(study_of(tmp_path, a=noisy(30, images=1), b=noisy(39, images=1, key=1)).write())
+    test = row_of(verdicts, "b").to_base
+    assert test is not None
+    assert (test.interval, test.p_value, test.outcome) == (None, None, "not judged")
+    assert "one image" in test.reason
+    assert {rank.best for rank in verdicts.ranks().values()} == {1}
+    assert any("one has 1 image" in remark for remark in verdicts.remarks)
+
+
+def test_five_images_say_what_an_interval_of_theirs_is_worth(tmp_path: Path) -> None:
+    verdicts = judge(study_of(tmp_path, a=noisy(30, images=5)).write())
+    assert any("covers only 88 % with the 5 images of one" in remark for remark in verdicts.remarks)
+
+
+def test_missing_cells_are_listed_and_in_no_mean(tmp_path: Path) -> None:
+    study = study_of(tmp_path, a=noisy(30), b=noisy(31, key=1))
+    store.save_json(
+        study.plan("b", seed=3) / store.RESULT, {"status": "diverged", "seconds": 5.0, "step": 10}
+    )
+    study.plan("b", seed=4)
+    verdicts = judge(study.write())
+    assert [(cell.variant, cell.seed, cell.reason) for cell in verdicts.missing] == [
+        ("b", 3, "diverged at the chosen rate 0.001"),
+        ("b", 4, "not started at the chosen rate 0.001"),
+    ]
+    assert not verdicts.is_complete
+    assert verdicts.answer.startswith("Not finished; so far:")
+    assert row_of(verdicts, "b").seeds == (0, 1, 2)
+    (of_a, of_b) = verdicts.costs
+    assert (of_b.runs, of_b.ended, of_b.diverged) == (5, 4, 1)
+    assert of_b.tuning_seconds == of_a.tuning_seconds + 5.0
+
+
+def test_only_the_seeds_that_both_have_are_compared_and_it_is_said(tmp_path: Path) -> None:
+    study = study_of(tmp_path, a=noisy(30))
+    study.variant("b", noisy(31, seeds=2, key=1), seeds=(1, 2), network={"activation": "b"})
+    verdicts = judge(study.write())
+    test = row_of(verdicts, "b").to_base
+    assert test is not None
+    assert test.seeds == (1, 2)
+    assert any(remark.startswith("b: not the seeds of the others") for remark in verdicts.remarks)
+
+
+def test_without_a_common_seed_nothing_is_compared(tmp_path: Path) -> None:
+    study = study_of(tmp_path, a=noisy(30, seeds=1))
+    study.variant("b", noisy(31, seeds=1, key=1), seeds=(7,), network={"activation": "b"})
+    verdicts = judge(study.write())
+    assert row_of(verdicts, "b").to_base is None
+    assert {rank.best for rank in verdicts.ranks().values()} == {1}
+
+
+@pytest.mark.parametrize("other", ["protocol", "scale"])
+def test_scores_of_another_protocol_or_scale_meet_no_others(tmp_path: Path, other: str) -> None:
+    study = study_of(tmp_path, a=noisy(30), b=noisy(31, key=1))
+    path = study.path / "b-lr0.001-seed1" / store.TEST_SCORES
+    study.save_scores(
+        path,
+        "psnr_y",
+        {"one": np.full(19, 99.0)},
+        protocol=EvaluationProtocol(border="symmetric") if other == "protocol" else EvaluationProtocol(),
+        scale=3 if other == "scale" else 2,
+    )
+    verdicts = judge(study.write())
+    row = row_of(verdicts, "b")
+    assert row.seeds == (0, 2)
+    assert row.mean is not None
+    assert row.mean < 40
+    assert [(cell.variant, cell.seed) for cell in verdicts.missing] == [("b", 1)]
+
+
+def test_a_set_with_an_image_missing_does_not_count(tmp_path: Path) -> None:
+    study = study_of(tmp_path, a=noisy(30, images=5))
+    study.study["images"]["test"].append({"set": "one", "name": "late"})
+    verdicts = judge(study.write())
+    assert verdicts.tables == ()
+    assert len(verdicts.missing) == 3
+
+
+def test_pictures_reproduced_exactly_leave_no_nan_anywhere(tmp_path: Path) -> None:
+    perfect, partly = np.full((2, 5), math.inf), noisy(30, seeds=2, images=5)
+    partly[0, 0] = math.inf
+    study = study_of(
+        tmp_path, perfect=perfect, again=perfect, partly=partly, plain=noisy(30, seeds=2, images=5)
+    )
+    study.bicubic({"one": noisy(28, seeds=1, images=5)})
+    verdicts = judge(study.write())
+    assert not list(nans(verdicts))
+    same = next(
+        pair for pair in table_of(verdicts).pairs if {pair.variant, pair.other} == {"perfect", "again"}
+    )
+    assert (same.estimate, same.outcome) == (0.0, "not told apart")
+    assert row_of(verdicts, "plain").to_base is not None
+
+
+def nans(value: Any) -> Any:
+    if isinstance(value, float) and math.isnan(value):
+        yield value
+    elif is_dataclass(value):
+        for field in fields(value):
+            yield from nans(getattr(value, field.name))
+    elif isinstance(value, dict):
+        yield from nans(tuple(value.values()))
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from nans(item)
+
+
+def gan_study(path: Path, *, lpips: bool = True) -> Path:
+    """psnr: best PSNR and worst LPIPS; gan: the reverse; both beaten by neither; bad: worst by both."""
+    study = ScoredStudy(path / "mine", sets={"one": 19})
+    declared: list[tuple[str, float, float, dict[str, Any]]] = [
+        ("psnr", 32.0, 0.4, {"loss": "mse"}),
+        ("gan", 30.0, 0.1, ADVERSARIAL),
+        ("bad", 29.0, 0.5, {**ADVERSARIAL, "adversarial_weight": 1.0}),
+    ]
+    for key, (name, psnr, perception, objective) in enumerate(declared):
+        study.variant(
+            name,
+            noisy(psnr, key=key),
+            objective=objective,
+            lpips=noisy(perception, sd=0.005, key=10 + key) if lpips else None,
+        )
+    return study.write()
+
+
+def test_a_gan_is_ranked_by_distortion_and_perception_together(tmp_path: Path) -> None:
+    verdicts = judge(gan_study(tmp_path))
+    assert verdicts.is_adversarial
+    assert {name: rank.best for name, rank in verdicts.ranks().items()} == {"psnr": 1, "gan": 1, "bad": 3}
+    assert [row.variant for row in table_of(verdicts, metric="lpips_squeeze").rows][:3] == [
+        "gan",
+        "psnr",
+        "bad",
+    ]
+    to_base = row_of(verdicts, "gan", metric="lpips_squeeze").to_base
+    assert to_base is not None
+    assert to_base.estimate is not None
+    assert (to_base.estimate < 0, to_base.outcome) == (True, "better")  # low is good
+
+
+def test_a_gan_without_perceptual_scores_is_not_ranked(tmp_path: Path) -> None:
+    verdicts = judge(gan_study(tmp_path, lpips=False))
+    assert verdicts.ranks() == {}
+    assert "No ranking" in verdicts.answer
+    assert any("psnr_y alone ranks nothing" in remark for remark in verdicts.remarks)
+
+
+def test_budgets_are_equal_in_steps_samples_multiply_adds_and_seconds(tmp_path: Path) -> None:
+    study = ScoredStudy(tmp_path / "mine", sets={"one": 5})
+    slow = [(50, 28.0, 20.0), (100, 30.0, 40.0)]
+    fast = [(50, 28.5, 5.0), (100, 29.0, 10.0)]
+    study.variant("slow", noisy(30, images=5), network={"x": 0}, curve=slow, parameters=4000)
+    study.variant("fast", noisy(30, images=5), network={"x": 1}, curve=fast, parameters=1000)
+    verdicts = judge(study.write())
+    budgets = {budget.kind: budget for budget in verdicts.budgets}
+    assert budgets["steps"].amount == 100
+    assert budgets["samples"].amount == 100 * PROTOCOL["batch_size"]
+    assert {name: spread.mean for name, spread in budgets["steps"].psnr_y.items()} == {
+        "slow": 30.0,
+        "fast": 29.0,
+    }
+    assert budgets["seconds"].amount == 10.0
+    assert budgets["seconds"].psnr_y["fast"].mean == 29.0
+    assert budgets["seconds"].left_out == {"slow": "its first validation came after that"}
+    assert budgets["multiply_adds"].left_out == {"slow": "its first validation came after that"}
+    pixels = PROTOCOL["batch_size"] * (PROTOCOL["lr_patch_size"] * 2) ** 2
+    assert budgets["multiply_adds"].amount == pytest.approx(100 * 3 * 10_000 * pixels / (1280 * 720))
+
+
+def test_the_way_to_the_bases_last_score_counts_only_if_every_seed_got_there(tmp_path: Path) -> None:
+    study = ScoredStudy(tmp_path / "mine", sets={"one": 5})
+    one = noisy(30, seeds=1, images=5)
+    study.variant("base", one, network={"x": 0}, curve=[(50, 28.0, 5.0), (100, 30.0, 10.0)])
+    study.variant("base", one, seeds=(1,), curve=[(50, 28.0, 5.0), (100, 32.0, 10.0)])
+    study.variant("quick", one, network={"x": 1}, curve=[(50, 30.0, 5.0), (100, 32.0, 10.0)])
+    study.variant("quick", one, seeds=(1,), curve=[(50, 31.0, 5.0), (100, 32.0, 10.0)])
+    base, quick = judge(study.write()).progress
+    assert base.target == 31.0
+    assert (base.num_seeds, base.reached, base.steps_to_target) == (2, 1, None)
+    assert (quick.reached, quick.steps_to_target, quick.seconds_to_target) == (2, 62.5, 6.25)
+    assert quick.area is not None
+    assert quick.area.mean == pytest.approx(31.25)
+
+
+def test_the_image_on_which_variants_disagree_most_comes_first(tmp_path: Path) -> None:
+    ours, theirs = noisy(30, images=5, key=1), noisy(30, images=5, key=1)
+    ours[:, 3] += 4.0
+    first = judge(study_of(tmp_path, theirs=theirs, ours=ours).write()).images[0]
+    assert (first.image, first.best, first.worst) == ("i3", "ours", "theirs")
+    assert first.disagreement == pytest.approx(4.0)
+
+
+def test_a_study_of_which_nothing_has_run_is_right_too(tmp_path: Path) -> None:
+    study = study_of(tmp_path, a=noisy(30))
+    study.study["runs"] = []
+    study.path = tmp_path / "empty"
+    study.plan("a", seed=0)
+    verdicts = judge(study.write())
+    assert verdicts.tables == ()
+    assert "Nothing can be said yet" in verdicts.answer
+    assert verdicts.missing[0].reason == "no run finished"
+
+
+def test_the_base_is_the_first_variant_or_the_one_that_is_named(tmp_path: Path) -> None:
+    study = ScoredStudy(tmp_path / "mine", sets={"one": 5})
+    for key, name in enumerate(("srcnn/vanilla", "srcnn/prelu")):
+        study.variant(name, noisy(30, images=5, key=key), network={"activation": name})
+    folder = study.write()
+    assert judge(folder).base == "srcnn/vanilla"
+    assert judge(folder, base="prelu").base == "srcnn/prelu"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"base": "z"}, "no variant 'z'; it has a, b"),
+        ({"variants": ["z"]}, "no variant 'z'"),
+        ({"variants": []}, "no variant is left"),
+        ({"images": {"two": ["i0"]}}, "no test set 'two'; it has one"),
+        ({"images": {"one": ["z"]}}, "one has no image 'z'"),
+        ({"level": 95}, "a share between 0 and 1"),
+    ],
+)
+def test_what_is_not_of_the_study_is_refused(tmp_path: Path, options: dict[str, Any], message: str) -> None:
+    folder = study_of(tmp_path, a=noisy(30, images=5), b=noisy(30, images=5, key=1)).write()
+    with pytest.raises(UserError, match=message):
+        judge(folder, **options)
+
+
+def test_all_pairs_are_there_once(tmp_path: Path) -> None:
+    verdicts = judge(study_of(tmp_path, **{name: noisy(30, key=k) for k, name in enumerate("abcd")}).write())
+    found = {frozenset((pair.variant, pair.other)) for pair in table_of(verdicts).pairs}
+    assert found == {frozenset(pair) for pair in combinations("abcd", 2)}
+
+
+def test_the_same_folder_gives_the_same_verdicts(tmp_path: Path) -> None:
+    folder = study_of(tmp_path, a=noisy(30), b=noisy(30.1, key=1)).write()
+    assert judge(folder) == judge(folder)
