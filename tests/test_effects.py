@@ -196,3 +196,9 @@ def test_a_change_that_smaller_ones_explain_is_no_effect_of_its_own() -> None:
     }
     found = contrasts(options, base="plain")
     assert [[change.option for change in one.changes] for one in found] == [["a"], ["b"]]
+
+
+def test_settings_of_one_option_are_compared_with_the_bases_not_with_each_other() -> None:
+    options = {name: {"activation": name} for name in ("relu", "prelu", "leaky_relu")}
+    found = contrasts(options, base="relu")
+    assert [one.pairs for one in found] == [(("relu", "prelu"),), (("relu", "leaky_relu"),)]

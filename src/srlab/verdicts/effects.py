@@ -63,7 +63,21 @@ def matched_pairs(options: Mapping[str, Options], *, base: str) -> dict[Changes,
         change: pairs
         for change, pairs in found.items()
         if not any(other < items[change] for other in items.values())
+        and not _is_difference_of_two(change, found, usual=options[base])
     }
+
+
+def _is_difference_of_two(change: Changes, found: Iterable[Changes], *, usual: Options) -> bool:
+    """Whether both settings of one option are compared with the base's already."""
+    if len(change) > 1:
+        return False
+    (one,) = change
+    settings = (
+        Change(option=one.option, before=usual.get(one.option, ""), after=to)
+        for to in (one.before, one.after)
+    )
+    known = set(found)
+    return all((setting,) in known for setting in settings)
 
 
 def _unordered(change: Changes) -> frozenset[tuple[str, frozenset[str]]]:

@@ -86,17 +86,17 @@ def answer(
         return "Nothing can be said yet: no variant has its test scores."
     where = scope_words(table.scope, test_sets)
     measure = "psnr_y and LPIPS together" if is_adversarial else table.metric
-    sentences = [_leaders([row.variant for row in scored], ranks, f"by {measure} on {where}")]
     ahead = scored[0]
+    sentences = [_leaders([row.variant for row in scored], ranks, f"by {measure} on {where}")]
     if not is_adversarial and ahead.to_base is not None:
-        sentences[0] += f"; {ahead.variant} is ahead, against {base} by {verdict(ahead.to_base)}"
-    seeds = {row.seeds for row in scored}
-    if max(map(len, seeds)) == 1:
-        sentences.append("this is of these trained networks: one seed says nothing of another training")
-    brought = _brought(table, effects, base)
-    if brought:
+        is_alone = sum(ranks[row.variant].best == 1 for row in scored) == 1
+        who = "" if is_alone else f"; {ahead.variant} is ahead"
+        sentences[0] += f"{who}, against {base} by {verdict(ahead.to_base)}"
+    if max(len(row.seeds) for row in scored) == 1:
+        sentences.append("This is of these trained networks: one seed says nothing of another training")
+    if brought := _brought(table, effects, base):
         sentences.append(brought)
-    text = ". ".join(sentence[0].upper() + sentence[1:] for sentence in sentences) + "."
+    text = ". ".join(sentences) + "."
     return text if is_complete else f"Not finished; so far: {text}"
 
 
@@ -107,7 +107,7 @@ def _leaders(variants: Sequence[str], ranks: Mapping[str, Rank], where: str) -> 
     if len(first) == 1:
         return f"{first[0]} is best {where}"
     if len(first) == len(variants):
-        return f"no variant is best beyond doubt {where}: all {len(first)} share the first place"
+        return f"No variant is best beyond doubt {where}: all {len(first)} share the first place"
     shown = first if len(first) <= _MOST_NAMED else [*first[: _MOST_NAMED - 1], f"{len(first)} in all"]
     return f"{_listed(shown)} share the first place {where}"
 
@@ -123,9 +123,9 @@ def _brought(table: Table, effects: Sequence[Effect], base: str) -> str:
     ]
     if clean:
         parts = [f"{effect.name}: {verdict(effect)}" for effect in clean]
-        return _cut(parts)
+        return f"Changes: {_cut(parts)}"
     parts = [f"{row.variant}: {verdict(row.to_base)}" for row in table.rows if row.to_base is not None]
-    return f"against {base}: {_cut(parts)}" if parts else ""
+    return f"Against {base}: {_cut(parts)}" if parts else ""
 
 
 def _cut(parts: Sequence[str]) -> str:

@@ -1,0 +1,159 @@
+"""What ``srlab compare`` and ``srlab leaderboard`` promise to print: the verdict first, in a line."""
+
+import csv
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scored_study import ScoredStudy, noisy
+from srlab.cli import main
+from srlab.leaderboard import leaderboard
+from srlab.tables import as_latex, cells, columns, latex_text, sheets
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    study = ScoredStudy(tmp_path / "mine", sets={"one": 14, "two": 5})
+    for key, (name, gain) in enumerate((("net/vanilla", 0.0), ("net/skip", 1.0), ("net/alike", 0.0))):
+        scores = {"one": noisy(30 + gain, images=14, key=key), "two": noisy(30 + gain, images=5, key=key + 9)}
+        study.variant(name, scores, network={"skip": name})
+    study.bicubic({"one": noisy(28, seeds=1, images=14), "two": noisy(28, seeds=1, images=5)})
+    return study.write()
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
+    monkeypatch.setattr(sys, "argv", ["srlab", *map(str, words)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return int(str(ended.value.code or 0))
+
+
+def test_the_first_line_is_the_verdict_on_the_pair(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "compare", folder, "skip", "vanilla") == 0
+    first, change, *others = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(
+        r"net/skip is better than net/vanilla, by psnr_y on the mean of one and two: "
+        r"\+\d\.\d\d dB \[\+\d\.\d\d, \+\d\.\d\d\]",
+        first,
+    )
+    assert change == "what changes from net/vanilla to net/skip: skip net/vanilla → net/skip"
+    assert any("for other trainings on these very images" in line for line in others)
+
+
+def test_what_cannot_be_told_apart_is_said_so(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "compare", folder, "alike", "vanilla") == 0
+    assert "net/alike and net/vanilla cannot be told apart, by psnr_y" in capsys.readouterr().out
+
+
+def test_bicubic_can_be_the_other(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "compare", folder, "vanilla", "bicubic", "--json") == 0
+    values = json.loads(capsys.readouterr().out)
+    assert (values["variant"], values["other"], values["changes"]) == ("net/vanilla", "bicubic", [])
+    (first, *_) = values["differences"]
+    assert first["scope"] == "all sets"
+    assert first["outcome"] == "better"
+    assert first["interval"]["low"] < first["estimate"] < first["interval"]["high"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("skip", "skip"), "net/skip is compared with itself"),
+        (("skip", "z"), "the study has no variant 'z'; it has net/vanilla, net/skip, net/alike"),
+        (("bicubic", "skip"), "bicubic comes second"),
+        (("skip", "vanilla", "--level", "95"), "a share between 0 and 1"),
+    ],
+)
+def test_a_wrong_pair_is_refused_in_one_line(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+    message: str,
+) -> None:
+    assert run(monkeypatch, "compare", folder, *words) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert len(error.splitlines()) == 1
+
+
+def test_a_pair_without_common_scores_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = ScoredStudy(tmp_path / "mine", sets={"one": 5}).variant("a", noisy(30, images=5))
+    study.study["variants"].append({**study.study["variants"][0], "name": "b", "network": {"skip": 1}})
+    study.plan("b", seed=0)
+    assert run(monkeypatch, "compare", study.write(), "a", "b") == 2
+    assert "cannot be compared yet (b: no run finished)" in capsys.readouterr().err
+
+
+def test_the_leaderboard_shows_ranks_intervals_and_the_answer(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "leaderboard", folder) == 0
+    out = capsys.readouterr().out
+    assert "net/skip is best by psnr_y on the mean of one and two" in out
+    rows = {line.split()[1]: line for line in out.splitlines() if re.match(r" +[123] +net/", line)}
+    assert [line.split()[0] for line in rows.values()] == ["1", "2", "2"]
+    assert re.search(r"\+\d\.\d\d \[\+\d\.\d\d, \+\d\.\d\d\]", rows["net/skip"])
+
+
+def test_its_csv_has_ranks_and_the_ends_of_the_intervals(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(monkeypatch, "leaderboard", folder, "--csv", tmp_path / "board.csv") == 0
+    text = (tmp_path / "board.csv").read_text(encoding="utf-8")
+    first = next(csv.DictReader(text.splitlines()))
+    assert (first["variant"], first["rank"], first["rank_worst"]) == ("net/skip", "1", "1")
+    for name in ("gain_psnr_y", "over_base_psnr_y"):
+        assert float(first[f"{name}_low"]) < float(first[name]) < float(first[f"{name}_high"])
+
+
+def test_its_latex_has_a_row_for_each_variant_and_nothing_unescaped(folder: Path) -> None:
+    board = leaderboard(folder)
+    text = as_latex(board)
+    body = text.partition(r"\midrule")[2].partition(r"\bottomrule")[0]
+    assert body.count(r"\\") == len(board.standings)
+    assert {row.count("&") for row in body.strip().splitlines()} == {len(columns(board)) - 1}
+    assert not re.search(r"(?<!\\)[_%#]", text.partition("\n")[2])
+    assert latex_text("a_b & 5 % ±") == r"a\_b \& 5 \% $\pm$"
+
+
+def test_latex_itself_accepts_it(folder: Path, tmp_path: Path) -> None:
+    document = (
+        r"\documentclass{article}\usepackage[utf8]{inputenc}\usepackage{booktabs}"
+        rf"\begin{{document}}{as_latex(leaderboard(folder))}\end{{document}}"
+    )
+    (tmp_path / "board.tex").write_text(document, encoding="utf-8")
+    try:
+        done = subprocess.run(
+            ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "board.tex"],
+            cwd=tmp_path,
+            capture_output=True,
+            check=False,
+        )
+    except FileNotFoundError:
+        pytest.skip("needs pdflatex")
+    assert done.returncode == 0, done.stdout.decode(errors="replace")[-800:]
+
+
+def test_where_the_terminal_is_narrow_each_set_has_a_table_of_its_own(folder: Path) -> None:
+    board = leaderboard(folder)
+    ranks, one, two = sheets(board)
+    assert ranks.headings == ("rank", "variant", "parameters", "rate", "seconds")
+    assert (one.title, two.title) == ("one", "two")
+    for sheet in (ranks, one, two):
+        assert {len(row) for row in sheet.rows} == {len(sheet.headings)}
+        widths = [max(map(len, column)) for column in zip(sheet.headings, *sheet.rows, strict=True)]
+        assert sum(widths) + 2 * (len(widths) - 1) <= 80
+    assert {len(row) for row in cells(board)} == {len(columns(board))}
