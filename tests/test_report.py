@@ -247,7 +247,7 @@ STATES = {
 
 @pytest.mark.parametrize("state", STATES)
 def test_the_report_is_right_in_any_state(state: str, tmp_path: Path) -> None:
-    study = ReportStudy(**{**SMALL, "variants": TWO, **STATES[state]}).write(tmp_path)  # type: ignore[arg-type]
+    study = ReportStudy(**{**SMALL, "variants": TWO, **STATES[state]}).write(tmp_path)  # type: ignore[arg-type, dict-item]
     contents = gather(study)
     text = render(contents, make_viewer(study, contents.study, contents.verdicts))
     page = Page(text)

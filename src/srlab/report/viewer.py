@@ -24,6 +24,7 @@ from srlab.pictures import crop_note
 from srlab.pictures.crop import Crop, most_different_crop
 from srlab.protocol import EvaluationProtocol
 from srlab.records import picture_path, stored_scores
+from srlab.report.texts import plural
 from srlab.verdicts import BICUBIC, Verdicts
 from srlab.winner import ranking
 
@@ -128,11 +129,12 @@ def _remarks(
     scenes: Sequence[Scene], verdicts: Verdicts, sources: Sequence[_Source], problems: Sequence[str]
 ) -> Iterator[str]:
     side = max(scene.crop.side for scene in scenes)
+    which = "the first of each set" if len(sources) < 2 else "those on which the variants disagree most"
     total = sum(map(len, verdicts.test_sets.values()))
     yield (
         f"Crops of at most {side} x {side} pixels, each where the pictures of its scene differ most, kept "
-        f"without loss as they were scored. {len(scenes)} of {total} test images: those on which the "
-        "variants disagree most. The overviews are small JPEGs."
+        f"without loss as they were scored. {len(scenes)} of {plural(total, 'test image')}: {which}. The "
+        "overviews are small JPEGs."
     )
     seeds = {source.folder.name.rpartition("-seed")[2] for source in sources}
     if sources:

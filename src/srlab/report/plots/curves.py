@@ -12,6 +12,8 @@ from srlab.report.svg import variant_id
 from srlab.report.texts import TIMES, rate
 from srlab.verdicts import Curve, RateSensitivity
 
+_SMALLEST_SPAN = 0.5  # dB: less is not blown up to fill the axis
+_LARGEST_SPAN = 8.0  # dB
 _EARLY = 0.2  # of the steps: how the first rise looks does not set the axis
 
 
@@ -146,10 +148,11 @@ def _crosses(
 def _limit(axes: Axes, values: Sequence[float], *, ends: Sequence[float]) -> None:
     """From the best down to what is typical; a run that learnt nothing does not flatten the others."""
     best, typical = max(values), sorted(ends)[len(ends) // 2]
-    reach = max(3 * (best - typical), 0.5)
-    low = min(value for value in values if value >= best - max(reach, 1.5 * (best - typical)))
-    margin = 0.08 * max(best - low, 0.2)
-    axes.set_ylim(low - margin, best + margin)
+    quarter = sorted(values)[len(values) // 4]
+    reach = max(3 * (best - typical), best - quarter, _SMALLEST_SPAN)
+    low = min(value for value in values if value >= best - min(reach, _LARGEST_SPAN))
+    middle, half = (low + best) / 2, max(best - low, _SMALLEST_SPAN) / 2
+    axes.set_ylim(middle - 1.12 * half, middle + 1.12 * half)
 
 
 def _baseline(axes: Axes, value: float, colors: Colors) -> None:
