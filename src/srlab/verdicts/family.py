@@ -27,7 +27,8 @@ def ranks(variants: Iterable[str], pairs: Iterable[Difference]) -> dict[str, Ran
     """Where each variant may stand, from the outcomes of all pairs.
 
     Holm over all pairs makes the statements "u is better than v" all true at once with the level's
-    probability, and with them the span of places (Klein, Wright and Wieczorek, JRSS A 183, 2020).
+    probability, and with them the span of places (Al Mohamad, Goeman and van Zwet, "Simultaneous Confidence
+    Intervals for Ranks With Application to Ranking Institutions", 2019).
     """
     better: dict[str, set[str]] = {variant: set() for variant in variants}
     for pair in pairs:
