@@ -17,13 +17,12 @@ from srlab import store
 from srlab.choice import load_choice
 from srlab.protocol import EvaluationProtocol
 from srlab.records import RunRecord, mean, read_runs, validation_scores
-from srlab.verdicts import ALL_SETS, BICUBIC, Difference, Rank, Verdicts, judge
-
-_PERCEPTION = "lpips_squeeze"
+from srlab.verdicts import ALL_SETS, BICUBIC, PERCEPTION, Difference, Rank, Verdicts, judge
 
 ORDER = "sorted by psnr_y, mean over the test sets (each set counts once); what lacks a set comes after"
 ORDER_OF_PLANE = (
-    "sorted by rank, which is by psnr_y and LPIPS together; variants of one rank by LPIPS, better when low"
+    "sorted by rank, which is by psnr_y and the perceptual distance together; variants of one rank by that "
+    "distance, better when low"
 )
 
 
@@ -125,7 +124,8 @@ def _order(standing: Standing, verdicts: Verdicts) -> tuple[float, ...]:
     sets = [standing.tests[name] for name in verdicts.test_sets if name in standing.tests]
     missing = float(len(verdicts.test_sets) - len(sets))
     if verdicts.is_adversarial:
-        perception = [spreads[_PERCEPTION].mean for spreads in sets if _PERCEPTION in spreads]
+        found = [name for name in PERCEPTION if all(name in spreads for spreads in sets)]
+        perception = [spreads[found[0]].mean for spreads in sets] if found else []
         rank = standing.rank.best if standing.rank else math.inf
         return missing, rank, mean(perception) if perception else math.inf
     scores = [spreads["psnr_y"].mean for spreads in sets]

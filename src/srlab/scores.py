@@ -46,8 +46,18 @@ class StoredScores:
     scale: int
 
 
-def save_scores(path: Path, scores: Iterable[Score], *, protocol: EvaluationProtocol, scale: int) -> None:
-    """Write `scores` with their protocol as JSON, whole or not at all; infinity is written as "inf"."""
+def save_scores(
+    path: Path,
+    scores: Iterable[Score],
+    *,
+    protocol: EvaluationProtocol,
+    scale: int,
+    weights: Mapping[str, str] | None = None,
+) -> None:
+    """Write `scores` with their protocol as JSON, whole or not at all; infinity is written as "inf".
+
+    `weights` are the SHA-256 of what the metric itself was computed with, by name, where it has any.
+    """
     rows = list(scores)
     _refuse_doubles(rows, where=str(path))
     save_json(
@@ -57,6 +67,7 @@ def save_scores(path: Path, scores: Iterable[Score], *, protocol: EvaluationProt
             "version": _VERSION,
             "protocol": asdict(protocol),
             "scale": scale,
+            **({"weights": dict(weights)} if weights else {}),
             "scores": [{**asdict(score), "value": to_json(score.value)} for score in rows],
         },
     )

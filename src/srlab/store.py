@@ -28,6 +28,7 @@ RUN = "run.json"
 PROVENANCE = "provenance.json"
 SCORES = "scores.json"
 TEST_SCORES = "test/scores.json"
+PERCEPTUAL_SCORES = "test/perceptual.json"  # in the format of TEST_SCORES
 RESULT = "result.json"
 FAILURE = "failure.txt"
 BLOCKED = "blocked.txt"  # why a run could not start: what it starts from has failed

@@ -8,9 +8,9 @@ from typing import Any
 
 from srlab.leaderboard import Leaderboard, Spread, Standing
 from srlab.scores import to_json
-from srlab.verdicts import METRICS, Difference
+from srlab.verdicts import METRICS, PERCEPTION, Difference
 
-_SHOWN = ("psnr_y", "ssim_y", "lpips_squeeze")  # the last only where there are such scores
+_SHOWN = ("psnr_y", "ssim_y", *PERCEPTION)  # the last only where there are such scores
 
 
 def as_dict(board: Leaderboard) -> dict[str, Any]:

@@ -68,4 +68,16 @@ def _fail(message: str) -> int:
     return 2
 
 
-from srlab.cli import compare, data, evaluate, leaderboard, networks, report, results, study, upscale  # noqa: E402, F401 - each registers its commands
+from srlab.cli import (  # noqa: E402, F401 - each registers its commands
+    compare,
+    data,
+    evaluate,
+    leaderboard,
+    networks,
+    perceptual,
+    profile,
+    report,
+    results,
+    study,
+    upscale,
+)

@@ -25,12 +25,14 @@ app.add_typer(data)
 def list_sets(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
-    """List the data sets, whether they are there, where, and under which terms."""
+    """List the data sets and weights, whether they are there, where, and under which terms."""
     from srlab.data.catalogue import CATALOGUE, data_folder
+    from srlab.data.weights import WEIGHTS
 
     rows = [_describe(name) for name in CATALOGUE]
+    weights = [_describe_weights(name) for name in WEIGHTS]
     if as_json:
-        print_json({"folder": str(data_folder()), "sets": rows})
+        print_json({"folder": str(data_folder()), "sets": rows, "weights": weights})
         return
     from rich.table import Table
 
@@ -47,14 +49,30 @@ def list_sets(
             row["terms"],
         )
     results.print(table)
+    table = Table(box=None, pad_edge=False)
+    for column in ("weights", "there", "download", "what", "terms"):
+        table.add_column(column, no_wrap=column == "weights")
+    for row in weights:
+        there = "yes" if row["present"] else "no"
+        table.add_row(
+            row["name"], there, f"{row['download_bytes'] / 1e6:,.1f} MB", row["about"], row["terms"]
+        )
+    results.print()
+    results.print(table)
     messages.print(f"They lie in {data_folder()} ($SRLAB_DATA chooses another folder).", markup=False)
 
 
 @data.command()
-def get(name: Annotated[str, typer.Argument(help="A set of `srlab data list`.")]) -> None:
-    """Fetch a data set; the same command goes on where it was broken off."""
+def get(name: Annotated[str, typer.Argument(help="A set, or weights, of `srlab data list`.")]) -> None:
+    """Fetch a data set or weights; the same command goes on where it was broken off."""
     from srlab.data.library import get as fetch
+    from srlab.data.weights import WEIGHTS, get_weights
 
+    if name in WEIGHTS:
+        with _bar(name) as progress:
+            path = get_weights(name, report=_say, progress=progress)
+        results.print(str(path), markup=False, soft_wrap=True)
+        return
     with _bar(name) as progress:
         folders = fetch(name, report=_say, progress=progress)
     for folder in folders:
@@ -63,13 +81,20 @@ def get(name: Annotated[str, typer.Argument(help="A set of `srlab data list`.")]
 
 @data.command()
 def add(
-    name: Annotated[str, typer.Argument(help="The set that the folder holds.")],
-    folder: Annotated[Path, typer.Argument(help="A folder with its pictures; it is copied.")],
+    name: Annotated[str, typer.Argument(help="The set, or weights, that it is.")],
+    source: Annotated[
+        Path,
+        typer.Argument(help="A folder with a set's pictures, or a file of weights; it is copied."),
+    ],
 ) -> None:
-    """Copy a data set that you have to where srlab looks for it."""
+    """Copy a data set or weights that you have to where srlab looks for them."""
     from srlab.data.library import add as copy
+    from srlab.data.weights import WEIGHTS, add_weights
 
-    results.print(str(copy(name, folder, report=_say)), markup=False, soft_wrap=True)
+    if name in WEIGHTS:
+        results.print(str(add_weights(name, source, report=_say)), markup=False, soft_wrap=True)
+        return
+    results.print(str(copy(name, source, report=_say)), markup=False, soft_wrap=True)
 
 
 def _say(text: str) -> None:
@@ -94,6 +119,23 @@ def _describe(name: str) -> dict[str, Any]:
         "download_bytes": first.size if first else None,
         "checksum": first.checksum if first else None,
         "urls": [mirror.url for mirror in known.mirrors],
+    }
+
+
+def _describe_weights(name: str) -> dict[str, Any]:
+    from srlab.data.weights import WEIGHTS, weights_file
+
+    known, path = WEIGHTS[name], weights_file(name)
+    return {
+        "name": name,
+        "about": known.about,
+        "present": path.is_file(),
+        "file": str(path),
+        "terms": known.terms,
+        "homepage": known.homepage,
+        "download_bytes": known.size,
+        "checksum": f"sha256:{known.sha256}",
+        "urls": list(known.urls),
     }
 
 

@@ -22,10 +22,8 @@ weight of the adversarial loss means the same:
 - random weights, relu2_2: 1.8, measured likewise.
 """
 
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Literal, get_args
 
 import torch
@@ -33,6 +31,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from srlab.errors import UserError
+from srlab.networks.pth import check_tensors, read_tensors
 
 Layer = Literal["relu2_2", "conv5_4", "relu5_4"]
 
@@ -163,56 +162,6 @@ def _copy(weights: Mapping[str, Tensor], convolutions: Mapping[str, nn.Conv2d]) 
         for name, conv in convolutions.items():
             conv.weight.copy_(weights[f"{name}.weight"])
             conv.bias.copy_(weights[f"{name}.bias"])  # type: ignore[union-attr]
-
-
-def read_tensors(path: Path, *, what: str) -> dict[str, Tensor]:
-    """The tensors by name in a ``.pth`` file, on the CPU; nothing in it can run code.
-
-    Raises:
-        UserError: there is no such file, or it holds anything else.
-    """
-    if not path.is_file():
-        raise UserError(f"there are no {what} {path}")
-    try:
-        with warnings.catch_warnings(action="ignore"):  # of odd pickles, which are refused or plain values
-            values = torch.load(path, map_location="cpu", weights_only=True)
-    except UnpicklingError as error:
-        raise UserError(
-            f"{path} holds more than tensors, which could run code, or is damaged; it was not opened further"
-        ) from error
-    except (EOFError, RuntimeError, KeyError, ValueError, AttributeError, IndexError, TypeError) as error:
-        raise UserError(
-            f"{path} holds no {what} or was cut off ({str(error).strip().splitlines()[0]:.100})"
-        ) from error
-    if not isinstance(values, dict) or not all(isinstance(value, Tensor) for value in values.values()):
-        raise UserError(f"{path} holds no {what}: a dict of tensors was expected")
-    return {str(name): tensor for name, tensor in values.items()}
-
-
-def check_tensors(path: Path, weights: Mapping[str, Tensor], convolutions: Mapping[str, nn.Conv2d]) -> None:
-    """Compare what a file holds with the `convolutions` that it should have: names, shapes, finite floats.
-
-    Raises:
-        UserError: naming the first tensor that is missing, of another shape, not finite, or too many.
-    """
-    expected = {
-        f"{name}.{kind}": tensor
-        for name, conv in convolutions.items()
-        for kind, tensor in conv.named_parameters()
-    }
-    for name, tensor in expected.items():
-        if name not in weights:
-            raise UserError(f"{path} is of another network, or not whole: it has no {name!r}")
-        found = weights[name]
-        if found.shape != tensor.shape:
-            raise UserError(
-                f"{path} is of another network: {name!r} is {list(found.shape)} there, and "
-                f"{list(tensor.shape)} was expected"
-            )
-        if not found.is_floating_point() or not bool(torch.isfinite(found).all()):
-            raise UserError(f"{path} is damaged: {name!r} does not hold finite numbers alone")
-    if unknown := sorted(set(weights) - set(expected)):
-        raise UserError(f"{path} is of another network: it has {unknown[0]!r}, which is unknown here")
 
 
 def _some(weights: Mapping[str, Tensor]) -> str:

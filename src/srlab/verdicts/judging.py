@@ -25,10 +25,8 @@ from srlab.verdicts.images_apart import image_rows
 from srlab.verdicts.options import is_adversarial, options_of
 from srlab.verdicts.rates import rate_effects, sensitivity
 from srlab.verdicts.selection import find_variant, select_images, select_variants
-from srlab.verdicts.values import BICUBIC, METRICS, Curve, Effect, Progress, Rank, Table, Verdicts
+from srlab.verdicts.values import BICUBIC, METRICS, PERCEPTION, Curve, Effect, Progress, Rank, Table, Verdicts
 from srlab.verdicts.words import answer, remarks
-
-PERCEPTION = "lpips_squeeze"
 
 
 def judge(
@@ -105,6 +103,7 @@ def judge(
         metrics=metrics,
         answer=answer(
             ranking,
+            [table for table in tables[1:] if table.metric == tables[0].metric],
             all_effects,
             ranks,
             base=base,
@@ -185,9 +184,10 @@ def _ranks(table: Table | None) -> dict[str, Rank]:
 def _plane(tables: Sequence[Table], names: Sequence[str]) -> dict[str, Rank]:
     """Ranks by distortion and perception, of the variants that have scores of both."""
     by_metric = {table.metric: table for table in reversed(tables) if table.scope == tables[0].scope}
-    if "psnr_y" not in by_metric or PERCEPTION not in by_metric:
+    found = [by_metric[name] for name in PERCEPTION if name in by_metric]
+    if "psnr_y" not in by_metric or not found:
         return {}
-    distortion, perception = by_metric["psnr_y"], by_metric[PERCEPTION]
+    distortion, perception = by_metric["psnr_y"], found[0]
     both = [name for name in names if name in _ranks(distortion) and name in _ranks(perception)]
     known = set(both)
     pairs = [

@@ -35,8 +35,11 @@ METRICS: Mapping[str, Metric] = {
         Metric(name="psnr_rgb", unit="dB", decimals=2),
         Metric(name="ssim_rgb", unit="", decimals=4),
         Metric(name="lpips_squeeze", unit="", decimals=4, is_lower_better=True),
+        Metric(name="squeezenet_distance", unit="", decimals=4, is_lower_better=True),
     )
 }
+# Either says how far pictures look apart (`srlab.perceptual`); the first that there are scores of is taken.
+PERCEPTION = ("lpips_squeeze", "squeezenet_distance")
 
 
 @dataclass(frozen=True, kw_only=True)
