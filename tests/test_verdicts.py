@@ -366,3 +366,13 @@ def test_all_pairs_are_there_once(tmp_path: Path) -> None:
 def test_the_same_folder_gives_the_same_verdicts(tmp_path: Path) -> None:
     folder = study_of(tmp_path, a=noisy(30), b=noisy(30.1, key=1)).write()
     assert judge(folder) == judge(folder)
+
+
+def test_a_set_that_tells_more_apart_by_itself_is_named_in_the_answer(tmp_path: Path) -> None:
+    study = ScoredStudy(tmp_path / "mine", sets={"few": 3, "many": 40})
+    for key, (name, gain) in enumerate((("base", 0.0), ("ours", 0.2))):
+        few = noisy(30, images=3, sd=1.0, key=key)
+        study.variant(name, {"few": few, "many": noisy(30 + gain, images=40, key=key)}, network={"x": key})
+    verdicts = judge(study.write())
+    assert {rank.best for rank in verdicts.ranks().values()} == {1}
+    assert "By itself many tells more apart: ours is best there." in verdicts.answer

@@ -70,6 +70,7 @@ def scope_words(scope: str, test_sets: Iterable[str]) -> str:
 
 def answer(
     table: Table | None,
+    others: Sequence[Table],
     effects: Sequence[Effect],
     ranks: Mapping[str, Rank],
     *,
@@ -78,20 +79,29 @@ def answer(
     is_complete: bool,
     is_adversarial: bool,
 ) -> str:
-    """Who is ahead, and what each change brings, as one or two sentences."""
+    """Who is ahead, and what each change brings, in a few sentences.
+
+    `table` is the one that ranks, `others` are those of single test sets beside it.
+    """
     scored = [row for row in table.rows if row.mean is not None and row.variant in ranks] if table else []
     if table is None or not scored:
         if table is not None and is_adversarial and any(row.mean is not None for row in table.rows):
-            return "No ranking: a variant was trained with a discriminator, and its LPIPS scores are missing."
+            return (
+                "No ranking: a variant was trained with a discriminator, and perceptual scores are missing."
+            )
         return "Nothing can be said yet: no variant has its test scores."
     where = scope_words(table.scope, test_sets)
-    measure = "psnr_y and LPIPS together" if is_adversarial else table.metric
+    measure = "psnr_y and the perceptual distance together" if is_adversarial else table.metric
     ahead = scored[0]
     sentences = [_leaders([row.variant for row in scored], ranks, f"by {measure} on {where}")]
     if not is_adversarial and ahead.to_base is not None:
         is_alone = sum(ranks[row.variant].best == 1 for row in scored) == 1
         who = "" if is_alone else f"; {ahead.variant} is ahead"
         sentences[0] += f"{who}, against {base} by {verdict(ahead.to_base)}"
+    elif len(scored) == 1 and ahead.to_bicubic is not None:
+        sentences[0] += f", against bicubic by {verdict(ahead.to_bicubic)}"
+    if not is_adversarial:
+        sentences += _told_apart_alone(others, _first(ranks))
     if max(len(row.seeds) for row in scored) == 1:
         sentences.append("This is of these trained networks: one seed says nothing of another training")
     if brought := _brought(table, effects, base):
@@ -100,10 +110,27 @@ def answer(
     return text if is_complete else f"Not finished; so far: {text}"
 
 
+def _first(ranks: Mapping[str, Rank]) -> list[str]:
+    return [name for name, rank in ranks.items() if rank.best == 1]
+
+
+def _told_apart_alone(tables: Sequence[Table], first: Sequence[str]) -> list[str]:
+    """Test sets that by themselves leave fewer variants in the first place than the ranking does."""
+    found = []
+    for table in tables:
+        ranks = {row.variant: row.rank for row in table.rows if row.rank is not None}
+        alone = _first(ranks)
+        if alone and len(ranks) >= len(first) > len(alone):
+            who = _listed(alone) if len(alone) <= _MOST_NAMED else f"{len(alone)} variants"
+            share = "is best" if len(alone) == 1 else "share the first place"
+            found.append(f"By itself {table.scope} tells more apart: {who} {share} there")
+    return found
+
+
 def _leaders(variants: Sequence[str], ranks: Mapping[str, Rank], where: str) -> str:
     first = [name for name in variants if ranks[name].best == 1]
     if len(variants) == 1:
-        return f"{variants[0]} is alone, so there is only bicubic to compare it with {where}"
+        return f"{variants[0]} is the only variant {where}"
     if len(first) == 1:
         return f"{first[0]} is best {where}"
     if len(first) == len(variants):
@@ -159,10 +186,10 @@ def remarks(
     found += _about_seeds(tables)
     if is_adversarial:
         found.append(
-            "a variant was trained with a discriminator: one stands behind another only if psnr_y and LPIPS "
-            "both say so beyond doubt"
+            "a variant was trained with a discriminator: one stands behind another only if psnr_y and the "
+            "perceptual distance both say so beyond doubt"
             if has_plane
-            else "a variant was trained with a discriminator and LPIPS scores are missing: psnr_y alone "
+            else "a variant was trained with a discriminator and perceptual scores are missing: psnr_y alone "
             "ranks nothing"
         )
     elif tables:
