@@ -32,3 +32,15 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("needs the real images in ../shared/data, which a fresh clone does not have")
     return SHARED_DATA
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say whether the report's page was tried in a browser: where there is none, those tests are skipped."""
+    ran, skipped = (
+        sum("test_report_browser" in report.nodeid for report in terminalreporter.stats.get(outcome, []))
+        for outcome in ("passed", "skipped")
+    )
+    if ran or skipped:
+        terminalreporter.write_line(
+            f"In a real Chromium: {ran} tests passed" + (f", {skipped} skipped" if skipped else "")
+        )

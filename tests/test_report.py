@@ -18,10 +18,10 @@ from PIL import Image
 from report_study import THREE, TWO, Made, ReportStudy, run_name
 from srlab import store
 from srlab.errors import UserError
+from srlab.profile_store import Enlarging, Profile, Setting, VariantProfile, add_profile, digest_of
 from srlab.report import gather, write_report
 from srlab.report.grids import as_csv, as_latex, as_markdown
 from srlab.report.page import for_script, render
-from srlab.report.plots.pareto import front
 from srlab.report.published import published
 from srlab.report.setting import read_setting
 from srlab.report.viewer import Viewer, make_viewer
@@ -392,10 +392,44 @@ def test_published_numbers_are_only_beside_the_very_sets() -> None:
     assert published(gan, test_set="set5", num_images=5, scale=4, metric="ssim_y") is None
 
 
-def test_the_front_is_what_nothing_cheaper_beats() -> None:
-    costs = {"a": 1.0, "b": 2.0, "c": 2.0, "d": 3.0}
-    assert front(costs, {"a": 30.0, "b": 31.0, "c": 32.0, "d": 32.0}) == ("a", "c")
-    assert front(costs, {"a": 0.3, "b": 0.2, "c": 0.1}, is_lower_better=True) == ("a", "c")
+def test_measured_costs_stand_in_a_table_and_in_the_plots(tmp_path: Path) -> None:
+    study = ReportStudy(**{**SMALL, "variants": TWO}).write(tmp_path)  # type: ignore[arg-type]
+    assert gather(study).measured.rows == ()
+    declared = store.load_study(study)
+    machine = Setting(device="cpu", device_name="A processor", threads=1, precision="fp32", torch="2.13")
+    seconds = {"bicubic": 0.01, "srlab/gone": 9.0, "srcnn/vanilla": 0.4, "srcnn/skip": 0.2}
+    variants = {variant["name"]: variant for variant in declared["variants"]}
+    add_profile(
+        study,
+        Profile(
+            setting=machine,
+            sizes=((1280, 720),),
+            load=0.0,
+            provenance={},
+            variants=tuple(
+                VariantProfile(
+                    name=name,
+                    digest=digest_of(declared, variants.get(name, {})),
+                    parameters=1,
+                    frozen=0,
+                    running_statistics=0,
+                    multiply_adds=1,
+                    receptive_radius=1,
+                    enlarging=(Enlarging(size=(1280, 720), seconds=(value,)),),
+                    training=None,
+                )
+                for name, value in seconds.items()
+            ),
+        ),
+    )
+    contents = gather(study)
+    assert [[cell.text for cell in row.cells] for row in contents.measured.rows] == [
+        ["bicubic", "10"],
+        ["srcnn/vanilla", "400"],
+        ["srcnn/skip", "200"],
+    ]
+    (drawing,) = [one for one in contents.drawings if one.group == "pareto"]
+    assert "milliseconds for 1280 x 720 (cpu, 1 thread, fp32)" in drawing.inline("wide")
 
 
 def test_the_command_prints_what_it_wrote(tmp_path: Path) -> None:

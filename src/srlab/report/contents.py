@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from srlab import store
+from srlab.profile_store import measured_costs
 from srlab.protocol import EvaluationProtocol
 from srlab.records import RunRecord, read_runs, validation_scores
-from srlab.report.cost_tables import budgets_grid, costs_grid, progress_grid, rates_grid
+from srlab.report.cost_tables import budgets_grid, costs_grid, measured_grid, progress_grid, rates_grid
 from srlab.report.figures import Drawing, drawings
 from srlab.report.grids import Grid
 from srlab.report.published import Published
@@ -33,6 +34,7 @@ class Contents:
     progress: Grid
     budgets: Grid
     rates: Grid
+    measured: Grid
     drawings: tuple[Drawing, ...]
     cards: tuple[VariantCard, ...]
     published: tuple[Published, ...]
@@ -48,6 +50,7 @@ class Contents:
             self.progress,
             self.budgets,
             self.rates,
+            self.measured,
         ]
         return [grid for grid in every if grid.rows]
 
@@ -61,6 +64,7 @@ def gather(study_dir: Path, *, base: str | None = None) -> Contents:
     study = store.load_study(study_dir)
     verdicts = judge(study_dir, base=base)
     runs = tuple(read_runs(study_dir))
+    measured = measured_costs(study_dir)
     costs = {cost.variant: cost for cost in verdicts.costs}
     protocol = EvaluationProtocol(**study["evaluation"])
     bicubic = validation_scores(study_dir / store.BASELINE, protocol=protocol) or {}
@@ -81,7 +85,8 @@ def gather(study_dir: Path, *, base: str | None = None) -> Contents:
         progress=progress_grid(verdicts),
         budgets=budgets_grid(verdicts),
         rates=rates_grid(verdicts),
-        drawings=tuple(drawings(verdicts, bicubic=bicubic.get("psnr_y"))),
+        measured=measured_grid(verdicts, measured),
+        drawings=tuple(drawings(verdicts, bicubic=bicubic.get("psnr_y"), measured=measured)),
         published=tuple(
             {
                 found.network: found

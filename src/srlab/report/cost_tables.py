@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from srlab.report.grids import Cell, Column, Grid, GridRow
 from srlab.report.texts import NOTHING, count, duration, number, plural, rate, signed, whole
-from srlab.verdicts import RateScore, RateSensitivity, Spread, Verdicts
+from srlab.verdicts import BICUBIC, RateScore, RateSensitivity, Spread, Verdicts
 
 _DB = 2  # decimals
 _VARIANT = Column(key="variant", heading="variant", is_text=True, is_low_first=True)
@@ -63,6 +63,43 @@ def costs_grid(verdicts: Verdicts) -> Grid:
         ),
         rows=rows,
     )
+
+
+def measured_grid(verdicts: Verdicts, measured: Mapping[str, Mapping[str, float]]) -> Grid:
+    """What `srlab profile` measured: each cost by name with its unit, of bicubic and of every variant."""
+    numbers = _numbers(verdicts)
+    there = [
+        name for name in (BICUBIC, *verdicts.variants) if any(name in found for found in measured.values())
+    ]
+    return Grid(
+        name="measured",
+        caption=f"{_head(verdicts)}: costs as `srlab profile` measured them, medians over rounds in "
+        "which all took turns.",
+        columns=(
+            _VARIANT,
+            *(Column(key=name, heading=name, is_low_first=True) for name in measured),
+        ),
+        rows=tuple(
+            GridRow(
+                cells=(
+                    Cell(text=name, value=name),
+                    *(
+                        Cell(text=_three_digits(found.get(name)), value=found.get(name))
+                        for found in measured.values()
+                    ),
+                ),
+                variant=numbers.get(name),
+                kind="bicubic" if name == BICUBIC else "",
+            )
+            for name in there
+        ),
+    )
+
+
+def _three_digits(value: float | None) -> str:
+    if value is None:
+        return NOTHING
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def progress_grid(verdicts: Verdicts) -> Grid:

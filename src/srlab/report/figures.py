@@ -6,12 +6,13 @@ from functools import partial
 
 from matplotlib.figure import Figure
 
+from srlab.pareto import front
 from srlab.pictures.style import plain_style
 from srlab.report.colors import FOR_THE_PAGE, Colors
 from srlab.report.plots.canvas import Size
 from srlab.report.plots.curves import draw_curves, draw_rates
 from srlab.report.plots.forest import ForestRow, draw_forest
-from srlab.report.plots.pareto import CostAxis, draw_pareto, front
+from srlab.report.plots.pareto import CostAxis, draw_pareto
 from srlab.report.svg import inline_svg
 from srlab.report.texts import listed, metric_of, number, plural, with_bounds
 from srlab.verdicts import BICUBIC, VALIDATION, Curve, Difference, Effect, Table, Verdicts
@@ -204,7 +205,7 @@ def cost_axes(verdicts: Verdicts, measured: Mapping[str, Mapping[str, float]]) -
     }
     axes = []
     for name, values in known.items():
-        there = {variant: value for variant, value in values.items() if value > 0}
+        there = {name_: value for name_, value in values.items() if value > 0 and name_ != BICUBIC}
         if len(there) > 1:
             axes.append(CostAxis(name=name, values=there))
     return axes

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
+from srlab.pareto import front
 from srlab.report.colors import Colors
 from srlab.report.plots.canvas import SMALL, WIDTHS, Size, appearance, new_figure, place_axes, style_axes
 from srlab.report.svg import variant_id
@@ -22,23 +23,6 @@ class CostAxis:
 
     name: str
     values: Mapping[str, float]
-
-
-def front(
-    costs: Mapping[str, float], scores: Mapping[str, float], *, is_lower_better: bool = False
-) -> tuple[str, ...]:
-    """The variants that no other beats in one without losing in the other, cheapest first.
-
-    >>> front({"a": 1, "b": 2, "c": 3}, {"a": 30.0, "b": 29.0, "c": 31.0})
-    ('a', 'c')
-    """
-    sign = -1 if is_lower_better else 1
-    kept: list[str] = []
-    both = [name for name in costs if name in scores]
-    for name in sorted(both, key=lambda name: (costs[name], -sign * scores[name])):
-        if not kept or sign * scores[name] > sign * scores[kept[-1]]:
-            kept.append(name)
-    return tuple(kept)
 
 
 def draw_pareto(
