@@ -23,10 +23,11 @@ LAYERS = [
         "records",
         "choice",
         "winner",
+        "profile_store",
         "checkpoints",
         "data",
     },  # declarations, storage
-    {"training", "evaluation", "upscale", "upscaler"},  # procedures
+    {"training", "evaluation", "upscale", "upscaler", "perceptual"},  # procedures
     {
         "planning",
         "claims",
@@ -34,6 +35,8 @@ LAYERS = [
         "scheduler",
         "execution",
         "comparison",
+        "profiling",
+        "pareto",
         "verdicts",
         "leaderboard",
         "tables",
@@ -51,6 +54,8 @@ TORCH_FREE = [
     "srlab.records",
     "srlab.choice",
     "srlab.winner",
+    "srlab.pareto",
+    "srlab.profile_store",
     "srlab.verdicts",
     "srlab.leaderboard",
     "srlab.tables",
