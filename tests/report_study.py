@@ -32,12 +32,15 @@ DIAGRAM = (
 class Made:
     """A variant: by how much it is better than bicubic, in dB, and what differs from `OPTIONS`.
 
+    `declared` are further keys of ``study.json``.
+
     `states` replaces ``finished`` by seed and rate; `has_tests` is whether its test scores are there.
     """
 
     name: str
     gain: float
     options: Mapping[str, Any] = field(default_factory=dict)
+    declared: Mapping[str, Any] = field(default_factory=dict)
     parameters: int = 1000
     states: Mapping[tuple[int, float], str] = field(default_factory=dict)
     has_tests: bool = True
@@ -124,6 +127,7 @@ class ReportStudy:
                     "parameters": variant.parameters,
                     "running_statistics": 0,
                     "multiply_adds": variant.parameters * 1000,
+                    **variant.declared,
                 }
                 for variant in self.variants
             ],

@@ -432,6 +432,40 @@ def test_measured_costs_stand_in_a_table_and_in_the_plots(tmp_path: Path) -> Non
     assert "milliseconds for 1280 x 720 (cpu, 1 thread, fp32)" in drawing.inline("wide")
 
 
+def test_an_adversarial_study_is_ranked_by_distortion_and_perception_together(tmp_path: Path) -> None:
+    gan = Made(name="srcnn/gan", gain=0.4, declared={"objective": {"kind": "adversarial"}})
+    study = ReportStudy(**{**SMALL, "variants": (*TWO, gan)}).write(tmp_path)  # type: ignore[arg-type]
+    assert "perceptual scores are not there yet" in page_without_pictures(study).text
+    study = ReportStudy(
+        **{**SMALL, "variants": (*TWO, gan), "metrics": ("psnr_y", "lpips_squeeze")}  # type: ignore[arg-type]
+    ).write(tmp_path / "with")
+    contents = gather(study)
+    assert [column.key for column in contents.plane.columns] == ["rank", "variant", "psnr_y", "lpips_squeeze"]
+    assert {row.cells[1].value for row in contents.plane.rows} == {"srcnn/vanilla", "srcnn/skip", "srcnn/gan"}
+    page = page_without_pictures(study)
+    assert "distortion-perception-table" in page.ids
+    assert "psnr_y alone ranks nothing" in page.text
+
+
+def test_what_a_variant_is_trained_by_counts_as_a_difference_too(tmp_path: Path) -> None:
+    longer = Made(
+        name="srcnn/longer",
+        gain=2.0,
+        declared={"protocol": {"num_steps": 900}, "start": {"source": "srcnn/vanilla", "freeze": True}},
+    )
+    study = ReportStudy(**{**SMALL, "variants": (TWO[0], longer)}).write(tmp_path)  # type: ignore[arg-type]
+    path = study / store.STUDY
+    declared = store.load_json(path)
+    declared["variants"][1]["protocol"] = {**declared["protocol"], "num_steps": 900}
+    store.save_json(path, declared)
+    (card,) = [card for card in gather(study).cards if not card.is_base]
+    assert [(one.option, one.base, one.own) for one in card.changed] == [
+        ("protocol.num_steps", "300", "900"),
+        ("start.freeze", "none", "yes"),
+        ("start.source", "none", "srcnn/vanilla"),
+    ]
+
+
 def test_the_command_prints_what_it_wrote(tmp_path: Path) -> None:
     study = ReportStudy(**{**SMALL, "variants": TWO, "seeds": (0,), "rates": (1e-3,)}).write(tmp_path)  # type: ignore[arg-type]
     done = subprocess.run(

@@ -12,6 +12,7 @@ from srlab.records import RunRecord, read_runs, validation_scores
 from srlab.report.cost_tables import budgets_grid, costs_grid, measured_grid, progress_grid, rates_grid
 from srlab.report.figures import Drawing, drawings
 from srlab.report.grids import Grid
+from srlab.report.plane import plane_grid
 from srlab.report.published import Published
 from srlab.report.setting import Setting, read_setting
 from srlab.report.tables import effects_grid, images_grid, leaderboard_grid, published_of
@@ -35,6 +36,7 @@ class Contents:
     budgets: Grid
     rates: Grid
     measured: Grid
+    plane: Grid
     drawings: tuple[Drawing, ...]
     cards: tuple[VariantCard, ...]
     published: tuple[Published, ...]
@@ -51,6 +53,7 @@ class Contents:
             self.budgets,
             self.rates,
             self.measured,
+            self.plane,
         ]
         return [grid for grid in every if grid.rows]
 
@@ -86,6 +89,7 @@ def gather(study_dir: Path, *, base: str | None = None) -> Contents:
         budgets=budgets_grid(verdicts),
         rates=rates_grid(verdicts),
         measured=measured_grid(verdicts, measured),
+        plane=plane_grid(verdicts),
         drawings=tuple(drawings(verdicts, bicubic=bicubic.get("psnr_y"), measured=measured)),
         published=tuple(
             {

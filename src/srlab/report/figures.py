@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from srlab.pareto import front
 from srlab.pictures.style import plain_style
 from srlab.report.colors import FOR_THE_PAGE, Colors
+from srlab.report.plane import DISTORTION, means_of_both
 from srlab.report.plots.canvas import Size
 from srlab.report.plots.curves import draw_curves, draw_rates
 from srlab.report.plots.forest import ForestRow, draw_forest
@@ -56,6 +57,8 @@ def drawings(
         yield from _against_base(table, verdicts)
         yield from _effects(table.scope, table.metric, verdicts)
         yield from _pareto(table, verdicts, numbers, measured or {})
+    if verdicts.plane:
+        yield from _plane(verdicts, numbers)
     if any(effect.scope == VALIDATION for effect in verdicts.effects):
         yield from _effects(VALIDATION, "psnr_y", verdicts)
     if any(curve.steps for curve in verdicts.curves):
@@ -192,6 +195,32 @@ def _pareto(
         ),
         scope=table.scope,
         metric=table.metric,
+    )
+
+
+def _plane(verdicts: Verdicts, numbers: Mapping[str, int]) -> Iterator[Drawing]:
+    """Distortion against perception."""
+    means = means_of_both(verdicts)
+    known = {
+        metric: {name: value for name, value in found.items() if value is not None}
+        for metric, found in means.items()
+    }
+    distortion, (metric, perception) = known[DISTORTION], list(known.items())[-1]
+    best = listed(front(perception, distortion))
+    yield Drawing(
+        group="plane",
+        name="distortion-perception",
+        title="Distortion and perception",
+        description=f"{DISTORTION} against {metric}. Nothing beats {best} in both.",
+        draw=lambda colors, size: draw_pareto(
+            [CostAxis(name=f"{metric} (lower is better)", values=perception)],
+            distortion,
+            metric=f"{DISTORTION}, dB",
+            is_lower_better=False,
+            numbers=numbers,
+            colors=colors,
+            size=size,
+        ),
     )
 
 

@@ -38,7 +38,8 @@ class VariantCard:
 
 def variant_cards(study: Mapping[str, Any], runs: Sequence[RunRecord], *, base: str) -> list[VariantCard]:
     """Every variant in the order of the study."""
-    declared = {variant["name"]: _options(variant) for variant in study["variants"]}
+    shared = study.get("protocol", {})
+    declared = {variant["name"]: _options(variant, protocol=shared) for variant in study["variants"]}
     reference = declared.get(base, {})
     return [
         VariantCard(
@@ -51,17 +52,21 @@ def variant_cards(study: Mapping[str, Any], runs: Sequence[RunRecord], *, base: 
                 Changed(option=_short(option), base=_value(before), own=_value(after))
                 for option, before, after in store.differences(reference, declared[variant["name"]])
             ),
-            options=tuple((_short(key), _value(value)) for key, value in declared[variant["name"]].items()),
+            options=tuple(
+                (_short(key), _value(value))
+                for key, value in declared[variant["name"]].items()
+                if variant.get("protocol") or not key.startswith("protocol.")
+            ),
             diagram=_diagram(variant["name"], runs),
         )
         for number, variant in enumerate(study["variants"])
     ]
 
 
-def _options(variant: Mapping[str, Any]) -> dict[str, Any]:
-    """All that was declared of a variant, flat: ``network.activation``."""
+def _options(variant: Mapping[str, Any], *, protocol: Mapping[str, Any]) -> dict[str, Any]:
+    """All that was declared of a variant, flat (``network.activation``); `protocol` unless it has its own."""
     flat: dict[str, Any] = {}
-    for key, value in variant.items():
+    for key, value in {**variant, "protocol": variant.get("protocol") or protocol}.items():
         if key in _COUNTED:
             continue
         if isinstance(value, Mapping):
