@@ -8,7 +8,7 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 from unittest.mock import patch
@@ -161,8 +161,8 @@ def end(pid: int) -> int:
     return 0
 
 
-def main(root: Path) -> None:
-    for name, work in {WHOLE: undisturbed, **KILLS}.items():
+def main(root: Path, kills: Mapping[str, Callable[[], None]] = KILLS) -> None:
+    for name, work in {WHOLE: undisturbed, **kills}.items():
         folder = root / name
         folder.mkdir()
         signaled = end(fork(folder, work))

@@ -27,9 +27,8 @@ def read_tensors(path: Path, *, what: str) -> dict[str, Tensor]:
             f"{path} holds more than tensors, which could run code, or is damaged; it was not opened further"
         ) from error
     except (EOFError, RuntimeError, KeyError, ValueError, AttributeError, IndexError, TypeError) as error:
-        raise UserError(
-            f"{path} holds no {what} or was cut off ({str(error).strip().splitlines()[0]:.100})"
-        ) from error
+        why = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UserError(f"{path} holds no {what} or was cut off ({why:.100})") from error
     if not isinstance(values, dict) or not all(isinstance(value, Tensor) for value in values.values()):
         raise UserError(f"{path} holds no {what}: a dict of tensors was expected")
     return {str(name): tensor for name, tensor in values.items()}

@@ -131,7 +131,8 @@ def load_vgg(path: Path, layer: Layer) -> VGG19:
 
 
 def _official(path: Path, weights: Mapping[str, Tensor], layer: Layer) -> VGG19:
-    whole = VGG19("relu5_4")
+    with torch.device("meta"):
+        whole = VGG19("relu5_4")
     indices = [index for index, each in enumerate(whole.features) if isinstance(each, nn.Conv2d)]
     wanted = {f"features.{index}": conv for index, conv in zip(indices, whole.convolutions, strict=True)}
     dense = {f"classifier.{n}.{kind}" for n in (0, 3, 6) for kind in ("weight", "bias")}
