@@ -41,7 +41,7 @@ LAYERS = [
         "leaderboard",
         "tables",
     },  # comparison
-    {"pictures", "report", "ranking_on_image", "tensorboard_logs", "studies", "cli"},  # faces
+    {"pictures", "report", "ranking_on_image", "tensorboard_logs", "studies", "notebook", "cli"},  # faces
 ]
 RANK = {module: rank for rank, layer in enumerate(LAYERS) for module in layer}
 

@@ -78,6 +78,14 @@ def validation_curve(folder: Path) -> tuple[tuple[int, float], ...]:
 
     Steps at which there was no number are left out. They are of few images: see `scores.json` for all.
     """
+    return logged_values(folder, "psnr_y")
+
+
+def logged_values(folder: Path, name: str) -> tuple[tuple[int, float], ...]:
+    """Steps and values of what the run in `folder` has logged so far under `name`, such as ``loss``.
+
+    Steps at which there was no number are left out.
+    """
     metrics = folder / store.METRICS
     points = []
     for line in metrics.read_text(encoding="utf-8").splitlines() if metrics.exists() else []:
@@ -85,7 +93,7 @@ def validation_curve(folder: Path) -> tuple[tuple[int, float], ...]:
             values = json.loads(line)
         except ValueError:  # the last line, while it is written
             continue
-        value = values.get("psnr_y") if isinstance(values, dict) else None
+        value = values.get(name) if isinstance(values, dict) else None
         if isinstance(value, int | float) and math.isfinite(value):
             points.append((int(values["step"]), float(value)))
     return tuple(points)

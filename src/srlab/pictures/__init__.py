@@ -36,6 +36,7 @@ from srlab.winner import ranking
 __all__ = [
     "Bar",
     "Crop",
+    "Scene",
     "Shown",
     "crop_note",
     "draw_bars",
@@ -43,6 +44,7 @@ __all__ = [
     "most_different_crop",
     "run_label",
     "save_figure",
+    "scenes",
     "write_pictures",
 ]
 
@@ -67,6 +69,19 @@ class _Tested:
     scores: Mapping[str, float]  # psnr_y by image
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Scene:
+    """The crop of a test set in which its pictures differ most: the original, if it is to be had, bicubic,
+    and the best variants.
+    """
+
+    dataset: str
+    shown: tuple[Shown, ...]
+    crop: Crop
+    title: str
+    caption: str
+
+
 def write_pictures(study_dir: Path, out: Path | None = None) -> list[Path]:
     """Draw a study and return the files: bars as PNG and SVG, curves, a panel for each test set.
 
@@ -86,14 +101,29 @@ def write_pictures(study_dir: Path, out: Path | None = None) -> list[Path]:
         save_figure(figure, path)
     written.append(folder / "curves.png")
     save_figure(_curves(study_dir, study), written[-1])
-    originals = _originals(study)
-    for dataset in dict.fromkeys(image["set"] for image in study["images"]["test"]):
-        panel = _panel(study_dir, study, protocol, dataset=dataset, originals=originals)
-        if panel is not None:
-            path = folder / f"panel-{dataset}.png"
-            save_figure(panel, path, dpi=DPI)
-            written.append(path)
+    for scene in scenes(study_dir):
+        path = folder / f"panel-{scene.dataset}.png"
+        save_figure(
+            draw_panel(scene.shown, crop=scene.crop, title=scene.title, caption=scene.caption), path, dpi=DPI
+        )
+        written.append(path)
     return written
+
+
+def scenes(study_dir: Path) -> list[Scene]:
+    """What there is to be seen of a study: a scene of each test set of which pictures are stored.
+
+    Raises:
+        UserError: `study_dir` is no study's folder.
+    """
+    study = store.load_study(study_dir)
+    protocol = EvaluationProtocol(**study["evaluation"])
+    originals = _originals(study)
+    found = (
+        _scene(study_dir, study, protocol, dataset=dataset, originals=originals)
+        for dataset in dict.fromkeys(image["set"] for image in study["images"]["test"])
+    )
+    return [scene for scene in found if scene is not None]
 
 
 def save_figure(figure: Figure, path: Path, *, dpi: float = _BARS_DPI) -> None:
@@ -195,15 +225,15 @@ def _originals(study: Mapping[str, Any]) -> dict[tuple[str, str], SetImage] | st
     }
 
 
-def _panel(
+def _scene(
     study_dir: Path,
     study: Mapping[str, Any],
     protocol: EvaluationProtocol,
     *,
     dataset: str,
     originals: dict[tuple[str, str], SetImage] | str,
-) -> Figure | None:
-    """The panel of one test set; None where no variant has all of its pictures yet."""
+) -> Scene | None:
+    """Of one test set; None where no variant has all of its pictures yet."""
     names = [image["name"] for image in study["images"]["test"] if image["set"] == dataset]
     tested = [
         found
@@ -255,8 +285,9 @@ def _panel(
     else:
         hr = _cropped(original.pixels, pictures[0].pixels)
         pictures.insert(0, Shown(name="original", pixels=hr, note="HR"))
-    return draw_panel(
-        pictures,
+    return Scene(
+        dataset=dataset,
+        shown=tuple(pictures),
         crop=crop,
         title=f"{study['name']}, x{study['scale']}: {name} of {dataset}",
         caption=f"{caption}\n{protocol}",
