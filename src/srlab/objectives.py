@@ -98,6 +98,32 @@ def with_vgg(objective: AdversarialObjective, path: Path) -> AdversarialObjectiv
     return replace(objective, vgg=OFFICIAL_VGG19 if is_official else sha256, vgg_path=str(path))
 
 
+def with_settings(objective: AdversarialObjective, settings: Mapping[str, str]) -> AdversarialObjective:
+    """The objective with some of its options changed, given as texts.
+
+    >>> with_settings(AdversarialObjective(), {"content": "vgg22", "pixel_weight": "1"}).pixel_weight
+    1.0
+
+    Raises:
+        UserError: there is no such option, or the text is no number where one is expected.
+    """
+    numbers = ("adversarial_weight", "pixel_weight", "discriminator_learning_rate")
+    words = ("content", "pixel_loss")
+    changes: dict[str, Any] = {}
+    for name, text in settings.items():
+        if name in words:
+            changes[name] = text
+        elif name in numbers:
+            try:
+                changes[name] = None if text == "none" and name not in numbers[:2] else float(text)
+            except ValueError as error:
+                raise UserError(f"{name} is a number, not {text!r}") from error
+        else:
+            known = ", ".join(sorted((*words, *numbers)))
+            raise UserError(f"an adversarial objective has no option {name!r}; it has {known}")
+    return replace(objective, **changes)
+
+
 def remarks_on(objective: Objective) -> tuple[str, ...]:
     """What must be said wherever results of the objective are shown."""
     is_random = isinstance(objective, AdversarialObjective) and objective.content == "random"

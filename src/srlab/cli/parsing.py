@@ -51,7 +51,7 @@ def parse_rates(text: str) -> tuple[float, ...]:
     return rates
 
 
-def parse_changes(settings: list[str]) -> dict[str, str]:
+def parse_changes(settings: list[str], *, option: str = "--set") -> dict[str, str]:
     """``key=value`` texts as a dict.
 
     >>> parse_changes(["activation=prelu", "num_blocks=8"])
@@ -61,8 +61,8 @@ def parse_changes(settings: list[str]) -> dict[str, str]:
     for setting in settings:
         name, equals, value = setting.partition("=")
         if not equals or not name.strip() or not value.strip():
-            raise UserError(f"--set wants key=value, such as activation=prelu; got {setting!r}")
+            raise UserError(f"{option} wants key=value, such as activation=prelu; got {setting!r}")
         if name.strip() in changes:
-            raise UserError(f"--set names {name.strip()} twice")
+            raise UserError(f"{option} names {name.strip()} twice")
         changes[name.strip()] = value.strip()
     return changes

@@ -99,6 +99,15 @@ def study(
             "random.",
         ),
     ] = None,
+    objective: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--objective",
+            metavar="OPTION=VALUE",
+            help="Of adversarial variants: adversarial_weight, pixel_weight, pixel_loss or "
+            "discriminator_learning_rate, such as pixel_weight=1; repeatable.",
+        ),
+    ] = None,
     vgg: Annotated[
         Path | None,
         typer.Option(
@@ -133,7 +142,7 @@ def study(
         asked = replace(asked, learning_rates=parse_rates(learning_rates))
     if seeds is not None:
         asked = replace(asked, seeds=parse_seeds(seeds))
-    asked = _with_content(_with_data(asked, train, validate, test), content, vgg)
+    asked = _with_objective(_with_data(asked, train, validate, test), content, objective or [], vgg)
     if source is not None:
         from srlab.sources import take_sources
 
@@ -233,26 +242,29 @@ def _with_protocol(
     return study.with_protocol({name: value for name, value in changes.items() if value is not None})
 
 
-def _with_content(study: "Study", content: str | None, vgg: Path | None) -> "Study":
+def _with_objective(study: "Study", content: str | None, settings: list[str], vgg: Path | None) -> "Study":
+    """The study with another objective for its adversarial variants."""
     from dataclasses import replace
 
+    from srlab.cli.parsing import parse_changes
     from srlab.errors import UserError
-    from srlab.objectives import AdversarialObjective, with_vgg
+    from srlab.objectives import AdversarialObjective, with_settings, with_vgg
 
-    if content is None and vgg is None:
+    if content is None and vgg is None and not settings:
         return study
-    variants = []
-    for variant in study.variants:
-        objective = variant.objective
-        if isinstance(objective, AdversarialObjective):
-            if content is not None:
-                objective = replace(objective, content=content)  # type: ignore[arg-type]  # it checks
+    changes = parse_changes(settings, option="--objective") | (
+        {} if content is None else {"content": content}
+    )
+    variants = list(study.variants)
+    for place, variant in enumerate(variants):
+        if isinstance(variant.objective, AdversarialObjective):
+            objective = with_settings(variant.objective, changes)
             if vgg is not None and objective.needs_vgg:
                 objective = with_vgg(objective, vgg)
-        variants.append(replace(variant, objective=objective))
+            variants[place] = replace(variant, objective=objective)
     if not any(isinstance(variant.objective, AdversarialObjective) for variant in variants):
         raise UserError(
-            f"--{'vgg' if content is None else 'content'} is for adversarial variants, of which study "
+            "--content, --objective and --vgg are for adversarial variants, of which study "
             f"{study.name!r} has none"
         )
     return replace(study, variants=tuple(variants))

@@ -1,0 +1,45 @@
+"""What the options of an objective promise: each reaches its variants, and a wrong one is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from srlab.cli.study import _with_objective
+from srlab.errors import UserError
+from srlab.objectives import AdversarialObjective, with_settings
+from srlab.studies import load_study
+
+
+def test_settings_reach_the_adversarial_variants_and_no_others() -> None:
+    study = load_study("srgan").study
+    asked = _with_objective(study, "pixels", ["pixel_weight=0.5", "pixel_loss=mse"], None)
+    expected = AdversarialObjective(content="pixels", pixel_weight=0.5, pixel_loss="mse")
+    for before, after in zip(study.variants, asked.variants, strict=True):
+        assert after.objective == (expected if before.name.startswith("srgan/") else before.objective)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"pixels_weight": "1"}, "has no option 'pixels_weight'; it has adversarial_weight, content"),
+        ({"pixel_weight": "much"}, "pixel_weight is a number, not 'much'"),
+        ({"pixel_weight": "-1"}, "pixel_weight is a number of at least 0"),
+        ({"content": "vgg"}, "the content is one of vgg54"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_refused(settings: dict[str, str], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        with_settings(AdversarialObjective(), settings)
+
+
+def test_a_rate_can_be_given_and_taken_back() -> None:
+    own = with_settings(AdversarialObjective(), {"discriminator_learning_rate": "3e-4"})
+    assert own.discriminator_learning_rate == 3e-4
+    assert with_settings(own, {"discriminator_learning_rate": "none"}) == AdversarialObjective()
+
+
+def test_a_study_without_a_discriminator_has_no_use_for_them(tmp_path: Path) -> None:
+    study = load_study("smoke").study
+    for content, settings, vgg in (("pixels", [], None), (None, ["a=1"], None), (None, [], tmp_path)):
+        with pytest.raises(UserError, match="are for adversarial variants, of which study 'smoke' has none"):
+            _with_objective(study, content, settings, vgg)
