@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from math import isfinite
 
 from matplotlib.figure import Figure
 
@@ -72,7 +73,8 @@ def drawings(
                 curves, numbers=numbers, bicubic=None, colors=colors, size=size
             ),
         )
-    if any(score.mean is not None for one in verdicts.learning_rates for score in one.rates):
+    means = [score.mean for one in verdicts.learning_rates for score in one.rates]
+    if any(mean is not None and isfinite(mean) for mean in means):
         yield Drawing(
             group="rates",
             name="learning-rates",
@@ -95,7 +97,7 @@ def _against_base(table: Table, verdicts: Verdicts) -> Iterator[Drawing]:
         for row in table.rows
         if row.to_base is not None and row.variant not in (verdicts.base, BICUBIC)
     ]
-    if not any(difference.estimate is not None for difference in found):
+    if not any(map(_can_be_drawn, found)):
         return
     rows = [_row(difference.variant, difference, table.metric) for difference in found]
     yield Drawing(
@@ -113,7 +115,7 @@ def _effects(scope: str, metric: str, verdicts: Verdicts) -> Iterator[Drawing]:
     effects = [effect for effect in verdicts.effects if (effect.scope, effect.metric) == (scope, metric)]
     main = [effect for effect in effects if effect.interaction is None]
     together = [effect for effect in effects if effect.interaction is not None]
-    if not any(effect.estimate is not None for effect in effects):
+    if not any(map(_can_be_drawn, effects)):
         return
     rows = [_row(_effect_name(effect), effect, metric) for effect in main]
     if together:
@@ -141,11 +143,16 @@ def _row(label: str, found: Difference | Effect, metric: str) -> ForestRow:
     decimals = metric_of(metric).decimals
     return ForestRow(
         label=label,
-        estimate=found.estimate,
+        estimate=found.estimate if _can_be_drawn(found) else None,
         interval=found.interval,
         outcome=found.outcome,
         reading="not defined" if found.estimate is None else with_bounds(found, decimals),
     )
+
+
+def _can_be_drawn(found: Difference | Effect) -> bool:
+    """Whether there is a difference with a place on an axis: that to an exact copy is infinite."""
+    return found.estimate is not None and isfinite(found.estimate)
 
 
 def _in_words(rows: list[ForestRow], level: float) -> str:
@@ -166,7 +173,7 @@ def _pareto(
     scores = {
         row.variant: row.mean
         for row in table.rows
-        if row.mean is not None and row.variant in numbers and row.mean != float("inf")
+        if row.mean is not None and row.variant in numbers and isfinite(row.mean)
     }
     axes = cost_axes(verdicts, measured)
     if len(scores) < 2 or not axes:
@@ -202,7 +209,7 @@ def _plane(verdicts: Verdicts, numbers: Mapping[str, int]) -> Iterator[Drawing]:
     """Distortion against perception."""
     means = means_of_both(verdicts)
     known = {
-        metric: {name: value for name, value in found.items() if value is not None}
+        metric: {name: value for name, value in found.items() if value is not None and isfinite(value)}
         for metric, found in means.items()
     }
     distortion, (metric, perception) = known[DISTORTION], list(known.items())[-1]

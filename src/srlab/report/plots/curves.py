@@ -1,6 +1,7 @@
 """Training curves, and what each variant reaches at each learning rate."""
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -73,7 +74,7 @@ def draw_rates(
     for one in sensitivities:
         number = numbers[one.variant]
         marker, dashes = appearance(number)
-        found = sorted((score.learning_rate, score.mean) for score in one.rates if score.mean is not None)
+        found = sorted((rate_, mean) for rate_, mean in _means(one))
         color = colors.series(number)
         axes.plot(
             [x for x, _ in found],
@@ -86,7 +87,7 @@ def draw_rates(
             gid=variant_id(number),
         )
         for score in one.rates:
-            if score.is_chosen and score.mean is not None:
+            if score.is_chosen and score.mean is not None and isfinite(score.mean):
                 axes.plot(
                     [score.learning_rate],
                     [score.mean],
@@ -98,7 +99,7 @@ def draw_rates(
                     linestyle="none",
                     gid=variant_id(number),
                 )
-    known = [score.mean for one in sensitivities for score in one.rates if score.mean is not None]
+    known = [mean for one in sensitivities for _, mean in _means(one)]
     if known:
         _limit(axes, known, ends=known)
     if bicubic is not None and known and bicubic >= axes.get_ylim()[0]:
@@ -112,6 +113,15 @@ def draw_rates(
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: rate(value)))
     _name(axes, colors, x="learning rate (logarithmic)", y="validation psnr_y, dB")
     return figure
+
+
+def _means(one: RateSensitivity) -> list[tuple[float, float]]:
+    """Rates with their means; that of exact copies, whose PSNR is infinite, has no place in a picture."""
+    return [
+        (score.learning_rate, score.mean)
+        for score in one.rates
+        if score.mean is not None and isfinite(score.mean)
+    ]
 
 
 def _crosses(

@@ -48,7 +48,7 @@ def draw_forest(rows: Sequence[ForestRow], *, colors: Colors, size: Size, axis_n
     width = WIDTHS[size]
     readings = max((text_width(row.reading, SMALL) for row in rows), default=0)
     if size == "wide":
-        left = min(290.0, max((text_width(row.label) for row in rows), default=0)) + 16
+        left = min(340.0, max((text_width(row.label) for row in rows), default=0)) + 16
         right = readings + 14
         lines = [wrap(row.label, left - 16) for row in rows]
         heights = [len(found) * _LINE + _GAP for found in lines]
