@@ -1,0 +1,67 @@
+"""What a study with a discriminator promises: the same commands, labels on trials, nothing by half."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+
+from killed_adversarial import WIDTHS
+from srlab.comparison import compare
+from srlab.errors import UserError
+from srlab.networks import EDSROptions, discriminator
+from srlab.objectives import RANDOM_REMARK, AdversarialObjective, Content
+from srlab.scheduler import Failure
+from srlab.study import Study, TrainingProtocol, Variant
+from tiny_study import MACHINE, tiny_study, write_pictures
+
+
+@pytest.fixture(autouse=True)
+def _small() -> Iterator[None]:
+    with patch.object(discriminator, "WIDTHS", WIDTHS):
+        yield
+
+
+def gan_study(data: Path, content: Content) -> Study:
+    return replace(
+        tiny_study(data),
+        scale=4,
+        variants=(
+            Variant(
+                name="tiny/gan",
+                network=EDSROptions(num_blocks=1, num_features=4),
+                objective=AdversarialObjective(content=content),
+            ),
+        ),
+        learning_rates=(1e-4,),
+        protocol=TrainingProtocol(num_steps=2, batch_size=2, lr_patch_size=24, precision="fp32"),
+        train=(write_pictures(data / "large", 2, seed=3, size=100),),
+    )
+
+
+def carry_out(study: Study, folder: Path) -> list[Failure]:
+    return compare(study, folder, MACHINE, question="?", announce=lambda _: None, report=lambda _: None)
+
+
+def test_a_gan_on_random_features_runs_from_end_to_end_and_is_labelled(tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    assert carry_out(gan_study(tmp_path, "random"), folder) == []
+    run = folder / "tiny-gan-lr0.0001-seed0"
+    declared = json.loads((run / "run.json").read_text())["objective"]
+    assert (declared["kind"], declared["content"], declared["vgg"]) == ("adversarial", "random", None)
+    assert RANDOM_REMARK in json.loads((run / "result.json").read_text())["remarks"]
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    shown = {"content", "adversarial", "discriminator_real", "discriminator_fake", "generator_gradient_norm"}
+    assert all(shown <= line.keys() for line in lines)
+    assert (run / "test" / "set" / "0.png").is_file()
+
+
+def test_a_study_whose_weights_are_missing_starts_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SRLAB_DATA", str(tmp_path / "data"))
+    with pytest.raises(UserError, match="srlab data get vgg19"):
+        carry_out(gan_study(tmp_path, "vgg54"), tmp_path / "study")
+    assert not (tmp_path / "study").exists()
