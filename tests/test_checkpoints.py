@@ -124,6 +124,13 @@ def test_weights_that_are_not_finite_are_not_written(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_no_network_passes_for_bicubic(weights: Path) -> None:
+    loaded = load_weights(weights)
+    save_weights(weights, loaded.network, variant="bicubic", options=loaded.options, scale=2)
+    with pytest.raises(UserError, match="an EDSR under the name bicubic"):
+        load_weights(weights)
+
+
 def change_tensor(change: Callable[[dict[str, Tensor]], object]) -> Callable[[Path], None]:
     def make(path: Path) -> None:
         values = tensors()

@@ -11,6 +11,7 @@ from PIL import Image
 
 from srlab.cli import main
 from srlab.data.catalogue import CATALOGUE
+from srlab.data.weights import WEIGHTS
 
 Srlab = Callable[..., tuple[int, str, str]]
 
@@ -46,7 +47,9 @@ def five(tmp_path: Path) -> Path:
 def test_list_shows_every_set_and_where_they_lie(srlab: Srlab, data: Path) -> None:
     code, out, err = srlab("data", "list")
     assert code == 0
-    assert [line.split()[0] for line in out.splitlines() if line[:1] not in (" ", "")] == ["set", *CATALOGUE]
+    sets, _, weights = out.partition("\n\n")
+    assert [line.split()[0] for line in sets.splitlines()] == ["set", *CATALOGUE]
+    assert [line.split()[0] for line in weights.splitlines()] == ["weights", *WEIGHTS]
     assert str(data) in err.replace("\n", "")
 
 

@@ -86,10 +86,29 @@ def test_options_make_a_network_of_one_s_own_at_any_scale(srlab: Command, tmp_pa
         str(path),
     )
     code, out, err = srlab("networks", "edsr/batch_norm", *arguments)
+    assert (code, out, err) == (0, f"{path}\n", "")
+    assert "LeakyReLU 0.1" in path.read_text(encoding="utf-8")
+    code, out, _ = srlab("networks", "edsr/batch_norm", *arguments[:-2])
     assert code == 0
     assert "num_blocks = 2\n" in out
-    assert "LeakyReLU 0.1" in path.read_text(encoding="utf-8")
-    assert str(path) in err
+
+
+def test_a_network_of_one_s_own_has_a_name_of_its_own(srlab: Command) -> None:
+    _, out, _ = srlab("networks", "edsr/vanilla", "--set", "num_blocks=2", "--json")
+    (row,) = json.loads(out)["networks"]
+    assert row["name"] == "edsr/vanilla+num_blocks-2"
+    assert row["parameters"] < 1_517_571
+
+
+def test_a_family_is_listed_by_its_name(srlab: Command) -> None:
+    _, out, _ = srlab("networks", "vdsr", "--json")
+    names = [row["name"] for row in json.loads(out)["networks"]]
+    assert names == [
+        known.name for known in PRESETS.values() for _ in known.scales if known.name.startswith("vdsr/")
+    ]
+    code, out, err = srlab("networks", "srresnet", "--scale", "2")
+    assert (code, out) == (2, "")
+    assert "no variant of srresnet exists at x2" in err
 
 
 def test_one_variant_as_json(srlab: Command) -> None:
@@ -109,6 +128,8 @@ def test_one_variant_as_json(srlab: Command) -> None:
         (["edsr/vanilla", "--set", "num_blocks"], "--set wants key=value"),
         (["edsr/vanilla", "--plot", "edsr.pdf"], "an .svg or a .png, not 'edsr.pdf'"),
         (["--plot", "all.svg"], "need a variant"),
+        (["vdsr", "--plot", "all.svg"], "need a variant"),
+        (["edsr/vanilla", "--set", "dropout=1"], "no option 'dropout'; it has num_blocks"),
     ],
     ids=" ".join,
 )

@@ -16,7 +16,7 @@ from PIL import Image
 from torch.utils.tensorboard import SummaryWriter
 
 from made_study import MadeRun, MadeStudy, scene
-from srlab import UserError
+from srlab import UserError, store
 from srlab.checkpoints import load_weights
 from srlab.cli import main
 from srlab.evaluation import evaluate_network
@@ -68,8 +68,15 @@ def test_the_winner_is_the_best_variant_by_its_mean_and_then_its_best_seed(study
 
 def test_a_study_without_a_finished_run_has_no_winner(tmp_path: Path) -> None:
     made = MadeStudy(runs=[MadeRun(variant="net/a", status="diverged")]).write(tmp_path)
-    with pytest.raises(UserError, match="so it has no winner"):
+    with pytest.raises(UserError, match="so it has no winner") as error:
         winner(made)
+    assert "best finished run" not in str(error.value)
+
+
+def test_a_study_that_has_not_ended_names_its_best_finished_run(study: Path) -> None:
+    (study / store.CHOICE).unlink()
+    with pytest.raises(UserError, match=r"so it has no winner.*best finished run is .*net-a-lr0.001-seed1"):
+        winner(study)
 
 
 def test_the_winner_upscales_and_it_is_said_which_it_is(
@@ -127,7 +134,9 @@ def test_all_models_are_ranked_on_a_picture_of_ones_own(
 def test_the_ranking_is_printed_as_a_table_with_its_protocol(
     study: Path, photo: Path, srlab_command: Command
 ) -> None:
-    out, _ = srlab_command("pictures", study, "--image", photo)
+    out, err = srlab_command("pictures", study, "--image", photo)
+    assert err == ""
+    assert out.splitlines()[1].split() == ["rank", "variant", "rate", "seed", "psnr_y", "ssim_y"]
     for word in ("psnr_y", "ssim_y", "net/a", "bicubic", "rgb: SR rounded", "image-photo-panel.png"):
         assert word in out
 

@@ -214,6 +214,34 @@ def test_wrong_input_is_one_line_and_exit_code_2(srlab: Srlab, words: list[str],
     assert [path.name for path in Path().iterdir()] == ["file"]
 
 
+def test_validation_data_that_other_training_data_put_aside_are_told(srlab: Srlab, tmp_path: Path) -> None:
+    study = write_study_file(tmp_path)
+    text = study.read_text()
+    study.write_text(
+        text.replace(
+            "    test=(", f"    validate=({write_pictures(tmp_path / 'val', 1, seed=5)!r},),\n    test=("
+        )
+    )
+    more = write_pictures(tmp_path / "more", 3, seed=6)
+    said = "the study's own validation data"
+    words = ("study", str(study), "--no-estimate")
+    code, _, err = srlab(*words, "--plan", "--train", more)
+    assert (code, said in err) == (0, True)
+    for others in ((), ("--train", more, "--validate", str(tmp_path / "val"))):
+        assert said not in srlab(*words, "--plan", *others)[2]
+    _, _, err = srlab(*words, "--train", more, "--variants", "srcnn", "--threads", "1")
+    assert said in err
+
+
+def test_a_run_that_was_interrupted_has_one_name_everywhere(srlab: Srlab, tmp_path: Path) -> None:
+    study = write_study_file(tmp_path)
+    words = ("study", str(study), "--no-estimate", "--threads", "1", "--variants", "srcnn")
+    assert srlab(*words)[0] == 0
+    (tmp_path / "runs/tiny/tiny-srcnn-lr0.001-seed0/result.json").unlink()
+    for out in (srlab(*words, "--plan")[1], srlab("leaderboard", "runs/tiny")[1]):
+        assert "running, or interrupted" in out
+
+
 def test_a_variant_that_exists_at_one_scale_is_trained_at_that(srlab: Srlab) -> None:
     code, out, _ = srlab(
         *("train", "edsr/vanilla", "--train", "a", "--test", "b", "--plan", "--no-estimate", "--json")
@@ -236,10 +264,14 @@ def test_a_file_that_something_else_changed_is_one_line(
 
 
 @pytest.mark.parametrize(
-    ("error", "expected"), [(ZeroDivisionError("a bug"), 1), (OSError(13, "Permission denied"), 2)]
+    ("error", "expected", "said"),
+    [
+        (ZeroDivisionError("a bug"), 1, "a bug"),
+        (OSError(13, "Permission denied", "here"), 2, "here cannot be used: permission denied; change its"),
+    ],
 )
 def test_a_failed_run_is_one_line_at_the_end_and_an_exit_code(
-    srlab: Srlab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, expected: int
+    srlab: Srlab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, expected: int, said: str
 ) -> None:
     def fail(run, **rest):  # type: ignore[no-untyped-def]
         if run.variant.name == "tiny/srcnn":
@@ -254,7 +286,7 @@ def test_a_failed_run_is_one_line_at_the_end_and_an_exit_code(
     (line,) = [
         line for line in err.splitlines() if line.startswith("srlab: tiny-srcnn-lr0.001-seed0 failed:")
     ]
-    assert str(error) in line
+    assert said in line
 
 
 def test_a_failure_without_details_names_no_file_of_them(

@@ -209,3 +209,61 @@ def test_a_wrong_path_is_told_before_torch_is_loaded(tmp_path: Path) -> None:
         "assert 'torch' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60, capture_output=True)
+
+
+def test_a_folder_that_was_broken_off_goes_on_with_what_is_missing(
+    upscale: Command, model: Path, tmp_path: Path
+) -> None:
+    for name in ("a.png", "b.png", "c.png"):
+        picture(tmp_path / "in" / name)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "b.png").write_bytes(b"mine")
+    _, err = upscale(tmp_path / "in", tmp_path / "out", "--model", model, code=2)
+    assert "--skip-existing leaves out those that are there already" in err
+    (tmp_path / "out" / "c.png").unlink()
+    words = (tmp_path / "in", tmp_path / "out", "--model", model, "--skip-existing")
+    out, err = upscale(*words, "--json")
+    found = json.loads(out)
+    assert found["written"] == [str(tmp_path / "out" / "c.png")]
+    assert found["existing"] == [str(tmp_path / "out" / name) for name in ("a.png", "b.png")]
+    assert "2 of 3 are there already" in err
+    assert (tmp_path / "out" / "b.png").read_bytes() == b"mine"
+    _, err = upscale(*words)
+    assert "3 of 3 are there already" in err
+    _, err = upscale(*words, "--overwrite", code=2)
+    assert "give one of them" in err
+
+
+@pytest.mark.parametrize(
+    ("mode", "size", "out"),
+    [("RGBA", (4, 4), "out.jpg"), ("I;16", (4, 4), "out.webp"), ("L", (9000, 1), "out.webp")],
+)
+def test_what_the_format_cannot_hold_is_refused_before_the_work(
+    upscale: Command,
+    model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    mode: str,
+    size: tuple[int, int],
+    out: str,
+) -> None:
+    def work(*_: object, **__: object) -> None:
+        raise AssertionError("the picture was enlarged")
+
+    monkeypatch.setattr("srlab.upscaler.Upscaler.upscale_picture", work)
+    Image.new(mode, size).save(tmp_path / "in.png")
+    upscale(tmp_path / "in.png", tmp_path / out, "--model", model, code=2)
+
+
+def test_a_link_that_leads_nowhere_is_told(upscale: Command, model: Path, tmp_path: Path) -> None:
+    picture(tmp_path / "in" / "a.png")
+    (tmp_path / "in" / "b.png").symlink_to("gone.png")
+    _, err = upscale(tmp_path / "in", tmp_path / "out", "--model", model, code=2)
+    assert "b.png is a link to gone.png, which is not there" in err
+    assert (tmp_path / "out" / "a.png").exists()
+
+
+def test_names_with_line_breaks_stay_in_their_line(upscale: Command, model: Path, tmp_path: Path) -> None:
+    picture(tmp_path / "in" / "a\nb.png")
+    _, err = upscale(tmp_path / "in", tmp_path / "out", "--model", model)
+    assert f"in/a\\nb.png -> {tmp_path}/out/a\\nb.png\n" in err

@@ -131,6 +131,13 @@ def test_a_folder_that_is_missing_empty_or_a_file_is_an_error(tmp_path: Path) ->
             load_sets([name], role="train")
 
 
+def test_a_link_that_leads_nowhere_does_not_make_a_set_smaller(tmp_path: Path) -> None:
+    picture(tmp_path / "photos" / "a.png", 1)
+    (tmp_path / "photos" / "b.png").symlink_to(tmp_path / "gone.png")
+    with pytest.raises(UserError, match=r"b\.png is a link to .*gone\.png, which is not there"):
+        load_sets([str(tmp_path / "photos")], role="test")
+
+
 def test_a_file_that_is_no_picture_is_named() -> None:
     (Path(folder("mixed", 2)) / "words.png").write_text("these are words")
     with pytest.raises(UserError, match=r"words\.png"):

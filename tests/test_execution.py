@@ -320,3 +320,54 @@ def test_bicubic_is_scored_anew_if_the_images_change_before_the_first_run(
         assert (folder / store.BASELINE / name).read_text() == (
             tmp_path / "other" / store.BASELINE / name
         ).read_text()
+
+
+def test_what_a_kill_at_the_very_end_or_a_deleted_file_left_undone_is_done(
+    study: Study, folder: Path
+) -> None:
+    study = replace(study, learning_rates=(1e-3,))
+    carry_out(study, folder)
+    board, before = leaderboard(folder), modified(folder)
+    run = read_runs(folder)[0].folder
+    (run / "checkpoint.pt").write_bytes(b"left")
+    (run / store.SCORES).unlink()
+    assert carry_out(study, folder) == []
+    assert not (run / "checkpoint.pt").exists()
+    assert leaderboard(folder) == board
+    assert modified(folder) == before
+
+
+def test_a_finished_run_that_cannot_be_scored_again_is_a_failure_of_its_own(
+    study: Study, folder: Path
+) -> None:
+    study = replace(study, learning_rates=(1e-3,))
+    carry_out(study, folder)
+    first, second = (run.folder for run in read_runs(folder))
+    for path in (first / store.SCORES, first / store.WEIGHTS, second / store.SCORES):
+        path.unlink()
+    (failure,) = carry_out(study, folder)
+    assert (failure.name, failure.kind) == (first.name, "user")
+    assert "weights.safetensors does not exist" in failure.reason
+    assert (second / store.SCORES).exists()
+
+
+def test_the_traceback_of_a_failed_test_scoring_is_kept_until_it_succeeds(
+    study: Study, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = replace(study, learning_rates=(1e-3,))
+    save_picture = execution.save_picture
+
+    def fail(path: Path, pixels: object) -> None:
+        if "tiny-srcnn" in str(path):
+            raise ZeroDivisionError("a bug")
+        save_picture(path, pixels)
+
+    monkeypatch.setattr(execution, "save_picture", fail)
+    (failure,) = carry_out(study, folder)
+    kept = folder / failure.name / store.TEST / store.FAILURE
+    assert "Traceback" in kept.read_text()
+    assert "a bug" in kept.read_text()
+    assert {run.status for run in read_runs(folder)} == {"finished"}
+    monkeypatch.undo()
+    assert carry_out(study, folder) == []
+    assert not kept.exists()

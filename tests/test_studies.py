@@ -120,10 +120,10 @@ def test_a_study_of_ones_own_is_a_file(tmp_path: Path) -> None:
 
 def test_the_study_worked_through_in_the_documentation_can_be_loaded(tmp_path: Path) -> None:
     text = (Path(__file__).parents[1] / "docs" / "studies.md").read_text()
-    path = tmp_path / "scaling.py"
+    path = tmp_path / "kernels.py"
     path.write_text(text.partition("```python\n")[2].partition("```")[0])
     study = load_study(str(path)).study
-    assert len(list(study.runs())) == 12
+    assert len(list(study.runs())) == 8
 
 
 def test_the_documentation_names_every_study_with_its_runs() -> None:
@@ -140,6 +140,7 @@ def test_the_documentation_names_every_study_with_its_runs() -> None:
         ("import nothing_like_this\n", r"line 1: ModuleNotFoundError"),
         ("def broken(:\n", "SyntaxError"),
         ("\n\n1 / 0\n", "line 3: ZeroDivisionError"),
+        ("import sys\nsys.exit(0)\n", "line 2: it calls exit"),
         ("from srlab.networks import preset\npreset('edsr/none', scale=4)\n", "line 2: there is no variant"),
         ("from srlab.studies.smoke import STUDY\n", "ends with a question mark"),
     ],

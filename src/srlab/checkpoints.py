@@ -27,7 +27,15 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 
 import srlab
 from srlab.errors import UserError
-from srlab.networks import Network, NetworkOptions, build_network, options_from_dict, options_to_dict
+from srlab.networks import (
+    BicubicOptions,
+    Network,
+    NetworkOptions,
+    architecture,
+    build_network,
+    options_from_dict,
+    options_to_dict,
+)
 from srlab.store import write_atomically
 from srlab.study import Variant
 
@@ -204,6 +212,8 @@ def _read_description(
     try:
         options = options_from_dict(values["network"])
         Variant(name=variant, network=options)  # the name is printed: letters, digits and a few signs
+        if variant == "bicubic" and not isinstance(options, BicubicOptions):
+            raise ValueError(f"an {architecture(options)} under the name bicubic")
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(
             f"{path} describes a network that srlab does not know: {_first_line(error)}"

@@ -12,10 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from srlab import store
+from srlab.checkpoints import load_weights
 from srlab.choice import load_choice, update_choice
 from srlab.claims import begun, check_claims, check_images, declare_study
 from srlab.data.datasets import ImageSet, Split, manifest, split
 from srlab.data.patches import check_sizes
+from srlab.errors import UserError
 from srlab.evaluation import check_scorable
 from srlab.execution import (
     Event,
@@ -35,6 +37,7 @@ from srlab.scheduler import Failure, InProcess, Processes, reporting_to, run_all
 from srlab.sources import Source, SourceMissingError, find_source
 from srlab.study import Run, Study, Variant
 from srlab.training.content import check_content
+from srlab.training.train import CHECKPOINT
 
 LOCK = "study.lock"
 
@@ -86,7 +89,8 @@ def compare(
         )
         announce(plan)
         _score_baseline(study, folder, machine, images)
-        failures = _train(plan, images, data, report)
+        failures = _complete(plan, images)
+        failures += _train(plan, images, data, report)
         with _executor(machine, report) as executor:
             failures += _test(plan, images.test, executor)
         return failures
@@ -117,6 +121,23 @@ def _score_baseline(study: Study, folder: Path, machine: Machine, images: Split)
     for task in _test_tasks(study, folder, machine, [store.BASELINE], images.test):
         if (failure := task()) is not None:
             raise OSError(failure.reason) if failure.kind == "user" else RuntimeError(failure.traceback)
+
+
+def _complete(plan: Plan, images: Split) -> list[Failure]:
+    """What a kill in a run's last moment left undone, or a deleted file undid, in runs that have ended."""
+    failures = []
+    for run, status in plan.runs:
+        folder = plan.folder / run.name
+        if status not in ENDED:
+            continue
+        (folder / CHECKPOINT).unlink(missing_ok=True)
+        if status == "finished" and not stored_scores(folder / store.SCORES, protocol=plan.study.evaluation):
+            try:
+                network = load_weights(folder / store.WEIGHTS).network
+                score_validation(folder, network, images.validation, study=plan.study, machine=plan.machine)
+            except (UserError, OSError) as error:
+                failures.append(Failure.of(run.name, error))
+    return failures
 
 
 def _train(plan: Plan, images: Split, data: str, report: Callable[[Event], None]) -> list[Failure]:

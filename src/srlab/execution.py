@@ -251,7 +251,10 @@ class TestTask:
             network = baseline(self.study) if self.name == store.BASELINE else _load(folder)
             score_tests(folder, network, images, study=self.study, machine=self.machine)
         except Exception as error:
-            return _report(Failure.of(self.name, error))  # the run itself is finished: no failure.txt
+            failure = Failure.of(self.name, error)
+            note_failure(folder / store.TEST, failure)  # not in the run's own folder: it has finished
+            return _report(failure)
+        (folder / store.TEST / store.FAILURE).unlink(missing_ok=True)
         send_report(Event(name=self.name, phase="finished"))
         return None
 

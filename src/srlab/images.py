@@ -93,14 +93,19 @@ class _Decoded:
 
 
 def list_images(folder: Path) -> list[Path]:
-    """The pictures directly in `folder`, told by suffix in any case, by name; hidden files are left out."""
+    """The pictures directly in `folder`, told by suffix in any case, by name; hidden files are left out.
+
+    A link that leads nowhere is among them, so that reading it says so: a set never shrinks in silence.
+    """
     if not folder.is_dir():
         what = "is a file, not a folder" if folder.exists() else "does not exist"
         raise UserError(f"the folder {folder} {what}")
     paths = [
         path
         for path in sorted(folder.iterdir(), key=lambda path: path.name)
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+        if path.suffix.lower() in SUFFIXES
+        and not path.name.startswith(".")
+        and (path.is_file() or (path.is_symlink() and not path.exists()))
     ]
     if not paths:
         raise UserError(f"the folder {folder} holds no pictures ({' '.join(SUFFIXES)})")
@@ -173,24 +178,31 @@ def write_picture(path: Path, picture: Picture) -> None:
             partial.unlink()
 
 
-def _encode(path: Path, picture: Picture) -> bytes:
+def check_writable(path: Path, picture: Picture, *, scale: int = 1) -> None:
+    """A `UserError` if the format of `path`'s suffix cannot hold `picture` enlarged by `scale`."""
     format_ = _FORMATS.get(path.suffix.lower())
-    pixels = picture.pixels
     if format_ is None:
         raise UserError(
             f"{path}: {path.suffix or 'no suffix'} is none of the formats written: {' '.join(SUFFIXES)}"
         )
     if picture.has_alpha and format_ in ("JPEG", "BMP"):
         raise UserError(f"{path}: {format_} holds no alpha channel; PNG, TIFF and WebP do")
-    if pixels.dtype == np.uint16 and format_ not in ("PNG", "TIFF"):
+    if picture.pixels.dtype == np.uint16 and format_ not in ("PNG", "TIFF"):
         raise UserError(
             f"{path}: {format_} holds 8 bits a channel, and the picture has 16; PNG and TIFF hold them"
         )
-    if max(pixels.shape[:2]) > _LONGEST_SIDE.get(format_, 2**31 - 1):
-        limit = _LONGEST_SIDE[format_]
+    height, width = (scale * side for side in picture.pixels.shape[:2])
+    limit = _LONGEST_SIDE.get(format_, 2**31 - 1)
+    if max(height, width) > limit:
         raise UserError(
-            f"{path}: {format_} ends at {limit} pixels a side, and the picture has {_size(pixels)}"
+            f"{path}: {format_} ends at {limit} pixels a side, and the picture has {width}x{height} pixels"
         )
+
+
+def _encode(path: Path, picture: Picture) -> bytes:
+    check_writable(path, picture)
+    format_ = _FORMATS[path.suffix.lower()]
+    pixels = picture.pixels
     if pixels.dtype == np.uint16:
         deep = pixels.astype(np.uint16, copy=False)
         if format_ == "PNG":
@@ -219,6 +231,8 @@ def _decode(path: Path) -> _Decoded:
             raise UserError(f"{path} is {'a folder' if path.is_dir() else 'no plain file'}, and no picture")
         data = path.read_bytes()
     except FileNotFoundError:
+        if path.is_symlink():
+            raise UserError(f"{path} is a link to {path.readlink()}, which is not there") from None
         raise UserError(f"there is no picture {path}") from None
     except OSError as error:
         raise UserError(f"{path} could not be read: {error.strerror or error}") from error

@@ -67,6 +67,15 @@ def run_status(folder: Path) -> Status:
     return "blocked" if (folder / store.BLOCKED).exists() else "not started"
 
 
+def in_words(status: Status) -> str:
+    """A run's status as people read it.
+
+    >>> in_words("started"), in_words("diverged")
+    ('running, or interrupted', 'diverged')
+    """
+    return {"started": "running, or interrupted", "blocked": "not run"}.get(status, status)
+
+
 def validation_scores(folder: Path, *, protocol: EvaluationProtocol) -> dict[str, float] | None:
     """Mean over the validation images by metric, of a run or the study's ``bicubic``; None without scores."""
     scores = stored_scores(folder / store.SCORES, protocol=protocol)

@@ -27,6 +27,7 @@ BASELINE = "bicubic"  # a folder like a run's, with bicubic's scores and picture
 RUN = "run.json"
 PROVENANCE = "provenance.json"
 SCORES = "scores.json"
+TEST = "test"
 TEST_SCORES = "test/scores.json"
 PERCEPTUAL_SCORES = "test/perceptual.json"  # in the format of TEST_SCORES
 RESULT = "result.json"

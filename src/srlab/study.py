@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 from srlab.errors import UserError
 from srlab.networks import NetworkOptions, meta_network, network_color, preset, with_options
 from srlab.networks.discriminator import HR_PATCH_SIZE
+from srlab.networks.options import changed_name
 from srlab.networks.parts import check_fits, check_parts
 from srlab.objectives import Objective, PixelObjective
 from srlab.protocol import EvaluationProtocol
@@ -412,9 +413,7 @@ def one_run(
     network = preset(variant, scale=scale)
     if changes:
         network = with_options(network, changes)
-    name = "+".join(
-        [variant, *(re.sub(r"[^A-Za-z0-9_.]+", "-", f"{key}-{value}") for key, value in changes.items())]
-    )
+    name = changed_name(variant, changes)
     return Study(
         name=f"train-{name.replace('/', '-')}-x{scale}",
         scale=scale,

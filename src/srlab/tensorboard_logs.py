@@ -15,10 +15,9 @@ from pathlib import Path
 from types import FrameType
 
 from srlab.errors import UserError
-from srlab.records import RunRecord, read_runs, validation_curve
+from srlab.records import RunRecord, in_words, read_runs, validation_curve
 
 _LOGS = "tensorboard"
-_STATUS = {"started": "not finished", "failed": "failed", "diverged": "diverged", "not started": "missing"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +45,7 @@ def best_logs(study_dir: Path, *, top: int) -> list[Log]:
             folder=run.folder / _LOGS,
             psnr_y=_psnr(run),
             is_finished=run.status == "finished",
-            status=_STATUS.get(run.status, run.status),
+            status=in_words(run.status),
         )
         for run in read_runs(study_dir)
         if (run.folder / _LOGS).is_dir()

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from srlab.checkpoints import load_weights
 from srlab.errors import UserError
-from srlab.images import Picture, read_picture, write_picture
+from srlab.images import Picture, check_writable, read_picture, write_picture
 from srlab.networks import build_network, preset
 from srlab.pil import from_pil, to_pil
 from srlab.resize import resize
@@ -123,7 +123,9 @@ class Upscaler:
         out = path.with_stem(f"{path.stem}-x{self.scale}") if out is None else out
         if out.exists() and not overwrite:
             raise UserError(f"{out} exists; give another name, or overwrite it (overwrite=True, --overwrite)")
-        write_picture(out, self.upscale_picture(read_picture(path)))
+        picture = read_picture(path)
+        check_writable(out, picture, scale=self.scale)  # before the work, which may take long
+        write_picture(out, self.upscale_picture(picture))
         return out
 
     def _upscale_array(self, pixels: NDArray[Any]) -> NDArray[Any]:

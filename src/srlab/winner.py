@@ -57,9 +57,11 @@ def winner(study: Path) -> RunRecord:
     """The best run in a study's folder by the rule above; a `UserError` where no run has finished."""
     ranked = ranking(study)
     if not ranked:
+        finished = [run for run in read_runs(study) if run.status == "finished" and run.validation]
         raise UserError(
             f"no run of the study {study} has finished and been chosen yet, so it has no winner; "
             "`srlab study` with the same --out goes on with it"
+            + (f"; until then its best finished run is {max(finished, key=_psnr).folder}" if finished else "")
         )
     return max(ranked[0], key=_psnr)
 

@@ -4,17 +4,47 @@ Nothing here imports torch; a command does when it runs, so that ``srlab --help`
 """
 
 import os
+import signal
 import sys
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 import srlab
-from srlab.cli.output import messages
+from srlab.cli.output import messages, say
 from srlab.errors import UserError
+
+ORDER = (  # in which one comes to need them; the help lists them so
+    "data",
+    "networks",
+    "study",
+    "train",
+    "leaderboard",
+    "compare",
+    "report",
+    "pictures",
+    "tensorboard",
+    "perceptual",
+    "profile",
+    "evaluate",
+    "upscale",
+)
+
+
+class InOrder(TyperGroup):
+    """Commands listed in `ORDER`, not in that of the imports."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        known = {name: place for place, name in enumerate(ORDER)}
+        return sorted(super().list_commands(ctx), key=lambda name: known.get(name, len(known)))
+
 
 app = typer.Typer(
     name="srlab",
+    cls=InOrder,
     help="Does this change make a super-resolution network better? Train the variants under one protocol "
     "and see.",
     no_args_is_help=True,
@@ -46,25 +76,54 @@ def main() -> None:
     # once, when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        code = app(standalone_mode=False)
+        with _terminated_is_interrupted():
+            code = app(standalone_mode=False)
     except UserError as error:
         code = _fail(str(error))
     except OSError as error:
-        code = _fail(str(error))
+        from srlab.scheduler import explain
+
+        code = _fail(explain(error))
     except (KeyboardInterrupt, typer.Abort):
         code = 130
     except Exception as error:
         if not hasattr(error, "exit_code"):
             raise
-        error.show()  # type: ignore[attr-defined]  # click's own: a wrong option, a missing argument
-        code = error.exit_code
+        code = _fail_usage(error)  # click's own: a wrong option, a missing argument
     if code == 130:  # typer catches Ctrl-C itself, and only gives its code
         messages.print("srlab: interrupted", markup=False)
     sys.exit(code)
 
 
+@contextmanager
+def _terminated_is_interrupted() -> Iterator[None]:
+    """SIGTERM ends a command as Ctrl-C does, so that it puts away what it has begun."""
+
+    def interrupt(_signal: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _fail_usage(error: Any) -> int:
+    """One line for what is wrong with the command, and where to read how it goes."""
+    if type(error).__name__ == "NoArgsIsHelpError":  # no fault: the help is the answer
+        error.show()
+        return int(error.exit_code)
+    message = " ".join(error.format_message().split())
+    if message[1:2].islower():
+        message = message[0].lower() + message[1:]
+    command = error.ctx.command_path if getattr(error, "ctx", None) else "srlab"
+    _fail(f"{message.rstrip('.')}{'' if message.endswith('?') else ';'} see `{command} --help`")
+    return int(error.exit_code)
+
+
 def _fail(message: str) -> int:
-    messages.print(f"srlab: {message}", markup=False, soft_wrap=True)
+    say(f"srlab: {message}")
     return 2
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from srlab.cli import app
-from srlab.cli.output import messages, print_json, results
+from srlab.cli.output import messages, print_json, say, show, show_path
 
 if TYPE_CHECKING:
     from srlab.data.download import Progress
@@ -34,11 +34,10 @@ def list_sets(
     if as_json:
         print_json({"folder": str(data_folder()), "sets": rows, "weights": weights})
         return
-    from rich.table import Table
+    from srlab.cli.tables import make_table, print_table
 
-    table = Table(box=None, pad_edge=False)
-    for column in ("set", "images", "there", "download", "what", "terms"):
-        table.add_column(column, justify="right" if column == "images" else "left", no_wrap=column == "set")
+    headings = ("set", "images", "there", "download", "what", "terms")
+    table = make_table(*headings, text=set(headings) - {"images"})
     for row in rows:
         table.add_row(
             row["name"],
@@ -48,43 +47,46 @@ def list_sets(
             row["about"],
             row["terms"],
         )
-    results.print(table)
-    table = Table(box=None, pad_edge=False)
-    for column in ("weights", "there", "download", "what", "terms"):
-        table.add_column(column, no_wrap=column == "weights")
+    print_table(table)
+    columns = ("weights", "there", "download", "what", "terms")
+    table = make_table(*columns, text=columns)
     for row in weights:
         there = "yes" if row["present"] else "no"
         table.add_row(
             row["name"], there, f"{row['download_bytes'] / 1e6:,.1f} MB", row["about"], row["terms"]
         )
-    results.print()
-    results.print(table)
-    messages.print(f"They lie in {data_folder()} ($SRLAB_DATA chooses another folder).", markup=False)
+    show("")
+    print_table(table)
+    say(f"They lie in {data_folder()} ($SRLAB_DATA chooses another folder).")
 
 
 @data.command()
-def get(name: Annotated[str, typer.Argument(help="A set, or weights, of `srlab data list`.")]) -> None:
+def get(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A set, or weights, of `srlab data list`.")],
+) -> None:
     """Fetch a data set or weights; the same command goes on where it was broken off."""
     from srlab.data.library import get as fetch
     from srlab.data.weights import WEIGHTS, get_weights
 
     if name in WEIGHTS:
         with _bar(name) as progress:
-            path = get_weights(name, report=_say, progress=progress)
-        results.print(str(path), markup=False, soft_wrap=True)
+            path = get_weights(name, report=say, progress=progress)
+        show_path(path)
         return
     with _bar(name) as progress:
-        folders = fetch(name, report=_say, progress=progress)
+        folders = fetch(name, report=say, progress=progress)
     for folder in folders:
-        results.print(str(folder), markup=False, soft_wrap=True)
+        show_path(folder)
 
 
 @data.command()
 def add(
-    name: Annotated[str, typer.Argument(help="The set, or weights, that it is.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The set, or weights, that it is.")],
     source: Annotated[
         Path,
-        typer.Argument(help="A folder with a set's pictures, or a file of weights; it is copied."),
+        typer.Argument(
+            metavar="SOURCE", help="A folder with a set's pictures, or a file of weights; it is copied."
+        ),
     ],
 ) -> None:
     """Copy a data set or weights that you have to where srlab looks for them."""
@@ -92,13 +94,9 @@ def add(
     from srlab.data.weights import WEIGHTS, add_weights
 
     if name in WEIGHTS:
-        results.print(str(add_weights(name, source, report=_say)), markup=False, soft_wrap=True)
+        show_path(add_weights(name, source, report=say))
         return
-    results.print(str(copy(name, source, report=_say)), markup=False, soft_wrap=True)
-
-
-def _say(text: str) -> None:
-    messages.print(text, markup=False, soft_wrap=True)
+    show_path(copy(name, source, report=say))
 
 
 def _describe(name: str) -> dict[str, Any]:
@@ -167,7 +165,7 @@ def _bar(name: str) -> Iterator["Progress"]:
     task = bar.add_task(name, total=None)
 
     def progress(done: int, total: int | None) -> None:
-        if not bar.live.is_started:
+        if not bar.live.is_started and messages.is_terminal:
             bar.start()
         bar.update(task, completed=done, total=total)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from srlab.cli import app
-from srlab.cli.output import messages, print_json, results
+from srlab.cli.output import messages, print_json, printable, say, show
 from srlab.errors import UserError
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ def evaluate(
     model: Annotated[
         str,
         typer.Argument(
+            metavar="MODEL",
             help="bicubic, a run's folder, a weights file, a study's folder (its winner by validation), or a "
             "folder of SR pictures.",
             show_default=False,
@@ -33,7 +34,7 @@ def evaluate(
     ],
     data: Annotated[str, typer.Option(help="HR: a data set by name, or a folder.", show_default=False)],
     scale: Annotated[
-        int | None, typer.Option(help="Enlargement: 2, 3 or 4. A trained network has its own.")
+        int | None, typer.Option(help="Enlargement: 2, 3 or 4.", show_default="a trained network's own")
     ] = None,
     protocol: Annotated[
         Literal["rgb", "luma"], typer.Option(help="What is compared and how it is rounded.")
@@ -41,7 +42,7 @@ def evaluate(
     border: Annotated[
         Literal["replicate", "symmetric"], typer.Option(help="What the LR kernel sees beyond HR's edge.")
     ] = "replicate",
-    device: Annotated[str | None, typer.Option(help="cpu (the default), cuda, cuda:1 ...")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 ...", show_default="cpu")] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object to standard output, unrounded.")
     ] = False,
@@ -64,7 +65,7 @@ def evaluate(
         evaluations = evaluate_network(chosen.network, tested.images, protocol=rules, device=place)
     scores = {evaluation.image: evaluation.scores for evaluation in _shown(evaluations, len(tested.images))}
     for remark in chosen.remarks:
-        messages.print(remark, markup=False, soft_wrap=True)
+        say(remark)
     if as_json:
         print_json(_as_dict(chosen, tested, scores, rules))
     else:
@@ -191,26 +192,22 @@ def _print_table(
     scores: dict[str, dict[str, float]],
     protocol: "EvaluationProtocol",
 ) -> None:
-    from rich import box
-    from rich.table import Table
+    from rich.text import Text
+
+    from srlab.cli.tables import make_table, print_table
 
     means = _means(scores)
-    table = Table(
-        box=box.SIMPLE, title=f"{chosen.name} on {tested.name}, x{chosen.scale}", title_justify="left"
-    )
-    table.add_column("image", overflow="fold")
-    for metric in means:
-        table.add_column(metric, justify="right", no_wrap=True)
+    show(f"{chosen.name} on {tested.name}, x{chosen.scale}")
+    table = make_table("image", *means, text=("image",))
     for name, values in scores.items():
-        table.add_row(name, *(_rounded(metric, values[metric]) for metric in means))
-    table.add_section()
+        table.add_row(Text(printable(name)), *(_rounded(metric, values[metric]) for metric in means))
     table.add_row("mean", *(_rounded(metric, value) for metric, value in means.items()), style="bold")
-    results.print(table)
+    print_table(table)
     summary = " / ".join(_rounded(metric, means[metric]) for metric in ("psnr_y", "ssim_y"))
-    results.print(f"psnr_y / ssim_y: {summary}", markup=False, soft_wrap=True)
-    results.print(f"protocol {protocol}", markup=False, soft_wrap=True)
+    show(f"psnr_y / ssim_y: {summary}")
+    show(f"protocol {protocol}", indent="  ")
     if tested.note:
-        results.print(tested.note, markup=False, soft_wrap=True)
+        show(tested.note, indent="  ")
 
 
 def _rounded(metric: str, value: float) -> str:

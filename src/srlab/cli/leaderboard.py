@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from srlab.cli import app
-from srlab.cli.output import messages, print_json, results
+from srlab.cli.output import print_json, results, say, show
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -40,7 +40,7 @@ def leaderboard(
     for path, text in ((csv, as_csv), (markdown, as_markdown), (latex, as_latex)):
         if path is not None:
             write_text(path, text(board))
-            messages.print(f"wrote {path}", markup=False, soft_wrap=True)
+            say(f"wrote {path}")
     if as_json:
         print_json(as_dict(board))
     else:
@@ -55,8 +55,8 @@ def show_leaderboard(board: "Leaderboard") -> None:
     from srlab.cli.tables import print_table
     from srlab.tables import Sheet, cells, columns, notes, sheets
 
-    results.print(f"{board.name} (x{board.scale}): {board.question}", markup=False, soft_wrap=True)
-    results.print(board.answer, markup=False, soft_wrap=True)
+    show(f"{board.name} (x{board.scale}): {board.question}")
+    show(board.answer)
     whole = Sheet(title="", headings=tuple(columns(board)), rows=tuple(map(tuple, cells(board))))
     wide = _table(whole)
     if results.is_terminal and _width(wide) > results.width:
@@ -65,7 +65,7 @@ def show_leaderboard(board: "Leaderboard") -> None:
     else:
         print_table(wide)
     for note in notes(board):
-        results.print(f"- {note}", markup=False, soft_wrap=True)
+        show(f"- {note}", indent="  ")
 
 
 def _width(table: "Table") -> int:

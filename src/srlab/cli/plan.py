@@ -3,12 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
-
-from srlab.cli.output import results
+from srlab.cli.output import results, show
 from srlab.cli.progress import cost_line, duration
-from srlab.cli.tables import print_table
+from srlab.cli.tables import make_table, print_table
 from srlab.planning import Plan, precision_of
+from srlab.records import in_words
 from srlab.study import Run
 
 
@@ -61,11 +60,11 @@ def plan_as_dict(plan: Plan, *, question: str) -> dict[str, Any]:
 def show_plan(plan: Plan, *, question: str) -> None:
     """A plan as tables on standard output."""
     study = plan.study
-    results.print(f"{study.name} (x{study.scale}): {question}", markup=False, soft_wrap=True)
+    show(f"{study.name} (x{study.scale}): {question}")
     results.print()
-    variants = Table(box=None, pad_edge=False)
-    for heading in ("variant", "parameters", "multiply-adds", "step", "steps", "one run"):
-        variants.add_column(heading, justify="left" if heading == "variant" else "right", overflow="fold")
+    variants = make_table(
+        "variant", "parameters", "multiply-adds", "step", "steps", "one run", text=("variant",)
+    )
     steps = {variant.name: study.protocol_of(variant).num_steps for variant in study.variants}
     for name, cost in plan.costs.items():
         step = cost.seconds_per_step
@@ -81,14 +80,10 @@ def show_plan(plan: Plan, *, question: str) -> None:
         )
     print_table(variants)
     results.print()
-    runs = Table(box=None, pad_edge=False)
-    for heading in ("run", "learning rate", "seed", "state"):
-        runs.add_column(
-            heading, justify="right" if heading in ("learning rate", "seed") else "left", overflow="fold"
-        )
+    runs = make_table("run", "learning rate", "seed", "state", text=("run", "state"))
     for run, status in plan.runs:
         waits = waits_for(run, plan)
-        state = f"{status}, waits for {waits}" if waits else status
+        state = f"{in_words(status)}, waits for {waits}" if waits else in_words(status)
         runs.add_row(run.name, f"{run.learning_rate:g}", str(run.seed), state)
     print_table(runs)
     results.print()
@@ -100,11 +95,12 @@ def show_plan(plan: Plan, *, question: str) -> None:
         f"test: {', '.join(study.test)}",
         f"scores: {study.evaluation}",
         "multiply-adds: for an output of 1280 x 720; parameters: trainable + running statistics",
-        "time: of training alone, from a few steps on random patches here; scoring comes on top",
+        "time: of training alone, from a few steps on random patches here and now; scoring comes on top, and "
+        "other work on this machine changes it",
         *(f"missing data: {problem}" for problem in missing_data(plan)),
         cost_line(plan),
     ):
-        results.print(line, markup=False, soft_wrap=True)
+        show(line, indent="  ")
 
 
 def waits_for(run: Run, plan: Plan) -> str | None:

@@ -26,8 +26,13 @@ def profile(
             show_default=False,
         ),
     ],
-    scale: Annotated[int | None, typer.Option(help="Enlargement, for a variant: 2, 3 or 4.")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu (the default), cuda, cuda:1 ...")] = None,
+    scale: Annotated[
+        int | None,
+        typer.Option(
+            help="Enlargement, for a variant: 2, 3 or 4.", show_default="its only one, or the study's"
+        ),
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 ...", show_default="cpu")] = None,
     threads: Annotated[
         int | None, typer.Option(min=1, max=1024, help="Of the CPU.", show_default="all that there are")
     ] = None,

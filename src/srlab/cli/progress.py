@@ -30,14 +30,24 @@ def duration(seconds: float | None) -> str:
     return f"{whole} s"
 
 
+def pace(seconds: float) -> str:
+    """How fast steps of so many seconds go.
+
+    >>> pace(0.02), pace(1.0), pace(21.4)
+    ('50.0 steps/s', '1.0 steps/s', '21.4 s/step')
+    """
+    return f"{1 / seconds:.1f} steps/s" if seconds <= 1 else f"{seconds:.1f} s/step"
+
+
 class StudyProgress:
     """Bars of the runs at work, with rate and time left, and one of all runs; a context manager.
 
-    `report` may be called from any thread.
+    `remark` is said with the announcement. `report` may be called from any thread.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, remark: str = "") -> None:
         self._console = console
+        self._remark = remark
         self._lock = Lock()
         self._bars = Progress(
             TextColumn("{task.description}", markup=False),
@@ -76,7 +86,8 @@ class StudyProgress:
 
     def announce(self, plan: "Plan") -> None:
         """Say what is about to start, and what it will take."""
-        self._console.print(cost_line(plan), markup=False, soft_wrap=True)
+        for line in filter(None, (cost_line(plan), self._remark)):
+            self._console.print(line, markup=False, soft_wrap=True)
         self._runs = {run.name for run, _ in plan.runs}
         self._ended = self._runs - {run.name for run in plan.left}
         self._total = self._bars.add_task(
@@ -101,8 +112,8 @@ class StudyProgress:
         done = progress.step - first
         note = ""
         if done and now > since:
-            rate = done / (now - since)
-            note = f"{rate:.1f} steps/s, {duration((progress.num_steps - progress.step) / rate)} left"
+            per_step = (now - since) / done
+            note = f"{pace(per_step)}, {duration((progress.num_steps - progress.step) * per_step)} left"
         if progress.psnr_y is not None:
             note += f", psnr_y {progress.psnr_y:.2f} dB"
         self._show(event.name, note.removeprefix(", "), completed=progress.step, total=progress.num_steps)

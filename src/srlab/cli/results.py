@@ -4,10 +4,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from srlab.cli import app
-from srlab.cli.output import messages, print_json, results
+from srlab.cli.output import messages, print_json, say, show, show_path
 from srlab.errors import UserError
 
 if TYPE_CHECKING:
@@ -34,7 +33,9 @@ def pictures(
     every_run: Annotated[
         bool, typer.Option("--all", help="With --image: all finished runs, not only the chosen rates.")
     ] = False,
-    device: Annotated[str | None, typer.Option(help="With --image: cpu (the default), cuda ...")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="With --image: cpu, cuda, cuda:1 ...", show_default="cpu")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output.")] = False,
 ) -> None:
     """Draw a study: all runs as bars, and the best variants side by side on one crop."""
@@ -49,7 +50,7 @@ def pictures(
 
     paths = write_pictures(study_dir, out)
     if not any(path.name.startswith("panel-") for path in paths):
-        messages.print("no panel yet: no variant has pictures of a whole test set", markup=False)
+        say("no panel yet: no variant has pictures of a whole test set")
     _tell(paths, {}, json=json)
 
 
@@ -62,7 +63,7 @@ def _pictures_of_image(
     from srlab.upscaler import find_device
 
     place = find_device(device)
-    with Progress(console=messages, transient=True) as progress:
+    with Progress(console=messages, transient=True, disable=not messages.is_terminal) as progress:
         task = progress.add_task("models", total=None)
         ranking = rank_on_image(
             study_dir,
@@ -73,23 +74,16 @@ def _pictures_of_image(
         )
     paths = write_ranking(ranking, out or study_dir / "pictures")
     if not json:
-        results.print(_table(ranking))
-        results.print(str(ranking.protocol), markup=False, soft_wrap=True)
-        results.print("one picture: what it shows need not hold for another", markup=False)
+        _show(ranking)
     _tell(paths, ranking.as_json(), json=json)
 
 
-def _table(ranking: "ImageRanking") -> Table:
+def _show(ranking: "ImageRanking") -> None:
+    from srlab.cli.tables import make_table, print_table
+
     height, width = ranking.hr.shape[:2]
-    table = Table(title=f"{ranking.image}, {width}x{height}, x{ranking.scale}", title_justify="left")
-    for heading in ("rank", "variant", "rate", "seed", "psnr_y", "ssim_y"):
-        is_name = heading == "variant"
-        table.add_column(
-            heading,
-            justify="left" if is_name else "right",
-            no_wrap=not is_name,
-            overflow="fold" if is_name else "ellipsis",
-        )
+    show(f"{ranking.image}, {width}x{height}, x{ranking.scale}")
+    table = make_table("rank", "variant", "rate", "seed", "psnr_y", "ssim_y", text=("variant",))
     for rank, model in enumerate(ranking.models, start=1):
         run = model.run
         table.add_row(
@@ -100,7 +94,9 @@ def _table(ranking: "ImageRanking") -> Table:
             f"{model.scores['psnr_y']:.2f}",
             f"{model.scores['ssim_y']:.4f}",
         )
-    return table
+    print_table(table)
+    show(str(ranking.protocol), indent="  ")
+    show("one picture: what it shows need not hold for another", indent="  ")
 
 
 def _tell(paths: list[Path], values: dict[str, object], *, json: bool) -> None:
@@ -108,7 +104,7 @@ def _tell(paths: list[Path], values: dict[str, object], *, json: bool) -> None:
         print_json({**values, "pictures": [str(path) for path in paths]})
     else:
         for path in paths:
-            results.print(str(path), markup=False, soft_wrap=True)
+            show_path(path)
 
 
 @app.command()
@@ -127,9 +123,9 @@ def tensorboard(
     for log in logs:
         score = "no validation score yet" if log.psnr_y is None else f"psnr_y {log.psnr_y:.2f} dB"
         state = "" if log.is_finished else f", {log.status}"
-        messages.print(f"{log.name}: {score}{state}", markup=False, soft_wrap=True)
+        say(f"{log.name}: {score}{state}")
 
     def tell(address: str) -> None:
-        messages.print(f"TensorBoard is at {address} (Ctrl-C ends it)", markup=False, soft_wrap=True)
+        say(f"TensorBoard is at {address} (Ctrl-C ends it)")
 
     serve(logs, host=host, port=port, tell=tell)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from srlab.cli import app
-from srlab.cli.output import messages, print_json, results
+from srlab.cli.output import messages, print_json, say, show_path
 
 if TYPE_CHECKING:
     from srlab.planning import Machine, Plan
@@ -15,22 +15,44 @@ if TYPE_CHECKING:
 
 MEASURE_SECONDS = 8.0
 
+OF_STUDY = "the study's"  # a default that the study's file has
+
 Train = Annotated[
-    str | None, typer.Option("--train", help="Training data: names or folders, comma separated.")
+    str | None,
+    typer.Option("--train", help="Training data: names or folders, comma separated.", show_default=OF_STUDY),
 ]
 Validate = Annotated[
     str | None,
-    typer.Option("--validate", help="Validation data. Without any, every tenth training image is held out."),
+    typer.Option(
+        "--validate",
+        help="Validation data: names or folders, comma separated.",
+        show_default="the study's; of none, every tenth training image is held out",
+    ),
 ]
-Test = Annotated[str | None, typer.Option("--test", help="Test data: names or folders, comma separated.")]
-Steps = Annotated[int | None, typer.Option("--steps", min=1, help="Training steps of each run.")]
-BatchSize = Annotated[int | None, typer.Option("--batch-size", min=1, help="Patches in a step.")]
+Test = Annotated[
+    str | None,
+    typer.Option("--test", help="Test data: names or folders, comma separated.", show_default=OF_STUDY),
+]
+Steps = Annotated[
+    int | None,
+    typer.Option("--steps", min=1, help="Training steps of each run.", show_default=OF_STUDY),
+]
+BatchSize = Annotated[
+    int | None, typer.Option("--batch-size", min=1, help="Patches in a step.", show_default=OF_STUDY)
+]
 PatchSize = Annotated[
-    int | None, typer.Option("--lr-patch-size", min=1, help="Side of a training patch, in LR pixels.")
+    int | None,
+    typer.Option(
+        "--lr-patch-size", min=1, help="Side of a training patch, in LR pixels.", show_default=OF_STUDY
+    ),
 ]
 Seeds = Annotated[
     str | None,
-    typer.Option("--seeds", help="How many (3: seeds 0, 1, 2), or which (0,4; 4, for seed 4 alone)."),
+    typer.Option(
+        "--seeds",
+        help="How many (3: seeds 0, 1, 2), or which (0,4; 4, for seed 4 alone).",
+        show_default=OF_STUDY,
+    ),
 ]
 Out = Annotated[Path | None, typer.Option("--out", help="The study's folder.", show_default="runs/NAME")]
 Jobs = Annotated[int, typer.Option("--jobs", min=1, help="Runs at a time, each in a process of its own.")]
@@ -39,7 +61,11 @@ Device = Annotated[
 ]
 Precision = Annotated[
     str | None,
-    typer.Option("--precision", help="auto, fp32 or bf16: what training computes in; scores are fp32."),
+    typer.Option(
+        "--precision",
+        help="auto, fp32 or bf16: what training computes in; scores are fp32.",
+        show_default=OF_STUDY,
+    ),
 ]
 Threads = Annotated[
     int | None,
@@ -74,13 +100,19 @@ def study(
     lr_patch_size: PatchSize = None,
     seeds: Seeds = None,
     learning_rates: Annotated[
-        str | None, typer.Option("--learning-rates", help="Rates to choose from, comma separated: 1e-3,3e-4.")
+        str | None,
+        typer.Option(
+            "--learning-rates",
+            help="Rates to choose from, comma separated: 1e-3,3e-4.",
+            show_default=OF_STUDY,
+        ),
     ] = None,
     variants: Annotated[
         str | None,
         typer.Option(
             "--variants",
             help="Only these variants, and what they start from; comma separated; vanilla is short enough.",
+            show_default="all",
         ),
     ] = None,
     source: Annotated[
@@ -97,6 +129,7 @@ def study(
             "--content",
             help="Of adversarial variants: what the content loss compares; vgg54, vgg22, conv5_4, pixels or "
             "random.",
+            show_default=OF_STUDY,
         ),
     ] = None,
     objective: Annotated[
@@ -106,6 +139,7 @@ def study(
             metavar="OPTION=VALUE",
             help="Of adversarial variants: adversarial_weight, pixel_weight, pixel_loss or "
             "discriminator_learning_rate, such as pixel_weight=1; repeatable.",
+            show_default=OF_STUDY,
         ),
     ] = None,
     vgg: Annotated[
@@ -154,6 +188,7 @@ def study(
         plan_only=plan,
         estimate=estimate,
         as_json=as_json,
+        remark=_dropped_validation(found.study, asked),
     )
 
 
@@ -170,15 +205,24 @@ def train(
             "--scale", help="Enlargement: 2, 3 or 4.", show_default="the variant's, if it has only one"
         ),
     ] = None,
-    validate: Validate = None,
+    validate: Annotated[
+        str | None,
+        typer.Option(
+            "--validate",
+            help="Validation data: names or folders, comma separated.",
+            show_default="every tenth training image, held out",
+        ),
+    ] = None,
     learning_rate: Annotated[float, typer.Option("--learning-rate", help="The one rate.")] = 3e-4,
     loss: Annotated[str, typer.Option("--loss", help="l1, mse or charbonnier.")] = "l1",
     schedule: Annotated[
         str, typer.Option("--schedule", help="How the rate goes: cosine (to zero at the end) or constant.")
     ] = "cosine",
     steps: Annotated[int, typer.Option("--steps", min=1, help="Training steps.")] = 10_000,
-    batch_size: BatchSize = None,
-    lr_patch_size: PatchSize = None,
+    batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Patches in a step.")] = 16,
+    lr_patch_size: Annotated[
+        int, typer.Option("--lr-patch-size", min=1, help="Side of a training patch, in LR pixels.")
+    ] = 24,
     seed: Annotated[int, typer.Option("--seed", min=0, help="The one seed.")] = 0,
     settings: Annotated[
         list[str] | None,
@@ -190,7 +234,10 @@ def train(
     ] = None,
     out: Out = None,
     device: Device = None,
-    precision: Precision = None,
+    precision: Annotated[
+        str,
+        typer.Option("--precision", help="auto, fp32 or bf16: what training computes in; scores are fp32."),
+    ] = "auto",
     threads: Threads = None,
     plan: ShowPlan = False,
     estimate: Estimate = True,
@@ -285,6 +332,16 @@ def _with_data(study: "Study", train: str | None, validate: str | None, test: st
     return replace(study, **names)
 
 
+def _dropped_validation(declared: "Study", asked: "Study") -> str:
+    """What is to be said where other training data have put the study's validation data aside."""
+    if not declared.validate or asked.validate:
+        return ""
+    return (
+        f"the study's own validation data, {', '.join(declared.validate)}, go with its own training data: "
+        "every tenth image of --train is held out instead, or name some with --validate"
+    )
+
+
 def _machine(study: "Study", device: str | None, threads: int | None, jobs: int) -> "Machine":
     from srlab.planning import resolve_machine
 
@@ -292,7 +349,14 @@ def _machine(study: "Study", device: str | None, threads: int | None, jobs: int)
 
 
 def _carry_out(
-    found: "StudyFile", folder: Path, machine: "Machine", *, plan_only: bool, estimate: bool, as_json: bool
+    found: "StudyFile",
+    folder: Path,
+    machine: "Machine",
+    *,
+    plan_only: bool,
+    estimate: bool,
+    as_json: bool,
+    remark: str = "",
 ) -> None:
     from srlab.planning import make_plan
 
@@ -303,6 +367,8 @@ def _carry_out(
         plan = make_plan(found.study, folder, machine, measure_seconds=seconds)
         check_claims(plan, data=None)
         _show_plan(plan, found, as_json=as_json)
+        if remark:
+            say(remark)
         return
     from srlab.cli.progress import StudyProgress
     from srlab.comparison import compare
@@ -310,7 +376,7 @@ def _carry_out(
     from srlab.scheduler import explain
 
     try:
-        with StudyProgress(messages) as progress:
+        with StudyProgress(messages, remark=remark) as progress:
             failures = compare(
                 found.study,
                 folder,
@@ -324,7 +390,9 @@ def _carry_out(
     except OSError as error:
         raise UserError(explain(error)) from error
     except KeyboardInterrupt:
-        messages.print("\nthe same command goes on where this one stopped", markup=False)
+        if messages.is_terminal:
+            messages.print()  # past the ^C
+        say("the same command goes on where this one stopped")
         raise
     _finish(folder, failures, as_json=as_json)
 
@@ -332,7 +400,7 @@ def _carry_out(
 def _finish(folder: Path, failures: list[Any], *, as_json: bool) -> None:
     from srlab.cli.leaderboard import show_leaderboard
     from srlab.leaderboard import leaderboard as standings
-    from srlab.store import FAILURE, write_text
+    from srlab.store import FAILURE, TEST, write_text
     from srlab.tables import as_csv, as_dict, as_markdown
 
     board = standings(folder)
@@ -354,11 +422,16 @@ def _finish(folder: Path, failures: list[Any], *, as_json: bool) -> None:
     else:
         show_leaderboard(board)
         for path in written:
-            results.print(str(path), markup=False, soft_wrap=True)
+            show_path(path)
     for failure in failures:
-        messages.print(f"srlab: {failure.name} failed: {failure.reason}", markup=False, soft_wrap=True)
+        say(f"srlab: {failure.name} failed: {failure.reason}")
     if failures:
-        details = [path for failure in failures if (path := folder / failure.name / FAILURE).exists()]
+        details = [
+            path
+            for failure in failures
+            for place in (folder / failure.name, folder / failure.name / TEST)
+            if (path := place / FAILURE).exists()
+        ]
         messages.print(
             "the same command tries again what failed"
             + ("; each failure.txt has the details" if details else ""),
@@ -377,7 +450,7 @@ def _write_pictures(folder: Path) -> list[Path]:
     try:
         return list(write_pictures(folder))
     except UserError as error:
-        messages.print(f"no pictures: {error}", markup=False, soft_wrap=True)
+        say(f"no pictures: {error}")
         return []
 
 

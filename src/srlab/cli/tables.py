@@ -1,10 +1,23 @@
-"""Tables on standard output: as wide as the terminal, and as wide as they are where there is none."""
+"""Tables on standard output, all in one style: as wide as the terminal, or as they are without one."""
+
+from collections.abc import Collection
 
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
 from srlab.cli.output import results
+
+
+def make_table(*headings: str, text: Collection[str]) -> Table:
+    """An empty table without lines: the columns in `text` to the left, the others, numbers, to the right.
+
+    Where a terminal is too narrow, cells go on in the next line, and nothing is cut off.
+    """
+    table = Table(box=None, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading in text else "right", overflow="fold")
+    return table
 
 
 def print_table(table: Table) -> None:

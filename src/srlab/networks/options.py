@@ -7,6 +7,7 @@ They are frozen dataclasses. A field is a bool, int, float, a choice of words (`
 import dataclasses
 import difflib
 import math
+import re
 import types
 from collections.abc import Mapping
 from functools import cache
@@ -66,6 +67,16 @@ def with_options(options: OptionsT, changes: Mapping[str, Any]) -> OptionsT:
     return dataclasses.replace(options, **values)
 
 
+def changed_name(name: str, changes: Mapping[str, str]) -> str:
+    """What a variant is called once options of it were changed.
+
+    >>> changed_name("edsr/baseline", {"num_blocks": "8", "activation": "prelu:0.25"})
+    'edsr/baseline+num_blocks-8+activation-prelu-0.25'
+    """
+    words = [re.sub(r"[^A-Za-z0-9_.]+", "-", f"{key}-{value}") for key, value in changes.items()]
+    return "+".join([name, *words])
+
+
 def to_values(options: Options) -> dict[str, Any]:
     """The fields as JSON's types."""
     return {name: _to_json(getattr(options, name)) for name in _hints(type(options))}
@@ -106,8 +117,8 @@ def _check_name(options_type: type, name: str) -> None:
     if not known:
         raise UserError(f"{_title(options_type)} has no options, so no {name!r}")
     near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]}? " if near else ""
-    raise UserError(f"{_title(options_type)} has no option {name!r}; {hint}It has {', '.join(known)}")
+    hint = f"did you mean {near[0]}? It has " if near else ""
+    raise UserError(f"{_title(options_type)} has no option {name!r}; {hint or 'it has '}{', '.join(known)}")
 
 
 def _members(hint: Any) -> tuple[Any, ...]:

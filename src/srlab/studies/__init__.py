@@ -48,12 +48,14 @@ def _execute(path: Path) -> dict[str, object]:
         raise UserError(f"{path}{_line(path, error)}: {error}") from error
     except OSError:
         raise
+    except SystemExit as error:
+        raise UserError(f"{path}{_line(path, error)}: it calls exit; a study only declares STUDY") from error
     except Exception as error:
         raise UserError(f"{path}{_line(path, error)}: {type(error).__name__}: {error}") from error
     return vars(module)
 
 
-def _line(path: Path, error: Exception) -> str:
+def _line(path: Path, error: BaseException) -> str:
     """Where in the study's file it went wrong, as ``, line 12``."""
     if isinstance(error, SyntaxError):
         return ""  # it says so itself

@@ -1,0 +1,211 @@
+"""What every command promises: help in the order of use, defaults shown, one line for what went wrong."""
+
+import io
+import re
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+from rich.console import Console
+
+from srlab.cli import ORDER, app, main
+from srlab.cli.output import show
+from srlab.cli.progress import pace
+from srlab.cli.tables import make_table, print_table
+from srlab.scheduler import explain
+from tiny_study import start_srlab, write_pictures, write_study_file
+
+Srlab = Callable[..., tuple[int, str, str]]
+# Left out, these do nothing; there is no default to show.
+OPTIONAL = {"--set", "--plot", "--csv", "--markdown", "--latex", "--image", "--source", "--figures"}
+
+
+@pytest.fixture
+def srlab(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Srlab:
+    """Run a command in this process: its exit code, standard output and standard error."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+
+    def run(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["srlab", *words])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        return int(ended.value.code or 0), said.out, said.err
+
+    return run
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], io.StringIO]:
+    """Give standard output a terminal of so many columns; what is shown on it."""
+
+    def make(columns: int) -> io.StringIO:
+        shown = io.StringIO()
+        console = Console(file=shown, force_terminal=True, color_system=None, width=columns, highlight=False)
+        monkeypatch.setattr("srlab.cli.output.results", console)
+        monkeypatch.setattr("srlab.cli.tables.results", console)
+        return shown
+
+    return make
+
+
+def commands() -> dict[str, Any]:
+    group: Any = typer.main.get_command(app)
+    found = {}
+    for name, command in group.commands.items():
+        for inner, nested in getattr(command, "commands", {"": command}).items():
+            found[f"{name} {inner}".strip()] = nested
+    return found
+
+
+def test_help_lists_the_commands_in_the_order_in_which_one_uses_them(srlab: Srlab) -> None:
+    group: Any = typer.main.get_command(app)
+    listed = group.list_commands(None)
+    assert set(listed) <= set(ORDER)
+    assert listed == [name for name in ORDER if name in listed]
+    _, out, _ = srlab("--help")
+    places = [out.index(f"│ {name} ") for name in listed]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize("command", commands())
+def test_help_shows_what_every_option_is_without_being_given(srlab: Srlab, command: str) -> None:
+    code, out, _ = srlab(*command.split(), "--help")
+    assert code == 0
+    rows = re.split(r"^│ [* ] *(?=--)|^│ (?=--)", out, flags=re.MULTILINE)
+    silent = []
+    for parameter in commands()[command].params:
+        if parameter.param_type_name != "option" or parameter.required or parameter.opts[0] in OPTIONAL:
+            continue
+        if parameter.is_flag and not parameter.default:  # without it, it is not so
+            continue
+        (row,) = (row for row in rows if row.startswith(f"{parameter.opts[0]} "))
+        if "[default:" not in row:
+            silent.append(parameter.opts[0])
+    assert silent == []
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["networks", "--bogus"], "srlab: no such option: --bogus; see `srlab networks --help`"),
+        (["upscale"], "srlab: missing argument 'IMAGE'; see `srlab upscale --help`"),
+        (["netwrks"], "srlab: no such command 'netwrks'. Did you mean 'networks'? see `srlab --help`"),
+        (["study", "smoke", "--steps", "many"], "invalid value for '--steps': "),
+    ],
+    ids=" ".join,
+)
+def test_a_command_that_is_no_command_is_one_line(srlab: Srlab, words: list[str], message: str) -> None:
+    code, out, err = srlab(*words)
+    assert (code, out) == (2, "")
+    assert err.startswith("srlab: ")
+    assert err.count("\n") == 1
+    assert message in err
+
+
+def test_no_command_at_all_is_answered_with_the_help(srlab: Srlab) -> None:
+    _, out, err = srlab()
+    assert "Usage: srlab" in out + err
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            OSError(30, "Read-only file system", "x"),
+            "x cannot be used: read-only file system; choose another",
+        ),
+        (OSError(24, "Too many open files"), "the system refused: too many open files"),
+        (OSError("a text of its own"), "a text of its own"),
+    ],
+)
+def test_what_the_system_refuses_is_a_sentence(
+    srlab: Srlab, monkeypatch: pytest.MonkeyPatch, error: OSError, said: str
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("srlab.networks.find_preset", refused)
+    code, _, err = srlab("networks", "edsr/vanilla")
+    assert code == 2
+    assert said in err
+    assert "Errno" not in err
+
+
+def test_a_full_disk_says_what_to_do() -> None:
+    assert explain(OSError(28, "No space left on device", "a/b")).startswith(
+        "no space is left on the disk for a/b"
+    )
+
+
+def test_a_name_with_line_breaks_stays_in_its_line(srlab: Srlab, tmp_path: Path) -> None:
+    write_pictures(tmp_path / "set", 1, seed=1)
+    (tmp_path / "set" / "0.png").rename(tmp_path / "set" / "two\nlines\x1b[31m.png")
+    code, out, _ = srlab("evaluate", "bicubic", "--data", "set", "--scale", "2")
+    assert code == 0
+    assert [line for line in out.splitlines() if line.startswith("two\\nlines\\x1b[31m ")]
+    assert "\x1b" not in out
+    code, _, err = srlab("evaluate", "two\nlines", "--data", "set", "--scale", "2")
+    assert code == 2
+    assert err.startswith("srlab: two\\nlines does not exist")
+    assert err.count("\n") == 1
+
+
+def test_sentences_are_wrapped_on_a_terminal_and_nowhere_else(
+    terminal: Callable[[int], io.StringIO], capsys: pytest.CaptureFixture[str]
+) -> None:
+    sentence = "- " + "words and a/path/that/is/kept/whole " * 4
+    show(sentence, indent="  ")
+    assert capsys.readouterr().out == sentence + "\n"
+    shown = terminal(50)
+    show(sentence, indent="  ")
+    lines = shown.getvalue().splitlines()
+    assert len(lines) == 4
+    assert all(len(line) <= 50 for line in lines)
+    assert [line[:2] for line in lines] == ["- ", "  ", "  ", "  "]
+
+
+def test_a_table_folds_where_the_terminal_is_narrow_and_drops_nothing(
+    terminal: Callable[[int], io.StringIO], capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = make_table("variant", "parameters", "psnr_y", text=("variant",))
+    table.add_row("srcnn/pixel_shuffle_residual_leaky_relu", "81,123", "36.24")
+    print_table(table)
+    assert "srcnn/pixel_shuffle_residual_leaky_relu      81,123   36.24\n" in capsys.readouterr().out
+    shown = terminal(34)
+    print_table(table)
+    lines = shown.getvalue().splitlines()
+    assert all(len(line) <= 34 for line in lines)
+    assert "".join(line.split()[0] for line in lines[1:]) == "srcnn/pixel_shuffle_residual_leaky_relu"
+    assert "81,123" in lines[1]
+    assert "36.24" in lines[1]
+
+
+def test_slow_steps_are_told_in_seconds() -> None:
+    assert pace(1 / 12.3) == "12.3 steps/s"
+    assert pace(45.6) == "45.6 s/step"
+    assert pace(600.0) == "600.0 s/step"
+
+
+def test_a_polite_kill_ends_a_study_like_an_interruption(tmp_path: Path) -> None:
+    study = write_study_file(tmp_path, steps=100_000, every=20)
+    out = tmp_path / "out"
+    words = ["study", str(study), "--no-estimate", "--jobs", "2", "--threads", "1", "--out", str(out)]
+    process = start_srlab(words)
+    until = time.monotonic() + 120
+    while not list(out.glob("*/metrics.jsonl")) and time.monotonic() < until and process.poll() is None:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "the same command goes on where this one stopped" in err
+    assert "srlab: interrupted" in err
+    assert "Warning" not in err
+    assert "Traceback" not in err
