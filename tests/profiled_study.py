@@ -91,6 +91,6 @@ def _enlarging(seconds: float, hundred_megabytes: int, factor: float, size: Size
     return Enlarging(
         size=size,
         seconds=tuple(factor * seconds for _ in range(3)),
-        peak_bytes=hundred_megabytes * 10**8,
-        before_bytes=10**8,
+        peak_bytes=(hundred_megabytes * 10**8,),
+        before_bytes=(10**8,),
     )

@@ -49,22 +49,33 @@ class Enlarging:
 
     `seconds` has one number for each round, in which all variants took turns: the same place of two variants
     is the same round. `tile` is the side of the tiles in LR pixels, None where the picture was made whole.
-    `peak_bytes` is the most memory at a time, in a process that did nothing else: on a CPU that of the whole
-    process, on a GPU that of all tensors. `before_bytes` is what was taken before the first pass. What could
-    not be measured is empty or None, and `reason` says why.
+    `peak_bytes` is the most memory at a time, one number for each of the processes that did nothing else: on
+    a CPU that of the whole process, on a GPU that of all tensors. `before_bytes` is what each had before its
+    first pass. What could not be measured is empty, and `reason` says why.
     """
 
     size: Size
     tile: int | None = None
     seconds: tuple[float, ...] = ()
-    peak_bytes: int | None = None
-    before_bytes: int | None = None
+    peak_bytes: tuple[int, ...] = ()
+    before_bytes: tuple[int, ...] = ()
     reason: str = ""
 
     @property
     def median(self) -> float | None:
         """Seconds for one picture."""
         return statistics.median(self.seconds) if self.seconds else None
+
+    @property
+    def peak(self) -> float | None:
+        """Bytes: the median over the processes, which differ by how well freed memory was used again."""
+        return statistics.median(self.peak_bytes) if self.peak_bytes else None
+
+    @property
+    def added(self) -> float | None:
+        """Bytes that making the picture added to what was there."""
+        differences = [peak - before for peak, before in zip(self.peak_bytes, self.before_bytes, strict=True)]
+        return max(0, statistics.median(differences)) if differences else None
 
     def ratio_to(self, base: "Enlarging | None") -> float | None:
         """How many times as long as `base` it takes: the median over the rounds, which drift alike."""
@@ -205,8 +216,8 @@ def costs(profile: Profile, *, size: Size | None = None) -> dict[str, dict[str, 
         enlarging = variant.of_size((width, height))
         if enlarging is not None and enlarging.median is not None:
             found[names["seconds"]][variant.name] = 1000 * enlarging.median
-        if enlarging is not None and enlarging.peak_bytes is not None:
-            found[names["bytes"]][variant.name] = enlarging.peak_bytes / 1e6
+        if enlarging is not None and enlarging.peak is not None:
+            found[names["bytes"]][variant.name] = enlarging.peak / 1e6
         if variant.training is not None and variant.training.median is not None:
             found[names["step"]][variant.name] = 1000 * variant.training.median
     return {name: values for name, values in found.items() if values}
@@ -245,14 +256,18 @@ def _variant(values: Mapping[str, Any]) -> VariantProfile:
     training = values["training"]
     return VariantProfile(
         **rest,
-        enlarging=tuple(
-            Enlarging(**{**found, "size": tuple(found["size"]), "seconds": tuple(found["seconds"])})
-            for found in values["enlarging"]
-        ),
+        enlarging=tuple(_enlarging(found) for found in values["enlarging"]),
         training=None
         if training is None
         else Training(**{**training, "seconds": tuple(training["seconds"])}),
     )
+
+
+def _enlarging(values: Mapping[str, Any]) -> Enlarging:
+    fields: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+    }
+    return Enlarging(**fields)
 
 
 def _sizes(values: Iterable[Any]) -> tuple[Size, ...]:

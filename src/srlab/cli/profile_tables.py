@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rich.table import Table
 
@@ -73,12 +73,10 @@ def show_profiles(folder: Path | None, profiles: Sequence[Profile], *, title: st
         for size in profile.sizes:
             results.print()
             _show_size(profile, size)
+        _show_fronts(_fronts(profile, study), study.scope)
         results.print()
         for remark in _remarks(profile, study):
             _say(f"- {remark}")
-        for metric, fronts in _fronts(profile, study).items():
-            for name, best in fronts.items():
-                _say(f"- {metric} on {study.scope} against {name}: nothing beats {', '.join(best)}")
 
 
 def _say(text: str) -> None:
@@ -132,10 +130,8 @@ def _is_lower_better(metric: str) -> bool:
 
 
 def _show_networks(profile: Profile, study: _Study) -> None:
-    table = Table(box=None, pad_edge=False)
-    headings = ["variant", "parameters", "multiply-adds", "sees", "training step"]
-    for heading in [*headings, "one run", "all its runs"] if study.trained else headings:
-        table.add_column(heading, justify="left" if heading == "variant" else "right", overflow="fold")
+    headings = ["variant", "parameters", "multiply-adds", "sees", "ms a step"]
+    table = _table(*headings, *(("one run", "all its runs") if study.trained else ()))
     for variant in profile.variants:
         cost = study.trained.get(variant.name)
         trained = [duration(cost.seconds), duration(cost.tuning_seconds)] if cost else [_NOTHING] * 2
@@ -151,38 +147,50 @@ def _show_networks(profile: Profile, study: _Study) -> None:
 
 
 def _show_size(profile: Profile, size: Size) -> None:
-    """Latency and memory; the ratio is to the first variant that is not bicubic."""
-    base = next((variant for variant in profile.variants if variant.name != BICUBIC), None)
-    table = Table(box=None, pad_edge=False)
-    for heading in (
-        f"SR {size[0]} x {size[1]}",
-        "median",
-        "lowest to highest",
-        f"to {base.name}" if base else "ratio",
-        "peak memory",
-        "of it for the picture",
-    ):
-        table.add_column(heading, justify="left" if heading.startswith("SR ") else "right", overflow="fold")
+    """Latency and memory of one size of picture."""
+    base = _base(profile)
+    table = _table(f"SR {size[0]} x {size[1]}", "ms", "lowest to highest", "ratio", "peak MB", "for it MB")
     for variant in profile.variants:
         if (found := variant.of_size(size)) is not None:
             table.add_row(variant.name, *_cells(found, base.of_size(size) if base else None))
     print_table(table)
 
 
+def _show_fronts(fronts: Mapping[str, Mapping[str, Sequence[str]]], scope: str) -> None:
+    """By psnr_y and by perception; the others are in the JSON."""
+    for metric, by_cost in fronts.items():
+        if metric != "psnr_y" and not _is_lower_better(metric):
+            continue
+        results.print()
+        table = _table("cost", f"nothing cheaper is better in {metric} on {scope}", justify="left")
+        for name, best in by_cost.items():
+            table.add_row(name, ", ".join(best))
+        print_table(table)
+
+
+def _table(first: str, *others: str, justify: Literal["left", "right"] = "right") -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column(first, overflow="fold")
+    for heading in others:
+        table.add_column(heading, justify=justify, overflow="fold")
+    return table
+
+
+def _base(profile: Profile) -> VariantProfile | None:
+    """What the ratios are to: the first variant that is not bicubic."""
+    return next((variant for variant in profile.variants if variant.name != BICUBIC), None)
+
+
 def _cells(found: Enlarging, base: Enlarging | None) -> list[str]:
     ratio = found.ratio_to(base)
-    if found.peak_bytes is None or found.before_bytes is None:
-        added = None
-    else:
-        added = max(0, found.peak_bytes - found.before_bytes)
     return [
         _milliseconds(found.median),
         f"{_milliseconds(min(found.seconds))} to {_milliseconds(max(found.seconds))}"
         if len(found.seconds) > 1
         else _NOTHING,
-        _NOTHING if ratio is None else f"{ratio:.3g}",
-        _megabytes(found.peak_bytes),
-        _megabytes(added),
+        _NOTHING if ratio is None else f"{ratio:.2g}" if ratio < 0.1 else f"{ratio:.2f}",
+        _megabytes(found.peak),
+        _megabytes(found.added),
     ]
 
 
@@ -190,11 +198,11 @@ def _milliseconds(seconds: float | None) -> str:
     if seconds is None:
         return _NOTHING
     value = 1000 * seconds
-    return f"{value:,.0f} ms" if value >= 100 else f"{value:.3g} ms"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def _megabytes(value: int | None) -> str:
-    return _NOTHING if value is None else f"{value / 1e6:,.0f} MB"
+def _megabytes(value: float | None) -> str:
+    return _NOTHING if value is None else f"{value / 1e6:,.0f}"
 
 
 def _remarks(profile: Profile, study: _Study) -> list[str]:
@@ -202,21 +210,24 @@ def _remarks(profile: Profile, study: _Study) -> list[str]:
         len(one.seconds) for variant in profile.variants for one in variant.enlarging if len(one.seconds) > 1
     }
     measured = {variant.name for variant in profile.variants}
+    base = _base(profile)
     remarks = [
-        f"measured {profile.provenance.get('started', '')}, with srlab "
-        f"{profile.provenance.get('versions', {}).get('srlab', '?')}; all variants in turns, "
-        f"{' and '.join(map(str, sorted(rounds))) or 'no'} rounds: the ratio is the median over the rounds",
-        "from an LR tensor to the SR tensor, one picture of noise, warm; no file is read or written",
-        "memory: "
+        f"measured {profile.provenance.get('started', '')} with srlab "
+        f"{profile.provenance.get('versions', {}).get('srlab', '?')}, all in turns in "
+        f"{' or '.join(map(str, sorted(rounds))) or 'no'} rounds; ms: the median over the rounds"
+        + (f", ratio: of the time to that of {base.name} in the same round, the median" if base else ""),
+        "timed from an LR tensor to the SR tensor, one picture, warm; no file is read or written",
+        "peak MB: "
         + (
             "of all tensors on the GPU"
             if profile.setting.device == "cuda"
             else "of a fresh process, Python and torch included"
-        ),
+        )
+        + "; for it: what the picture added",
         "multiply-adds: for SR of 1280 x 720; sees: LR pixels to each side",
     ]
     if batches := _batches(profile.variants):
-        remarks.append(f"training step: {batches}")
+        remarks.append(f"a step of training: {batches}")
     if study.trained:
         remarks.append("one run, all its runs: as the runs took where they ran; provenance.json says where")
     if missing := [name for name in study.names if name not in measured]:
@@ -228,13 +239,16 @@ def _remarks(profile: Profile, study: _Study) -> list[str]:
             f"the machine was not idle when this began (load {profile.load:.1f}): "
             "trust the ratios, not the times"
         )
+    for size in profile.sizes:
+        where = f"{size[0]} x {size[1]}"
+        found = [(variant.name, variant.of_size(size)) for variant in profile.variants]
+        tiles = [f"{name} {one.tile}" for name, one in found if one and one.tile]
+        if tiles:
+            remarks.append(
+                f"{where} in tiles, as srlab upscale makes it; their side in LR pixels: {', '.join(tiles)}"
+            )
+        remarks += [f"{name}, {where}: {one.reason}" for name, one in found if one and one.reason]
     for variant in profile.variants:
-        for one in variant.enlarging:
-            where = f"{variant.name}, {one.size[0]} x {one.size[1]}"
-            if one.tile is not None:
-                remarks.append(f"{where}: in tiles of {one.tile} LR pixels, as srlab upscale does it")
-            if one.reason:
-                remarks.append(f"{where}: {one.reason}")
         if variant.training is not None and variant.training.reason:
             remarks.append(f"{variant.name}, training: {variant.training.reason}")
     return remarks
