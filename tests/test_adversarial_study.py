@@ -9,10 +9,13 @@ from unittest.mock import patch
 import pytest
 
 from killed_adversarial import WIDTHS
+from srlab.cli.plan import missing_data, remarks
 from srlab.comparison import compare
 from srlab.errors import UserError
+from srlab.leaderboard import leaderboard
 from srlab.networks import EDSROptions, discriminator
 from srlab.objectives import RANDOM_REMARK, AdversarialObjective, Content
+from srlab.planning import make_plan
 from srlab.scheduler import Failure
 from srlab.study import Study, TrainingProtocol, Variant
 from tiny_study import MACHINE, tiny_study, write_pictures
@@ -56,6 +59,17 @@ def test_a_gan_on_random_features_runs_from_end_to_end_and_is_labelled(tmp_path:
     shown = {"content", "adversarial", "discriminator_real", "discriminator_fake", "generator_gradient_norm"}
     assert all(shown <= line.keys() for line in lines)
     assert (run / "test" / "set" / "0.png").is_file()
+    assert RANDOM_REMARK in leaderboard(folder).standings[-1].notes
+
+
+def test_a_plan_says_which_weights_are_missing_and_what_is_a_trial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SRLAB_DATA", str(tmp_path / "data"))
+    for content, missing, told in (("vgg54", "srlab data get vgg19", False), ("random", "", True)):
+        plan = make_plan(gan_study(tmp_path, content), tmp_path / "study", MACHINE)  # type: ignore[arg-type]
+        assert missing in "".join(missing_data(plan))
+        assert remarks(plan) == ([f"tiny/gan: {RANDOM_REMARK}"] if told else [])
 
 
 def test_a_study_whose_weights_are_missing_starts_nothing(

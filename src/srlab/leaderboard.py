@@ -217,6 +217,10 @@ def _notes(
     unsure = [name for name, test in known.items() if test.outcome == "not told apart" and name not in behind]
     notes = [f"did not beat bicubic on {', '.join(behind)}"] if behind else []
     notes += [f"not better than bicubic beyond doubt on {', '.join(unsure)}"] if unsure else []
+    notes += [
+        f"{remark}{_of_seeds(remark, chosen)}"
+        for remark in dict.fromkeys(remark for run in chosen for remark in run.remarks)
+    ]
     for status, word in (
         ("diverged", "diverged"),
         ("failed", "failed"),
@@ -238,6 +242,11 @@ def _notes(
             if scored < seeds:
                 notes.append(f"{name}: {seeds - scored} of {seeds} seeds missing")
     return tuple(notes)
+
+
+def _of_seeds(remark: str, chosen: Sequence[RunRecord]) -> str:
+    concerned = [run.seed for run in chosen if remark in run.remarks]
+    return "" if len(concerned) == len(chosen) else f" (seed {', '.join(map(str, concerned))})"
 
 
 def _where(there: Sequence[RunRecord], chosen: Sequence[RunRecord]) -> str:

@@ -26,6 +26,7 @@ class RunRecord:
     status: Status
     seconds: float | None = None
     validation: Mapping[str, float] | None = None
+    remarks: tuple[str, ...] = ()  # what must be known to read its scores, as its result has it
 
 
 def read_runs(folder: Path) -> list[RunRecord]:
@@ -47,6 +48,7 @@ def _read_run(folder: Path, planned: Mapping[str, Any], *, protocol: EvaluationP
         folder=run_folder,
         status=status,
         seconds=result.get("seconds"),
+        remarks=tuple(result.get("remarks", ())),
         validation=validation_scores(run_folder, protocol=protocol) if status == "finished" else None,
     )
 

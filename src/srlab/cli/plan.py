@@ -28,6 +28,7 @@ def plan_as_dict(plan: Plan, *, question: str) -> dict[str, Any]:
         "validate": list(study.validate),
         "test": list(study.test),
         "missing_data": missing_data(plan),
+        "remarks": remarks(plan),
         "variants": [
             {
                 "name": variant.name,
@@ -97,6 +98,7 @@ def show_plan(plan: Plan, *, question: str) -> None:
         "multiply-adds: for an output of 1280 x 720; parameters: trainable + running statistics",
         "time: of training alone, from a few steps on random patches here and now; scoring comes on top, and "
         "other work on this machine changes it",
+        *remarks(plan),
         *(f"missing data: {problem}" for problem in missing_data(plan)),
         cost_line(plan),
     ):
@@ -113,8 +115,11 @@ def waits_for(run: Run, plan: Plan) -> str | None:
 
 
 def missing_data(plan: Plan) -> list[str]:
-    """What of the study's data is not there yet, and how to get it."""
+    """What of the study's data, and of the weights it needs, is not there yet, and how to get it."""
     from srlab.data.catalogue import CATALOGUE, absent, is_present
+    from srlab.errors import UserError
+    from srlab.objectives import AdversarialObjective
+    from srlab.training.content import check_content
 
     problems = []
     for name in dict.fromkeys([*plan.study.train, *plan.study.validate, *plan.study.test]):
@@ -122,4 +127,21 @@ def missing_data(plan: Plan) -> list[str]:
             problems += [] if is_present(name) else [str(absent(name))]
         elif not Path(name).expanduser().is_dir():
             problems.append(f"there is no folder {name}")
+    for objective in dict.fromkeys(run.variant.objective for run in plan.left):
+        if isinstance(objective, AdversarialObjective):
+            try:
+                check_content(objective)
+            except UserError as error:
+                problems.append(str(error))
     return problems
+
+
+def remarks(plan: Plan) -> list[str]:
+    """What must be said of variants before they are trained."""
+    from srlab.objectives import remarks_on
+
+    return [
+        f"{variant.name}: {remark}"
+        for variant in plan.study.variants
+        for remark in remarks_on(variant.objective)
+    ]
