@@ -160,7 +160,8 @@ class _Bar:
             messages.print(
                 f"{self._target.title}: {forecast.variants - 1} "
                 f"variant{'' if forecast.variants == 2 else 's'} and bicubic on {self._here.device_name} "
-                f"({self._here.label}), about {duration(forecast.seconds)} with the machine as it is now{kept}",
+                f"({self._here.label}), about {duration(forecast.seconds)} with the machine as it is now"
+                + kept,
                 markup=False,
                 soft_wrap=True,
             )
