@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from srlab.images import Picture, read_picture, write_picture
     from srlab.metrics import psnr_rgb, psnr_y, ssim_rgb, ssim_y
     from srlab.networks import NetworkOptions, build_network, preset, with_options
-    from srlab.objectives import PixelObjective
+    from srlab.objectives import AdversarialObjective, PixelObjective
     from srlab.protocol import EvaluationProtocol
     from srlab.resize import resize_uint8
     from srlab.study import Study, TrainingProtocol, Variant
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __version__ = version("srlab")
 
 _MODULES = {
+    "AdversarialObjective": "objectives",
     "EvaluationProtocol": "protocol",
     "NetworkOptions": "networks",
     "Picture": "images",
@@ -47,6 +48,7 @@ _MODULES = {
 }
 
 __all__ = [
+    "AdversarialObjective",
     "EvaluationProtocol",
     "NetworkOptions",
     "Picture",
