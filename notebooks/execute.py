@@ -100,6 +100,8 @@ def main() -> int:
             if error:
                 failed += 1
                 print(error, file=sys.stderr, flush=True)
+                if arguments.into == HERE:
+                    continue  # what is stored stays
             tidy(notebook)
             notebook.metadata["srlab"] = {"code_sha256": code_hash(notebook), "seconds": seconds}
             nbformat.write(notebook, arguments.into / name)

@@ -55,7 +55,8 @@ def draw_training(panels: Sequence[Panel], *, title: str, status: str) -> Figure
         }
         for label, variant in labels.items()
     }
-    width, legend = _WIDTH * len(panels), 0.15 + _ROW * len(labels)
+    rows = -(-len(labels) // len(panels))
+    width, legend = _WIDTH * len(panels), 0.15 + _ROW * rows
     height = _HEIGHT + 1.2 + legend
     with plain_style():
         figure = Figure(figsize=(width, height))
@@ -74,6 +75,7 @@ def draw_training(panels: Sequence[Panel], *, title: str, status: str) -> Figure
         ]
         figure.legend(
             handles=handles,
+            ncols=len(panels),
             loc="lower left",
             bbox_to_anchor=(0.1 / width, 0.0),
             frameon=False,
