@@ -193,7 +193,7 @@ REFUSED = [
     (SRCNNOptions(), {"skip": "nearest"}, "skip is one of bilinear, bicubic or none, not 'nearest'"),
     (SRCNNOptions(), {"num_features": "64,0"}, "num_features must be at least 1"),
     (SRCNNOptions(), {"num_features": "64,many"}, "num_features is whole numbers"),
-    (SRCNNOptions(), {"num_blocks": "4"}, "SRCNN has no option 'num_blocks'.*It has kernel_sizes"),
+    (SRCNNOptions(), {"num_blocks": "4"}, "SRCNN has no option 'num_blocks'.*it has kernel_sizes"),
     (VDSROptions(), {"color": "luma"}, "gray_residual=true means nothing for color=luma"),
     (VDSROptions(), {"skip": "none"}, "gray_residual=true needs a skip"),
     (

@@ -77,7 +77,7 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         with _terminated_is_interrupted():
-            code = app(standalone_mode=False)
+            code = app(prog_name="srlab", standalone_mode=False)
     except UserError as error:
         code = _fail(str(error))
     except OSError as error:
