@@ -190,7 +190,7 @@ def remarks(
             "perceptual distance both say so beyond doubt"
             if has_plane
             else "a variant was trained with a discriminator and perceptual scores are missing: psnr_y alone "
-            "ranks nothing"
+            "ranks nothing (`srlab perceptual` adds them)"
         )
     elif tables:
         found.append(
