@@ -16,6 +16,7 @@ from srlab.verdicts.values import (
     MissingCell,
     Rank,
     RateSensitivity,
+    Row,
     Table,
 )
 
@@ -94,20 +95,57 @@ def answer(
     measure = "psnr_y and the perceptual distance together" if is_adversarial else table.metric
     ahead = scored[0]
     sentences = [_leaders([row.variant for row in scored], ranks, f"by {measure} on {where}")]
+    if not is_adversarial and (unjudged := _unjudged(scored)):
+        return _in_progress(_without_judgement(table, effects, scored, base, where, unjudged), is_complete)
+    is_alone = sum(ranks[row.variant].best == 1 for row in scored) == 1
     if not is_adversarial and ahead.to_base is not None:
-        is_alone = sum(ranks[row.variant].best == 1 for row in scored) == 1
-        who = "" if is_alone else f"; {ahead.variant} is ahead"
-        sentences[0] += f"{who}, against {base} by {verdict(ahead.to_base)}"
+        who = "its" if is_alone else f"{ahead.variant}'s is the highest mean, its"
+        sentences[0] += f"; {who} difference to {base} is {verdict(ahead.to_base)}"
     elif len(scored) == 1 and ahead.to_bicubic is not None:
-        sentences[0] += f", against bicubic by {verdict(ahead.to_bicubic)}"
+        sentences[0] += f"; its difference to bicubic is {verdict(ahead.to_bicubic)}"
+    if below := [row.variant for row in scored if not is_adversarial and _is_below_bicubic(row)]:
+        sentences.append(f"Not above bicubic there: {_listed(below)}")
     if not is_adversarial:
         sentences += _told_apart_alone(others, _first(ranks))
     if max(len(row.seeds) for row in scored) == 1:
         sentences.append("This is of these trained networks: one seed says nothing of another training")
-    if brought := _brought(table, effects, base):
+    if brought := _brought(table, effects, base, already=None if is_adversarial else ahead.variant):
         sentences.append(brought)
+    return _in_progress(sentences, is_complete)
+
+
+def _in_progress(sentences: Sequence[str], is_complete: bool) -> str:
     text = ". ".join(sentences) + "."
     return text if is_complete else f"Not finished; so far: {text}"
+
+
+def _unjudged(rows: Sequence[Row]) -> str:
+    """Why no difference between these variants has an interval; "" where one has."""
+    tests = [row.to_base for row in rows if row.to_base is not None]
+    return tests[0].reason if tests and all(test.interval is None for test in tests) else ""
+
+
+def _without_judgement(
+    table: Table, effects: Sequence[Effect], rows: Sequence[Row], base: str, where: str, why: str
+) -> list[str]:
+    """What was measured where nothing can be concluded: the numbers, and once why that is all."""
+    ahead = rows[0]
+    first = f"Highest {table.metric} on {where}: {ahead.variant}"
+    if ahead.to_base is not None:
+        first += f", {signed(ahead.to_base.estimate, table.metric)} against {base}"
+    sentences = [first]
+    if below := [row.variant for row in rows if _is_below_bicubic(row)]:
+        sentences.append(f"Not above bicubic there: {_listed(below)}")
+    if parts := [
+        f"{effect.name}: {signed(effect.estimate, effect.metric)}" for effect in _clean(table, effects)
+    ]:
+        sentences.append(f"Changes: {_cut(parts)}")
+    return [*sentences, f"None of this can be judged: {why}"]
+
+
+def _is_below_bicubic(row: Row) -> bool:
+    test = row.to_bicubic
+    return test is not None and test.estimate is not None and test.estimate <= 0
 
 
 def _first(ranks: Mapping[str, Rank]) -> list[str]:
@@ -130,17 +168,19 @@ def _told_apart_alone(tables: Sequence[Table], first: Sequence[str]) -> list[str
 def _leaders(variants: Sequence[str], ranks: Mapping[str, Rank], where: str) -> str:
     first = [name for name in variants if ranks[name].best == 1]
     if len(variants) == 1:
-        return f"{variants[0]} is the only variant {where}"
+        return f"{variants[0]} is the only variant with scores {where}"
     if len(first) == 1:
         return f"{first[0]} is best {where}"
     if len(first) == len(variants):
-        return f"No variant is best beyond doubt {where}: all {len(first)} share the first place"
+        every = "both" if len(first) == 2 else f"all {len(first)}"
+        return f"No variant is best beyond doubt {where}: {every} may be"
     shown = first if len(first) <= _MOST_NAMED else [*first[: _MOST_NAMED - 1], f"{len(first)} in all"]
     return f"{_listed(shown)} share the first place {where}"
 
 
-def _brought(table: Table, effects: Sequence[Effect], base: str) -> str:
-    clean = [
+def _clean(table: Table, effects: Sequence[Effect]) -> list[Effect]:
+    """The table's main effects that one option alone explains."""
+    return [
         effect
         for effect in effects
         if effect.scope == table.scope
@@ -148,10 +188,18 @@ def _brought(table: Table, effects: Sequence[Effect], base: str) -> str:
         and effect.interaction is None
         and not effect.is_confounded
     ]
-    if clean:
+
+
+def _brought(table: Table, effects: Sequence[Effect], base: str, *, already: str | None) -> str:
+    """What each change brings; where none stands alone, what each variant but `already` does."""
+    if clean := _clean(table, effects):
         parts = [f"{effect.name}: {verdict(effect)}" for effect in clean]
         return f"Changes: {_cut(parts)}"
-    parts = [f"{row.variant}: {verdict(row.to_base)}" for row in table.rows if row.to_base is not None]
+    parts = [
+        f"{row.variant}: {verdict(row.to_base)}"
+        for row in table.rows
+        if row.to_base is not None and row.variant != already
+    ]
     return f"Against {base}: {_cut(parts)}" if parts else ""
 
 
