@@ -38,6 +38,11 @@ def test_a_rate_can_be_given_and_taken_back() -> None:
     assert with_settings(own, {"discriminator_learning_rate": "none"}) == AdversarialObjective()
 
 
+def test_vgg_weights_that_no_variant_uses_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--vgg has no use for srgan/original, whose content is pixels"):
+        _with_objective(load_study("srgan").study, "pixels", [], tmp_path / "none.pth")
+
+
 def test_a_study_without_a_discriminator_has_no_use_for_them(tmp_path: Path) -> None:
     study = load_study("smoke").study
     for content, settings, vgg in (("pixels", [], None), (None, ["a=1"], None), (None, [], tmp_path)):

@@ -14,6 +14,8 @@ from srlab.errors import UserError
 from srlab.execution import Event
 from srlab.networks import SRResNetOptions
 from srlab.networks.parts import is_part
+from srlab.objectives import PixelObjective
+from srlab.pictures import write_pictures
 from srlab.planning import make_plan
 from srlab.records import read_runs
 from srlab.scheduler import Failure
@@ -21,6 +23,7 @@ from srlab.sources import find_source, take_sources
 from srlab.study import Start, Study, TrainingProtocol, Variant
 from srlab.training.train import train
 from tiny_study import MACHINE, QUESTION, tiny_study
+from tiny_study import write_pictures as write_images
 
 SOURCE = SRResNetOptions(num_blocks=2, num_features=4)
 NEW = SRResNetOptions(num_blocks=1, num_dense_blocks=1, num_features=4, trunk_conv=False)
@@ -133,6 +136,7 @@ def test_without_its_source_a_run_is_not_run_and_nothing_else_suffers(
     blocked = [event for event in events if event.phase == "blocked"]
     assert [event.name for event in blocked] == ["tiny-transfer-lr0.001-seed1"]
     assert "tiny-original-lr0.001-seed1, from which it starts, has failed" in blocked[0].reason
+    assert [path.name for path in write_pictures(folder)][:1] == ["scores.png"]
 
     monkeypatch.setattr("srlab.execution.train", honest)
     assert carry_out(study, folder) == []
@@ -188,6 +192,59 @@ def test_sources_can_be_taken_from_a_finished_study(study: Study, folder: Path, 
     assert carry_out(taken, other) == []
 
 
+def test_a_source_that_diverges_everywhere_is_named(study: Study, folder: Path) -> None:
+    steep = replace(study, learning_rates=(1e30,), seeds=(0,)).with_variants(["transfer"])
+    events: list[Event] = []
+    assert carry_out(steep, folder, events) == []
+    (blocked,) = (event for event in events if event.phase == "blocked")
+    assert blocked.reason == "tiny/original, from which it starts, has diverged"
+
+
+def test_new_seeds_of_a_variant_declared_otherwise_are_refused(study: Study, folder: Path) -> None:
+    carry_out(replace(study, seeds=(0,)), folder)
+    longer = replace(study.variants[1], protocol=replace(PROTOCOL, num_steps=9))
+    unstarted = replace(study.variants[0], start=None, network=replace(NEW, num_plain_blocks=1))
+    unfrozen = transfer(freeze=False)
+    for changed in (longer, unfrozen):
+        others = tuple(known for known in study.variants if known.name != changed.name)
+        with pytest.raises(UserError, match="another"):
+            carry_out(replace(study, variants=(changed, *others), seeds=(1,)), folder)
+    with pytest.raises(UserError, match="another"):
+        carry_out(replace(study, variants=(unstarted,), seeds=(1,)), folder)
+    assert not any(folder.glob("*seed1"))
+
+
+def test_all_seeds_start_from_one_rate_of_the_source(study: Study, folder: Path) -> None:
+    first = replace(study, learning_rates=(1e-9,), seeds=(0,)).with_variants(["transfer"])
+    carry_out(first, folder)
+    carry_out(replace(first, learning_rates=(1e-3, 1e-9)), folder)
+    assert store.load_json(folder / store.CHOICE)["variants"]["tiny/original"]["learning_rate"] == 1e-3
+    later = replace(first, learning_rates=(1e-3,), seeds=(1,))
+    run = next(run for run in later.runs() if run.variant.start is not None)
+    with pytest.raises(UserError, match=r"original-lr1e-09-seed1, from which it starts, has not finished"):
+        find_source(run, study=later, folder=folder)
+
+
+def test_what_a_taken_run_was_trained_with_is_its_own(study: Study, folder: Path, tmp_path: Path) -> None:
+    source = replace(study, seeds=(0,)).with_variants(["original"])
+    carry_out(source, folder)
+    asked = replace(study, variants=study.variants[:2], seeds=(0,))
+    other_images = replace(asked, train=(write_images(tmp_path / "other", 3, seed=9),))
+    taken = tmp_path / "runs" / "taker"
+    assert carry_out(take_sources(other_images, folder), taken) == []
+    name = "tiny-original-lr0.001-seed0"
+    there, here = (store.load_json(where / name / store.RUN) for where in (folder, taken))
+    assert here["data"] == there["data"]
+    assert here["data"] != store.load_study(taken)["data"]
+    with pytest.raises(UserError, match="was among the images that"):
+        carry_out(take_sources(replace(other_images, test=study.train), folder), tmp_path / "leak")
+    mse = replace(study.variants[1], objective=PixelObjective(loss="mse"))
+    with pytest.raises(UserError, match=r"another objective.*objective.loss \(l1 there, mse asked for\)"):
+        take_sources(replace(asked, variants=(study.variants[0], mse)), folder)
+    folder.rename(tmp_path / "moved")
+    assert carry_out(take_sources(other_images, tmp_path / "moved"), taken) == []
+
+
 def test_a_study_that_has_no_source_to_give_is_refused(study: Study, folder: Path) -> None:
     with pytest.raises(UserError, match="does not exist"):
         take_sources(study, folder)
@@ -197,7 +254,7 @@ def test_a_study_that_has_no_source_to_give_is_refused(study: Study, folder: Pat
     with pytest.raises(UserError, match="seed2 is not finished, and seed 2 starts from it"):
         take_sources(replace(study, seeds=(2,)), folder)
     other = replace(study.variants[1], network=replace(SOURCE, num_blocks=3))
-    with pytest.raises(UserError, match="is another network"):
+    with pytest.raises(UserError, match="has another network"):
         take_sources(replace(study, variants=(study.variants[0], other)), folder)
 
 
@@ -229,6 +286,9 @@ def test_variants_that_differ_in_their_start_alone_are_variants(study: Study) ->
         replace(study, variants=(*study.variants, transfer("tiny/again")))
     with pytest.raises(UserError, match="leaves nothing to train"):
         Start(source="tiny/original", freeze=True)
+    whole = Start(source="tiny/original", keep=("head", "body", "tail"), freeze=True)
+    with pytest.raises(UserError, match="freezes every part"):
+        replace(study, variants=(Variant(name="a", network=SOURCE, start=whole), study.variants[1]))
 
 
 def test_choosing_a_variant_brings_its_source_along(study: Study) -> None:

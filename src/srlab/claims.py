@@ -36,6 +36,7 @@ def declare_run(
         "protocol": asdict(run.protocol) | {"precision": precision},
         "threads": machine.threads,
         **({"source": source.as_dict()} if source is not None else {}),
+        **(source.declared if source is not None else {}),
     }
 
 
@@ -98,6 +99,16 @@ def check_claims(plan: Plan, *, data: str | None) -> None:
             f"{store.describe_differences(changed)}; "
             "what was measured under two declarations cannot be compared: give this one another --out"
         )
+    # Also the runs that are not asked for now: with those that are they make up one variant.
+    asked_now = {run.name for run, _ in plan.runs}
+    variants = {variant.name: variant for variant in plan.study.variants}
+    for row in before["runs"]:
+        if row["name"] in asked_now or row["variant"] not in variants:
+            continue
+        if (plan.folder / row["name"] / store.RUN).exists():
+            variant = variants[row["variant"]]
+            run = plan.study.run(variant, learning_rate=row["learning_rate"], seed=row["seed"])
+            _check_run(run, plan, data=data)
 
 
 def _check_run(run: Run, plan: Plan, *, data: str | None) -> None:

@@ -34,7 +34,7 @@ from srlab.planning import ENDED, Machine, Plan, make_plan
 from srlab.protocol import EvaluationProtocol
 from srlab.records import read_runs, run_status, stored_scores
 from srlab.scheduler import Failure, InProcess, Processes, reporting_to, run_all
-from srlab.sources import Source, SourceMissingError, find_source
+from srlab.sources import Source, SourceMissingError, check_sources, check_taken, find_source
 from srlab.study import Run, Study, Variant
 from srlab.training.content import check_content
 from srlab.training.train import CHECKPOINT
@@ -71,10 +71,8 @@ def compare(
     data = training_hash(images)
     described = manifest(images)
     busy = f"another srlab is at work on the study in {folder}; wait for it to end, or choose another --out"
-    for run in study.runs():
-        is_file = run.variant.start is not None and run.variant.start.is_file
-        if is_file or run.variant.taken_from is not None:  # refused before anything starts
-            find_source(run, study=study, folder=folder)
+    check_sources(study, folder)
+    check_taken(study, tested=described["test"])
     _check_objectives(study, folder)
     with store.locked(folder / LOCK, busy=busy):
         check_images(folder, described)

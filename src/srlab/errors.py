@@ -7,3 +7,7 @@ what was expected and what to do, with the values. Anything else that is raised 
 
 class UserError(ValueError):
     """Wrong input: a missing file, an unknown name, options that do not fit together."""
+
+
+class NotFiniteError(UserError):
+    """What a network makes of an image has values that are infinite or not numbers."""

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from srlab.color import luma_uint8, rgb_to_ycbcr, to_tensor, to_uint8, ycbcr_to_rgb
-from srlab.errors import UserError
+from srlab.errors import NotFiniteError, UserError
 from srlab.images import HRImage, crop_to_multiple, list_images, read_hr_image
 from srlab.metrics import WINDOW_SIZE, psnr_rgb, psnr_y, ssim_rgb, ssim_y, to_plane
 from srlab.networks import Bicubic, Network
@@ -199,7 +199,7 @@ def _upscaled(network: nn.Module, lr: Tensor, image: HRImage, *, luma: bool) -> 
     ):
         sr = upscale_tensor(cast(Network, network), lr[None], luma=luma)[0]
     if not torch.isfinite(sr).all():
-        raise UserError(f"what the network makes of {image.name} is not finite, so it cannot be scored")
+        raise NotFiniteError(f"what the network makes of {image.name} is not finite, so it cannot be scored")
     return sr
 
 

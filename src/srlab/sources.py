@@ -1,8 +1,8 @@
 """Which weights a run starts from: those of another run of its study, of a file, or of another study."""
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from srlab.choice import load_choice
 from srlab.errors import UserError
 from srlab.networks import options_to_dict
 from srlab.networks.parts import check_fits
+from srlab.objectives import objective_to_dict
 from srlab.records import run_status
 from srlab.study import Run, Study, TrainingProtocol, Variant
 
@@ -23,6 +24,7 @@ class Source:
     run: str
     weights: Path
     sha256: str
+    declared: Mapping[str, Any] = field(default_factory=dict)  # how a run that is taken was trained
 
     def as_dict(self) -> dict[str, str]:
         """What of it is the run's declaration: not where the file lies."""
@@ -45,7 +47,7 @@ def find_source(run: Run, *, study: Study, folder: Path) -> Source | None:
         UserError: a weights file is missing, or does not fit.
     """
     if run.variant.taken_from is not None:
-        return _taken(run)
+        return _taken(run, folder)
     start = run.variant.start
     if start is None:
         return None
@@ -53,11 +55,11 @@ def find_source(run: Run, *, study: Study, folder: Path) -> Source | None:
         return _checked_file(run)
     source = study.source_of(run.variant)
     assert source is not None
-    rate = _fixed_rate(source, study=study, folder=folder)
+    rate = _fixed_rate(source, folder)
     if rate is None:
         rate = load_choice(folder).get(source.name, {}).get("learning_rate")
     if rate is None:
-        raise SourceMissingError(f"no run of {source.name}, from which it starts, has finished")
+        raise SourceMissingError(_no_run(source, run, study=study, folder=folder))
     name = study.run(source, learning_rate=rate, seed=run.seed).name
     status = run_status(folder / name)
     if status != "finished":
@@ -92,20 +94,34 @@ def _checked_file(run: Run) -> Source:
     return source
 
 
-def _fixed_rate(source: Variant, *, study: Study, folder: Path) -> float | None:
-    """The rate of `source` that a run has started from already."""
-    names = {
-        study.run(source, learning_rate=rate, seed=seed).name: rate
-        for rate in study.rates_of(source)
-        for seed in study.seeds
-    }
-    for run in study.runs():
-        begun = folder / run.name / store.RUN
-        if run.variant.start is not None and run.variant.start.source == source.name and begun.exists():
-            known = store.load_object(begun, "variant").get("source") or {}
-            if known.get("run") in names:
-                return names[known["run"]]
+def _no_run(source: Variant, run: Run, *, study: Study, folder: Path) -> str:
+    """Why no rate of `source` was chosen, in words."""
+    names = [study.run(source, learning_rate=rate, seed=run.seed).name for rate in study.rates_of(source)]
+    ends = {_ENDS.get(run_status(folder / name), "not finished") for name in names}
+    how = ends.pop() if len(ends) == 1 else "not finished at any rate"
+    return f"{source.name}, from which it starts, has {how}"
+
+
+def _fixed_rate(source: Variant, folder: Path) -> float | None:
+    """The rate of `source` from which a run in the study's folder has started already."""
+    if not store.is_study(folder):
+        return None
+    planned = {row["name"]: row for row in store.load_study(folder)["runs"]}
+    for name in planned:
+        path = folder / name / store.RUN
+        known = (store.load_object(path, "variant").get("source") or {}).get("run") if path.exists() else None
+        if known in planned and planned[known]["variant"] == source.name:
+            rate: float = planned[known]["learning_rate"]
+            return rate
     return None
+
+
+def check_sources(study: Study, folder: Path) -> None:
+    """A `UserError` where a weights file, or a run of another study, cannot be what a variant starts from."""
+    for run in study.runs():
+        is_file = run.variant.start is not None and run.variant.start.is_file
+        if is_file or run.variant.taken_from is not None:
+            find_source(run, study=study, folder=folder)
 
 
 # Sources from another study
@@ -153,9 +169,18 @@ def _take(variant: Variant, study: Study, other: Path) -> Variant:
         )
         if not folder.is_dir() or run_status(folder) != "finished":
             raise UserError(f"{folder} is not finished, and seed {seed} starts from it")
-        declared = store.load_object(folder / store.RUN, "variant", "network", "protocol")
-        if declared["network"] != store.plain(options_to_dict(variant.network)):
-            raise UserError(f"{variant.name} of {other} is another network than that of study {study.name!r}")
+        declared = store.load_object(folder / store.RUN, "variant", "network", "objective", "protocol")
+        start = variant.start
+        for what, there, here in (
+            ("network", declared["network"], options_to_dict(variant.network)),
+            ("objective", declared["objective"], objective_to_dict(variant.objective)),
+            ("start", declared.get("start"), asdict(start) if start is not None else None),
+        ):
+            if there != store.plain(here):
+                raise UserError(
+                    f"{variant.name} of {other} has another {what} than that of study {study.name!r}: "
+                    f"{store.describe_differences(store.differences(there, store.plain(here), path=what))}"
+                )
     return replace(
         variant,
         learning_rates=(rate,),
@@ -172,6 +197,30 @@ def _protocol(values: Mapping[str, Any]) -> TrainingProtocol:
     return TrainingProtocol(**{name: value for name, value in values.items() if name in known})
 
 
-def _taken(run: Run) -> Source:
+def _taken(run: Run, folder: Path) -> Source:
+    """The finished run that is taken: as it lies in the study's own folder already, or in the other's."""
     assert run.variant.taken_from is not None
-    return _source(run.name, Path(run.variant.taken_from) / run.name / store.WEIGHTS)
+    here = folder / run.name
+    there = here if store.is_finished(here) else Path(run.variant.taken_from) / run.name
+    source = _source(run.name, there / store.WEIGHTS)
+    declared = store.load_object(there / store.RUN, "variant", "protocol", "data")
+    kept = ("objective", "start", "protocol", "device", "data", "threads")
+    return replace(source, declared={key: declared[key] for key in kept if key in declared})
+
+
+def check_taken(study: Study, *, tested: Iterable[Mapping[str, Any]]) -> None:
+    """A `UserError` where a run that is taken was trained on, or validated with, an image of the test sets.
+
+    `tested` is that part of the manifest.
+    """
+    for folder in {variant.taken_from for variant in study.variants if variant.taken_from is not None}:
+        if not store.is_study(Path(folder)):
+            continue  # all was taken before, and checked then
+        images = store.load_study(Path(folder))["images"]
+        seen = {image["sha256"] for role in ("train", "validation") for image in images[role]}
+        for image in tested:
+            if image["sha256"] in seen:
+                raise UserError(
+                    f"{image['name']} of the test set {image['set']} was among the images that {folder} was "
+                    "trained or validated with; test on others"
+                )

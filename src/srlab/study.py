@@ -13,7 +13,7 @@ from srlab.errors import UserError
 from srlab.networks import NetworkOptions, meta_network, network_color, preset, with_options
 from srlab.networks.discriminator import HR_PATCH_SIZE
 from srlab.networks.options import changed_name
-from srlab.networks.parts import check_fits, check_parts
+from srlab.networks.parts import check_fits, check_parts, is_part
 from srlab.objectives import Objective, PixelObjective
 from srlab.protocol import EvaluationProtocol
 
@@ -255,6 +255,8 @@ class Study:
             try:
                 network = meta_network(variant.network, scale=self.scale)
                 check_parts(network, start.keep)
+                if start.freeze and all(is_part(name, start.keep) for name, _ in network.named_parameters()):
+                    raise UserError("its start freezes every part, which leaves nothing to train")
                 if start.is_file:
                     continue
                 if start.source not in by_name:

@@ -264,7 +264,9 @@ def train(
     asked = _with_protocol(declared, None, batch_size, lr_patch_size, precision)
     asked = _with_data(asked, None, validate, None)
     _carry_out(
-        StudyFile(study=asked, question=f"How good does {asked.variants[0].name} get at x{scale}?", about=""),
+        StudyFile(
+            study=asked, question=f"How good does {asked.variants[0].name} get at x{asked.scale}?", about=""
+        ),
         out or Path("runs") / asked.name,
         _machine(asked, device, threads, 1),
         plan_only=plan,
@@ -306,7 +308,12 @@ def _with_objective(study: "Study", content: str | None, settings: list[str], vg
     for place, variant in enumerate(variants):
         if isinstance(variant.objective, AdversarialObjective):
             objective = with_settings(variant.objective, changes)
-            if vgg is not None and objective.needs_vgg:
+            if vgg is not None:
+                if not objective.needs_vgg:
+                    raise UserError(
+                        f"--vgg has no use for {variant.name}, whose content is {objective.content}; "
+                        "leave it out"
+                    )
                 objective = with_vgg(objective, vgg)
             variants[place] = replace(variant, objective=objective)
     if not any(isinstance(variant.objective, AdversarialObjective) for variant in variants):
@@ -363,7 +370,9 @@ def _carry_out(
     seconds = MEASURE_SECONDS if estimate else 0
     if plan_only:
         from srlab.claims import check_claims
+        from srlab.sources import check_sources
 
+        check_sources(found.study, folder)
         plan = make_plan(found.study, folder, machine, measure_seconds=seconds)
         check_claims(plan, data=None)
         _show_plan(plan, found, as_json=as_json)

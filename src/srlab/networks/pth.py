@@ -20,8 +20,12 @@ def read_tensors(path: Path, *, what: str) -> dict[str, Tensor]:
     if not path.is_file():
         raise UserError(f"there are no {what} {path}")
     try:
-        with warnings.catch_warnings(action="ignore"):  # of odd pickles, which are refused or plain values
-            values = torch.load(path, map_location="cpu", weights_only=True)
+        with (
+            path.open("rb") as file,
+            warnings.catch_warnings(action="ignore"),
+        ):  # of odd pickles, which are refused or plain values
+            # The open file, not its name, by whose suffix torch would take another reader.
+            values = torch.load(file, map_location="cpu", weights_only=True)
     except UnpicklingError as error:
         raise UserError(
             f"{path} holds more than tensors, which could run code, or is damaged; it was not opened further"

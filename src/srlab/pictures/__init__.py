@@ -52,6 +52,7 @@ _STATUS = {
     "diverged": "diverged",
     "failed": "failed",
     "started": "not finished",
+    "blocked": "not run: its source failed",
     "not started": "missing",
     "finished": "no scores under this protocol",
 }

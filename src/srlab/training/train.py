@@ -19,7 +19,7 @@ from srlab.checkpoints import (
     save_checkpoint,
     save_weights,
 )
-from srlab.errors import UserError
+from srlab.errors import NotFiniteError, UserError
 from srlab.networks import Network, build_network, options_to_dict
 from srlab.networks.parts import freeze, keep
 from srlab.objectives import objective_to_dict
@@ -144,7 +144,11 @@ def train(
                     return diverge(at, first_step=at.step - window + 1, what="weights" if sound else "loss")
                 if validates:
                     with undisturbed(network):
-                        scores = validate(network) if validate else {}
+                        try:
+                            scores = validate(network) if validate else {}
+                        except NotFiniteError:
+                            monitor.values(at.step, values)
+                            return diverge(at, first_step=at.step - window + 1, what="SR pictures")
                         if preview is not None:
                             lr, hr = (image.to(device) for image in preview)
                             monitor.picture(at.step, side_by_side(network, lr, hr))
