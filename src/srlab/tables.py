@@ -196,7 +196,11 @@ def _gain(test: Difference | None) -> str:
 
 
 def _rank(standing: Standing) -> str:
-    return str(standing.rank.best) if standing.rank else ""
+    """The places that the data allow, as ``1`` or ``1-3``."""
+    if standing.rank is None:
+        return ""
+    best, worst = standing.rank.best, standing.rank.worst
+    return str(best) if best == worst else f"{best}-{worst}"
 
 
 def _cost_cells(standing: Standing) -> tuple[str, str, str]:

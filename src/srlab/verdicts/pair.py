@@ -99,7 +99,7 @@ def _headline(
 
 
 def _remarks(verdicts: Verdicts, found: tuple[Difference, ...]) -> tuple[str, ...]:
-    about_ranks = "a rank counts"
+    about_ranks = "a rank is"
     remarks = [remark for remark in verdicts.remarks if not remark.startswith(about_ranks)]
     fixed = found[0].on_these_images
     if fixed is not None:

@@ -242,8 +242,8 @@ def remarks(
         )
     elif tables:
         found.append(
-            "a rank counts the variants that are better beyond doubt (all pairs, Holm), so all that cannot "
-            "be told from the best share the first; sharing a rank is no proof of being equal"
+            "a rank is the range of places that the data allow (all pairs, Holm): one that is uncertain may "
+            "begin above a better mean, and to share a place is no proof of being equal"
         )
     edges = [one.variant for one in rates if one.at_edge]
     if edges:
