@@ -103,8 +103,8 @@ def test_the_leaderboard_shows_ranks_intervals_and_the_answer(
     assert run(monkeypatch, "leaderboard", folder) == 0
     out = capsys.readouterr().out
     assert "net/skip is best by psnr_y on the mean of one and two" in out
-    rows = {line.split()[1]: line for line in out.splitlines() if re.match(r" +[123] +net/", line)}
-    assert [line.split()[0] for line in rows.values()] == ["1", "2", "2"]
+    rows = {line.split()[1]: line for line in out.splitlines() if re.match(r" *[123-]+ +net/", line)}
+    assert [line.split()[0] for line in rows.values()] == ["1", "2-3", "2-3"]
     assert re.search(r"\+\d\.\d\d \[\+\d\.\d\d, \+\d\.\d\d\]", rows["net/skip"])
 
 
