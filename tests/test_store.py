@@ -122,3 +122,32 @@ def test_provenance_names_code_and_machine_but_not_the_host() -> None:
 def test_no_commit_is_claimed_outside_a_checkout(tmp_path: Path) -> None:
     (tmp_path / "__init__.py").touch()
     assert store.git_state(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"runs": "abc"},
+        {"runs": [{"name": "../elsewhere", "variant": "a", "learning_rate": 1e-3, "seed": 0}]},
+        {"runs": [{"name": "a", "variant": "another", "learning_rate": 1e-3, "seed": 0}]},
+        {"runs": [{"name": "a", "variant": "a", "learning_rate": "fast", "seed": 0}]},
+        {"variants": None},
+        {"images": {}},
+        {"evaluation": 3},
+    ],
+    ids=str,
+)
+def test_a_study_that_something_else_changed_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
+    whole = {
+        "format": "srlab study",
+        "version": 1,
+        "variants": [{"name": "a"}],
+        "runs": [{"name": "a-lr0.001-seed0", "variant": "a", "learning_rate": 1e-3, "seed": 0}],
+        "images": {"test": [{"set": "set", "name": "b"}]},
+        "evaluation": {},
+    }
+    store.save_json(tmp_path / store.STUDY, whole)
+    assert store.load_study(tmp_path)["runs"] == whole["runs"]
+    store.save_json(tmp_path / store.STUDY, {**whole, **change})
+    with pytest.raises(UserError, match="something else changed it"):
+        store.load_study(tmp_path)

@@ -121,7 +121,27 @@ def load_study(folder: Path) -> dict[str, Any]:
         raise UserError(f"{folder / STUDY} was not written by srlab")
     if study.get("version") != 1:
         raise UserError(f"{folder / STUDY} has version {study.get('version')!r}; this srlab reads version 1")
+    if not _is_whole(study):
+        raise UserError(f"{folder / STUDY} is not as srlab writes it: something else changed it")
     return study
+
+
+def _is_whole(study: Mapping[str, Any]) -> bool:
+    """Whether what readers rely on is there, and every run's folder is one in the study's."""
+    try:
+        names = [variant["name"] for variant in study["variants"]]
+        runs = [(run["name"], run["variant"], run["learning_rate"], run["seed"]) for run in study["runs"]]
+        images = [(image["set"], image["name"]) for image in study["images"]["test"]]
+        texts = [*names, *(text for pair in images for text in pair), *(run[0] for run in runs)]
+        return (
+            all(isinstance(text, str) for text in texts)
+            and all(Path(run[0]).name == run[0] and run[0] not in ("", "..") for run in runs)
+            and all(run[1] in names for run in runs)
+            and all(isinstance(number, int | float) for run in runs for number in run[2:])
+            and isinstance(study["evaluation"], dict)
+        )
+    except (KeyError, TypeError):
+        return False
 
 
 def differences(found: Any, asked: Any, *, path: str = "") -> list[tuple[str, Any, Any]]:
