@@ -44,11 +44,12 @@ class Interrupt:
         raise KeyboardInterrupt
 
 
-def test_one_failure_stops_no_other_and_is_returned_by_name() -> None:
+def test_one_failure_stops_no_other_and_each_is_returned_in_the_order_of_the_tasks() -> None:
     done: list[object] = []
     with InProcess() as executor, reporting_to(done.append):
         failures = run_all([Step("wrong"), Step("fine"), Step("bug"), Step("returned")], executor=executor)
     assert sorted(done) == ["bug", "fine", "returned", "wrong"]  # type: ignore[type-var]
+    assert [failure.name for failure in failures] == ["wrong", "bug", "returned"]
     kinds = {failure.name: (failure.kind, failure.reason) for failure in failures}
     assert kinds == {
         "wrong": ("user", "the user can set this right"),

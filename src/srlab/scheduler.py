@@ -7,7 +7,7 @@ at a time: memory is given back after each, and a process that the system kills 
 import errno
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -107,7 +107,7 @@ class Task(Protocol):
 
 
 def run_all(tasks: Iterable[Task], *, executor: Executor) -> list[Failure]:
-    """Call every task; return what failed, in the order in which it did. One failure stops no other.
+    """Call every task; return what failed, in the order of the tasks. One failure stops no other.
 
     An interruption (Ctrl-C) does: what is waiting is cancelled, and it goes on to the caller.
     """
@@ -115,9 +115,7 @@ def run_all(tasks: Iterable[Task], *, executor: Executor) -> list[Failure]:
     try:
         for task in tasks:
             futures[executor.submit(task)] = task.name
-        return [
-            failure for future in as_completed(futures) if (failure := _failure_of(future, futures[future]))
-        ]
+        return [failure for future, name in futures.items() if (failure := _failure_of(future, name))]
     except BaseException:
         for future in futures:
             future.cancel()
