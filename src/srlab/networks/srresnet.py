@@ -43,6 +43,9 @@ from srlab.networks.values import (
 )
 
 BLOCK_BATCH_NORM = BatchNorm(eps=1e-3, momentum=0.2)  # the seed: Keras's momentum of 0.8
+# 24 blocks that begin with Glorot-uniform weights double the variance 24 times, and training lowers it for long:
+# averaged with a momentum of 0.01 it is 7 times too large after 1,500 steps, which costs 8 dB.
+QUICK_BATCH_NORM = BatchNorm(eps=1e-3, momentum=0.1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +87,9 @@ TRANSFER_NO_BATCH_NORM = SRResNetOptions(num_blocks=KEPT_BLOCKS, num_plain_block
 TRANSFER_DENSE = SRResNetOptions(
     num_blocks=KEPT_BLOCKS, num_plain_blocks=1, num_dense_blocks=7, trunk_conv=False
 )
-TRANSFER_WIDE = SRResNetOptions(num_blocks=KEPT_BLOCKS, num_plain_blocks=24, trunk_conv=False)
+TRANSFER_WIDE = SRResNetOptions(
+    num_blocks=KEPT_BLOCKS, num_plain_blocks=24, trunk_conv=False, trunk_batch_norm=QUICK_BATCH_NORM
+)
 PAPER = replace(
     ORIGINAL,
     activation=Activation("prelu", 0.25, shared=True),
