@@ -361,7 +361,7 @@ def test_runs_made_by_several_machines_are_told_apart(tmp_path: Path) -> None:
 def test_the_commands_do_the_study_again(tmp_path: Path) -> None:
     study = ReportStudy(**{**SMALL, "name": "srcnn", "seeds": (4,)}).write(tmp_path / "a b")  # type: ignore[arg-type]
     contents = gather(study)
-    study_command, report_command = contents.setting.commands
+    study_command, report_command = contents.setting.commands.lines
     assert study_command.startswith(
         "srlab study srcnn --variants srcnn/vanilla,srcnn/skip,srcnn/leaky --train t91 "
     )

@@ -1,20 +1,17 @@
 """How the numbers came about: protocol, data, versions, machine, and the commands that do it again."""
 
-import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import srlab
 from srlab import store
 from srlab.choice import RULE
 from srlab.protocol import EvaluationProtocol
 from srlab.records import RunRecord
+from srlab.report.commands import Commands, read_commands
 from srlab.report.texts import listed, plural, rate
-
-_SHIPPED = Path(srlab.__file__).parent / "studies"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +20,7 @@ class Setting:
 
     protocol: tuple[tuple[str, str], ...]
     machines: tuple[tuple[tuple[str, str], ...], ...]
-    commands: tuple[str, ...]
+    commands: Commands
     remarks: tuple[str, ...]
 
 
@@ -33,7 +30,7 @@ def read_setting(study_dir: Path, study: Mapping[str, Any], runs: Sequence[RunRe
     return Setting(
         protocol=tuple(_protocol(study)),
         machines=tuple(machines),
-        commands=tuple(_commands(study_dir, study)),
+        commands=read_commands(study_dir, study),
         remarks=tuple(remarks),
     )
 
@@ -135,37 +132,3 @@ def _machine(session: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "System", str(session.get("platform", ""))
     yield "Processor", f"{session.get('cpu', '')}, {plural(int(session.get('cores') or 0), 'core')}"
     yield "Device", f"{session.get('device', '')}, {plural(int(session.get('threads') or 0), 'thread')} a run"
-
-
-def _commands(study_dir: Path, study: Mapping[str, Any]) -> Iterator[str]:
-    """What to type to get this study again, then this report."""
-    training = study.get("protocol", {})
-    name = study["name"]
-    is_shipped = name.isidentifier() and (_SHIPPED / f"{name}.py").is_file()
-    words = ["srlab", "study", name if is_shipped else f"{name}.py"]
-    words += ["--variants", ",".join(variant["name"] for variant in study["variants"])]
-    for option, key in (("--train", "train"), ("--validate", "validate"), ("--test", "test")):
-        if study.get(key):
-            words += [option, ",".join(study[key])]
-    for option, key in (
-        ("--steps", "num_steps"),
-        ("--batch-size", "batch_size"),
-        ("--lr-patch-size", "lr_patch_size"),
-    ):
-        if training.get(key):
-            words += [option, str(training[key])]
-    if training.get("precision"):
-        words += ["--precision", training["precision"]]
-    if rates := study.get("learning_rates"):
-        words += ["--learning-rates", ",".join(f"{value:g}" for value in rates)]
-    if seeds := study.get("seeds"):
-        is_range = list(seeds) == list(range(len(seeds)))
-        words += [
-            "--seeds",
-            str(len(seeds)) if is_range else ",".join(map(str, seeds)) + ("," if len(seeds) == 1 else ""),
-        ]
-    if study.get("device"):
-        words += ["--device", study["device"]]
-    words += ["--out", str(study_dir)]
-    yield shlex.join(words)
-    yield shlex.join(["srlab", "report", str(study_dir)])

@@ -1,0 +1,120 @@
+"""What the commands at a report's end promise: typed again, they are the study that the report is of."""
+
+import json
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from srlab import store
+from srlab.cli import main
+from srlab.report.commands import read_commands
+from tiny_study import write_pictures
+
+Srlab = Callable[..., str]
+ADVERSARIAL = {
+    "kind": "adversarial",
+    "content": "vgg22",
+    "adversarial_weight": 1e-4,
+    "pixel_weight": 1.0,
+    "pixel_loss": "mse",
+    "discriminator_learning_rate": None,
+    "vgg": "f" * 64,
+}
+
+
+@pytest.fixture
+def srlab(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Srlab:
+    """Run a command in this process, which must succeed; its standard output."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["srlab", *words])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        assert not ended.value.code, said.err
+        return said.out
+
+    return run
+
+
+@pytest.fixture
+def trained(srlab: Srlab, tmp_path: Path) -> Path:
+    """What `srlab train` leaves behind: a network whose options were changed, away from every default."""
+    train, test = (write_pictures(tmp_path / name, 2, seed=len(name)) for name in ("many", "few"))
+    srlab(
+        *("train", "srcnn/residual", "--scale", "2", "--steps", "2", "--train", train, "--test", test),
+        *("--set", "num_features=4x2", "--set", "activation=leaky_relu:0.25", "--learning-rate", "2.5e-4"),
+        *("--batch-size", "1", "--lr-patch-size", "8", "--seed", "3", "--loss", "mse"),
+        *("--schedule", "constant", "--precision", "fp32", "--device", "cpu", "--threads", "1"),
+        *("--out", "made", "--no-estimate"),
+    )
+    return Path("made")
+
+
+def test_of_one_variant_that_was_trained_it_is_srlab_train_with_all_that_was_said(
+    srlab: Srlab, trained: Path
+) -> None:
+    again, report = read_commands(trained, store.load_study(trained)).lines
+    assert again.startswith("srlab train srcnn/residual --scale 2 --set num_features=4x2 ")
+    words = shlex.split(again)[1:]
+    plan = json.loads(srlab(*words, "--plan", "--no-estimate", "--json"))
+    (run,) = plan["runs"]
+    assert run["status"] == "finished"  # another declaration would be refused, or be another run
+    assert report == "srlab report made"
+
+
+def declaration(**changes: Any) -> dict[str, Any]:
+    """``study.json`` of the study srgan, as far as commands are made from it."""
+    sources = {"name": "srresnet/original", "protocol": {"num_steps": 9}, "objective": {"loss": "mse"}}
+    return {
+        "name": "srgan",
+        "scale": 4,
+        "protocol": {"num_steps": 5},
+        "variants": [sources, {"name": "srgan/original", "objective": ADVERSARIAL}],
+        "learning_rates": [1e-4, 5e-4],
+        "seeds": [0, 1],
+        "runs": [
+            {"variant": "srresnet/original", "learning_rate": 5e-4},
+            {"variant": "srgan/original", "learning_rate": 1e-4},
+        ],
+        **changes,
+    }
+
+
+def test_rates_that_only_a_source_with_its_own_protocol_has_are_not_asked_of_the_others() -> None:
+    (again, _) = read_commands(Path("runs"), declaration()).lines
+    assert "--learning-rates 0.0001 --seeds 2" in again
+
+
+def test_what_adversarial_variants_were_trained_for_is_part_of_the_command() -> None:
+    commands = read_commands(Path("runs"), declaration())
+    for words in (
+        "--content vgg22",
+        "--objective adversarial_weight=0.0001",
+        "--objective pixel_weight=1.0",
+        "--objective discriminator_learning_rate=none",
+        "--vgg FILE",
+    ):
+        assert words in commands.lines[0]
+    assert any("f" * 64 in remark for remark in commands.remarks)
+
+
+def test_what_the_folder_does_not_tell_stands_in_capitals_and_is_explained() -> None:
+    study = declaration(name="mine")
+    study["variants"][0]["taken"] = True
+    commands = read_commands(Path("runs"), study)
+    assert commands.lines[0].startswith("srlab study mine.py ")
+    assert "--source STUDY_DIR" in commands.lines[0]
+    assert commands.remarks[0] == "mine.py stands for the file that declares the study."
+    assert "srresnet/original" in commands.remarks[-1]
+
+
+def test_no_digit_of_a_rate_is_lost() -> None:
+    study = declaration(learning_rates=[0.00012345678], runs=[])
+    assert "--learning-rates 0.00012345678" in read_commands(Path("runs"), study).lines[0]
