@@ -6,7 +6,7 @@ A number never travels without its protocol: a file of scores has one, and files
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +39,20 @@ class Score:
 
 @dataclass(frozen=True, kw_only=True)
 class StoredScores:
-    """Scores that may be compared: one protocol, one scale."""
+    """Scores that may be compared: one protocol, one scale.
+
+    `weights` are the SHA-256 of what the metrics were computed with, by name; empty where they need none.
+    """
 
     scores: tuple[Score, ...]
     protocol: EvaluationProtocol
     scale: int
+    weights: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def metrics(self) -> set[str]:
+        """Their names."""
+        return {score.metric for score in self.scores}
 
 
 def save_scores(
@@ -78,7 +87,7 @@ def load_scores(*paths: Path) -> StoredScores:
 
     Raises:
         UserError: a file is missing or was not written by `save_scores`, the files differ in protocol or
-            scale, or an image has two values of one metric.
+            scale, a metric was computed with different weights, or an image has two values of one metric.
     """
     if not paths:
         raise ValueError("load_scores needs a file")
@@ -94,9 +103,15 @@ def load_scores(*paths: Path) -> StoredScores:
                 f"{paths[0]} and {path} were scored at x{first.scale} and x{other.scale}, which "
                 "cannot be compared"
             )
+        if other.weights != first.weights and (both := sorted(other.metrics & first.metrics)):
+            raise UserError(
+                f"{', '.join(both)} of {paths[0]} and {path} was computed with different weights, which "
+                "cannot be compared: `srlab perceptual` computes it anew"
+            )
     scores = [score for stored in (first, *others) for score in stored.scores]
     _refuse_doubles(scores, where=" and ".join(map(str, paths)))
-    return StoredScores(scores=tuple(scores), protocol=first.protocol, scale=first.scale)
+    weights = {name: sha256 for stored in (first, *others) for name, sha256 in stored.weights.items()}
+    return StoredScores(scores=tuple(scores), protocol=first.protocol, scale=first.scale, weights=weights)
 
 
 def to_json(value: float) -> float | str:
@@ -123,6 +138,7 @@ def _load(path: Path) -> StoredScores:
             scores=tuple(_score(row) for row in values["scores"]),
             protocol=EvaluationProtocol(**values["protocol"]),
             scale=_scale(values["scale"]),
+            weights=dict(values.get("weights", {})),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path} was changed by something else: {error}") from error

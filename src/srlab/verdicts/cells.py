@@ -12,10 +12,10 @@ from srlab import store
 from srlab.choice import choose, rates_of
 from srlab.protocol import EvaluationProtocol
 from srlab.records import RunRecord, stored_scores
+from srlab.scores import StoredScores
+from srlab.verdicts.comparable import comparable
 from srlab.verdicts.intervals import Block
 from srlab.verdicts.values import ALL_SETS, BICUBIC, VALIDATION, MissingCell
-
-PERCEPTUAL_SCORES = "test/perceptual.json"  # beside test/scores.json, in its format
 
 ByImage = Mapping[tuple[str, str], NDArray[np.float64]]  # (test set, metric): a number for each image
 
@@ -24,11 +24,13 @@ ByImage = Mapping[tuple[str, str], NDArray[np.float64]]  # (test set, metric): a
 class Cells:
     """What was scored: `scores` by variant and seed (bicubic's under seed 0); `test_sets` names the images.
 
-    A set of which a run lacks an image under a metric is not there for that run and metric.
+    A set of which a run lacks an image under a metric is not there for that run and metric. `left_out` are
+    variant, seed and metric whose scores were computed with other weights than those that are here.
     """
 
     test_sets: Mapping[str, tuple[str, ...]]
     scores: Mapping[str, Mapping[int, ByImage]] = field(default_factory=dict)
+    left_out: tuple[tuple[str, int, str], ...] = ()
 
     def sets_of(self, scope: str) -> tuple[str, ...]:
         return tuple(self.test_sets) if scope == ALL_SETS else (scope,)
@@ -116,13 +118,30 @@ def read_cells(
     Scores of another protocol or scale than the study's are not read.
     """
     protocol = EvaluationProtocol(**study["evaluation"])
+    folders = {
+        (run.variant, run.seed): run.folder
+        for run in runs
+        if run.status == "finished" and run.variant in rates and run.learning_rate == rates[run.variant]
+    }
+    folders[BICUBIC, 0] = folder / store.BASELINE
+    names = (store.TEST_SCORES, store.PERCEPTUAL_SCORES)
+    found = {
+        (who, name): stored
+        for who, of_run in folders.items()
+        for name in names
+        if (stored := stored_scores(of_run / name, protocol=protocol)) is not None
+        and stored.scale == study["scale"]
+    }
+    kept, left_out = comparable(found)
     scores: dict[str, dict[int, ByImage]] = {}
-    for run in runs:
-        if run.status == "finished" and run.variant in rates and run.learning_rate == rates[run.variant]:
-            found = _test_scores(run.folder, protocol, study["scale"], test_sets)
-            scores.setdefault(run.variant, {})[run.seed] = found
-    scores[BICUBIC] = {0: _test_scores(folder / store.BASELINE, protocol, study["scale"], test_sets)}
-    return Cells(test_sets=test_sets, scores=scores)
+    for variant, seed in folders:
+        stored_of = [kept[(variant, seed), name] for name in names if ((variant, seed), name) in kept]
+        scores.setdefault(variant, {})[seed] = _by_image(stored_of, test_sets)
+    return Cells(
+        test_sets=test_sets,
+        scores=scores,
+        left_out=tuple((variant, seed, metric) for ((variant, seed), _), metric in left_out),
+    )
 
 
 def read_validation(study: Mapping[str, Any], runs: Iterable[RunRecord]) -> dict[float, Cells]:
@@ -154,16 +173,10 @@ def read_validation(study: Mapping[str, Any], runs: Iterable[RunRecord]) -> dict
     }
 
 
-def _test_scores(
-    folder: Path,
-    protocol: EvaluationProtocol,
-    scale: int,
-    test_sets: Mapping[str, tuple[str, ...]],
-) -> ByImage:
+def _by_image(stored: Iterable[StoredScores], test_sets: Mapping[str, tuple[str, ...]]) -> ByImage:
     values: dict[tuple[str, str], dict[str, float]] = {}
-    for name in (store.TEST_SCORES, PERCEPTUAL_SCORES):
-        stored = stored_scores(folder / name, protocol=protocol)
-        for score in stored.scores if stored is not None and stored.scale == scale else ():
+    for one in stored:
+        for score in one.scores:
             values.setdefault((score.dataset, score.metric), {})[score.image] = score.value
     return {
         (dataset, metric): np.array([found[image] for image in test_sets[dataset]])

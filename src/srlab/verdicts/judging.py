@@ -24,6 +24,7 @@ from srlab.verdicts.family import plane_ranks
 from srlab.verdicts.images_apart import image_rows
 from srlab.verdicts.options import is_adversarial, options_of
 from srlab.verdicts.rates import rate_effects, sensitivity
+from srlab.verdicts.same import same_scores
 from srlab.verdicts.selection import find_variant, select_images, select_variants
 from srlab.verdicts.values import BICUBIC, METRICS, PERCEPTION, Curve, Effect, Progress, Rank, Table, Verdicts
 from srlab.verdicts.words import answer, remarks
@@ -138,6 +139,8 @@ def judge(
             level=level,
             is_adversarial=adversarial,
             has_plane=bool(plane),
+            same=same_scores(cells, names),
+            left_out=cells.left_out,
         ),
     )
 

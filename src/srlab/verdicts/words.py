@@ -10,6 +10,7 @@ from srlab.verdicts.compare import metric_of
 from srlab.verdicts.intervals import coverage_if_skewed
 from srlab.verdicts.values import (
     ALL_SETS,
+    BICUBIC,
     Difference,
     Effect,
     Interval,
@@ -221,14 +222,22 @@ def remarks(
     level: float,
     is_adversarial: bool,
     has_plane: bool,
+    same: Sequence[str] = (),
+    left_out: Sequence[tuple[str, int, str]] = (),
 ) -> tuple[str, ...]:
-    """What must be known to read the verdicts, most important first."""
+    """What must be known to read the verdicts, most important first.
+
+    `same` says whose scores do not differ; `left_out` are variant, seed and metric computed with
+    other weights than those of the others.
+    """
     found = [str(EvaluationProtocol(**study["evaluation"]))]
     left = [run for run in runs if run.status not in ("finished", "diverged")]
     if left:
         found.append(f"{len(left)} of {len(runs)} runs have not ended: this is not the last word")
     if missing:
         found.append(f"{len(missing)} cells (variant, seed, test set) are missing and in no mean")
+    found += _about_weights(left_out)
+    found += same
     found += _about_intervals(tables, level=level)
     found += _about_sets(study, test_sets, level=level)
     found += _about_seeds(tables)
@@ -251,6 +260,18 @@ def remarks(
         found.append(f"the smallest or largest rate tried was chosen for {who}: a better one may lie beyond")
     found.append("learning rates were chosen on the validation images, whose scores rank nothing here")
     return tuple(found)
+
+
+def _about_weights(left_out: Sequence[tuple[str, int, str]]) -> list[str]:
+    by_metric: dict[str, list[str]] = {}
+    for variant, seed, metric in left_out:
+        who = variant if variant == BICUBIC else f"{variant} (seed {seed})"
+        by_metric.setdefault(metric, []).append(who)
+    return [
+        f"{metric} of {_listed(who)} was computed with other weights than that of the others, and is left "
+        "out: numbers of two networks cannot be compared; `srlab perceptual` computes it anew"
+        for metric, who in by_metric.items()
+    ]
 
 
 def _about_intervals(tables: Sequence[Table], *, level: float) -> list[str]:
