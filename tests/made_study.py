@@ -70,8 +70,16 @@ class MadeStudy:
                 "scale": self.scale,
                 "evaluation": asdict(self.protocol),
                 "test": [str(folder / "data" / dataset) for dataset in self.scenes],
-                "variants": [{"name": name} for name in dict.fromkeys(run.variant for run in self.runs)],
-                "images": {"train": [], "validation": [{"name": "a"}, {"name": "b"}], "test": images},
+                "variants": [
+                    {"name": name, "parameters": 100, "running_statistics": 0, "multiply_adds": 1000}
+                    for name in dict.fromkeys(run.variant for run in self.runs)
+                ],
+                "seeds": sorted({run.seed for run in self.runs}),
+                "images": {
+                    "train": [],
+                    "validation": [{"set": "set", "name": name, "sha256": name} for name in "ab"],
+                    "test": images,
+                },
                 "runs": [
                     {
                         "name": run.name,

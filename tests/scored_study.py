@@ -39,10 +39,15 @@ class ScoredStudy:
             "variants": [],
             "seeds": [],
             "images": {
+                "train": [],
+                "validation": [],
                 "test": [
-                    {"set": name, "name": f"i{k}"} for name, count in self.sets.items() for k in range(count)
-                ]
+                    {"set": name, "name": f"i{k}", "sha256": f"{k}"}
+                    for name, count in self.sets.items()
+                    for k in range(count)
+                ],
             },
+            "test": list(self.sets),
             "notes": {},
             "runs": [],
         }

@@ -18,6 +18,7 @@ LAYERS = [
     {
         "objectives",
         "study",
+        "shapes",
         "store",
         "scores",
         "records",
@@ -50,6 +51,7 @@ TORCH_FREE = [
     "srlab.images",
     "srlab.protocol",
     "srlab.scores",
+    "srlab.shapes",
     "srlab.store",
     "srlab.records",
     "srlab.choice",

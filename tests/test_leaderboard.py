@@ -39,7 +39,14 @@ class Folder:
                 for name in ("a", "b")
             ],
             "seeds": [],
-            "images": {"test": [{"set": of, "name": name} for of, names in sets.items() for name in names]},
+            "images": {
+                "train": [],
+                "validation": [],
+                "test": [
+                    {"set": of, "name": name, "sha256": name} for of, names in sets.items() for name in names
+                ],
+            },
+            "test": list(sets),
             "notes": {name: note for name in sets if note},
             "runs": [],
         }
@@ -147,7 +154,7 @@ def test_what_lacks_a_set_comes_after_what_has_all(folder: Folder) -> None:
 def test_a_set_of_which_an_image_is_missing_does_not_count(folder: Folder) -> None:
     folder.run("a", 29.0, test={"one": five(30.0), "two": five(30.0)})
     update_choice(folder.path)
-    folder.study["images"]["test"].append({"set": "one", "name": "z"})
+    folder.study["images"]["test"].append({"set": "one", "name": "z", "sha256": "z"})
     folder.save()
     assert set(folder.row("a").tests) == {"two"}
 

@@ -84,11 +84,11 @@ def test_one_image_has_one_value_of_a_metric(tmp_path: Path) -> None:
     [
         ({"format": "other"}, "no scores of srlab"),
         ({"version": 2}, "version 2"),
-        ({"scale": 5}, "the scale is 2, 3 or 4, not 5"),
+        ({"scale": 5}, "scale is 5, not 2 or 3 or 4"),
         ({"protocol": {"color": "hsv"}}, "hsv"),
         ({"protocol": {"colour": "rgb"}}, "colour"),
         ({"scores": [{"dataset": "a", "image": "b", "metric": "c"}]}, "value"),
-        ({"scores": [{"dataset": "a", "image": "b", "metric": "c", "value": "37"}]}, "not '37'"),
+        ({"scores": [{"dataset": "a", "image": "b", "metric": "c", "value": "37"}]}, "is .37., not a number"),
     ],
 )
 def test_a_file_that_something_else_wrote_is_refused_by_name(

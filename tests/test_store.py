@@ -141,10 +141,15 @@ def test_a_study_that_something_else_changed_is_refused(tmp_path: Path, change: 
     whole = {
         "format": "srlab study",
         "version": 1,
-        "variants": [{"name": "a"}],
+        "name": "mine",
+        "question": "Which?",
+        "scale": 2,
+        "variants": [{"name": "a", "parameters": 9, "running_statistics": 0, "multiply_adds": 9}],
+        "seeds": [0],
         "runs": [{"name": "a-lr0.001-seed0", "variant": "a", "learning_rate": 1e-3, "seed": 0}],
-        "images": {"test": [{"set": "set", "name": "b"}]},
-        "evaluation": {},
+        "images": {"train": [], "validation": [], "test": [{"set": "set", "name": "b", "sha256": "1"}]},
+        "test": ["set"],
+        "evaluation": {"color": "rgb"},
     }
     store.save_json(tmp_path / store.STUDY, whole)
     assert store.load_study(tmp_path)["runs"] == whole["runs"]

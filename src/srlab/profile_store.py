@@ -12,6 +12,7 @@ from typing import Any
 
 from srlab import store
 from srlab.errors import UserError
+from srlab.shapes import SESSION, amount, count, listed, maybe, positive, record, text
 
 PROFILE = "profile.json"
 BICUBIC = "bicubic"
@@ -20,6 +21,31 @@ Size = tuple[int, int]  # width and height, in pixels
 
 _FORMAT = "srlab profile"
 _VERSION = 1
+
+_SIZE = listed(positive, least=2, most=2)
+_SETTING = {"device": text, "device_name": text, "threads": count, "precision": text, "torch": text}
+_ENLARGING = record(
+    {"size": _SIZE, "tile": maybe(count), "seconds": listed(positive), "reason": text}
+    | dict.fromkeys(("peak_bytes", "before_bytes"), listed(count))
+)
+_TRAINING = record(
+    {"batch_size": count, "lr_patch_size": count, "precision": text, "seconds": listed(positive)}
+    | {"reason": text}
+)
+_COUNTS = ("parameters", "frozen", "running_statistics", "multiply_adds", "receptive_radius")
+_VARIANT = record(
+    {"name": text, "digest": text, "enlarging": listed(_ENLARGING), "training": maybe(_TRAINING)}
+    | dict.fromkeys(_COUNTS, count)
+)
+_PROFILE = record(
+    {
+        "setting": record(_SETTING),
+        "sizes": listed(_SIZE, least=1),
+        "load": maybe(amount),
+        "provenance": SESSION,
+        "variants": listed(_VARIANT),
+    }
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,13 +188,11 @@ def load_profiles(study_dir: Path) -> tuple[Profile, ...]:
     declared = {BICUBIC: digest_of(study, {})} | {
         variant["name"]: digest_of(study, variant) for variant in study["variants"]
     }
+    store.check_shape(path, values, record({"profiles": listed(_PROFILE)}))
     try:
         return tuple(_profile(found, declared) for found in values["profiles"])
-    except (KeyError, TypeError, AttributeError) as error:
-        raise UserError(
-            f"{path} was not written by this srlab, or something else changed it; "
-            "remove it, and `srlab profile` measures again"
-        ) from error
+    except (TypeError, ValueError) as error:  # a key too many, lists of two lengths
+        raise store.changed_by_something_else(path, error) from error
 
 
 def add_profile(study_dir: Path, profile: Profile) -> None:
@@ -267,6 +291,8 @@ def _enlarging(values: Mapping[str, Any]) -> Enlarging:
     fields: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
     }
+    if len(fields["peak_bytes"]) != len(fields["before_bytes"]):
+        raise ValueError("peak_bytes and before_bytes are of different processes")
     return Enlarging(**fields)
 
 

@@ -1,13 +1,12 @@
 """What a study's folder says about its runs: read, never guessed. Needs no torch."""
 
 import json
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from srlab import store
+from srlab import shapes, store
 from srlab.protocol import EvaluationProtocol
 from srlab.scores import StoredScores, load_scores
 
@@ -39,6 +38,7 @@ def read_runs(folder: Path) -> list[RunRecord]:
 def _read_run(folder: Path, planned: Mapping[str, Any], *, protocol: EvaluationProtocol) -> RunRecord:
     run_folder = folder / planned["name"]
     status = run_status(run_folder)
+    logged_lines(run_folder)  # what is drawn and timed by it is read by others, who need it whole
     result = store.load_json(run_folder / store.RESULT) if status in ("finished", "diverged") else {}
     return RunRecord(
         name=planned["name"],
@@ -97,17 +97,37 @@ def logged_values(folder: Path, name: str) -> tuple[tuple[int, float], ...]:
 
     Steps at which there was no number are left out.
     """
-    metrics = folder / store.METRICS
-    points = []
-    for line in metrics.read_text(encoding="utf-8").splitlines() if metrics.exists() else []:
-        try:
-            values = json.loads(line)
-        except ValueError:  # the last line, while it is written
-            continue
-        value = values.get(name) if isinstance(values, dict) else None
-        if isinstance(value, int | float) and math.isfinite(value):
-            points.append((int(values["step"]), float(value)))
-    return tuple(points)
+    return tuple(
+        (line["step"], float(line[name])) for line in logged_lines(folder) if line.get(name) is not None
+    )
+
+
+def logged_lines(folder: Path) -> list[dict[str, Any]]:
+    """What the run in `folder` has logged so far: at each ``step`` numbers by name, None where not finite.
+
+    A last line that is half written is left out; any other that is no such line is a `UserError`.
+    """
+    path = folder / store.METRICS
+    *lines, last = path.read_bytes().split(b"\n") if path.exists() else [b""]
+    return [
+        _logged(line, path, number=number)
+        for number, line in enumerate([*lines, *([last] if _is_whole(last) else [])], start=1)
+    ]
+
+
+def _is_whole(last: bytes) -> bool:
+    """Whether what follows the last line break is more than nothing, or the begin of a line."""
+    is_begin = last.isascii() and last.startswith(b"{") and not last.rstrip().endswith(b"}")
+    return last != b"" and not is_begin
+
+
+def _logged(line: bytes, path: Path, *, number: int) -> dict[str, Any]:
+    try:
+        values: dict[str, Any] = json.loads(line)
+        shapes.LOGGED(values, "")
+    except (ValueError, RecursionError) as error:
+        raise store.changed_by_something_else(path, f"line {number}: {error}") from error
+    return values
 
 
 def picture_path(folder: Path, *, dataset: str, image: str) -> Path:

@@ -10,9 +10,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from srlab import shapes
 from srlab.errors import UserError
 from srlab.protocol import EvaluationProtocol
-from srlab.store import load_json, save_json
+from srlab.store import check_shape, load_object, save_json
 
 _FORMAT = "srlab scores"
 _VERSION = 1
@@ -126,33 +127,30 @@ def to_json(value: float) -> float | str:
 def _load(path: Path) -> StoredScores:
     if not path.is_file():
         raise UserError(f"there are no scores {path}")
-    values = load_json(path)
-    if not isinstance(values, Mapping) or values.get("format") != _FORMAT:
+    values = load_object(path)
+    if values.get("format") != _FORMAT:
         raise UserError(f"{path} holds no scores of srlab")
     if values.get("version") != _VERSION:
         raise UserError(
             f"{path} has version {values.get('version')!r} of the scores' format; this srlab reads {_VERSION}"
         )
-    try:
-        return StoredScores(
-            scores=tuple(_score(row) for row in values["scores"]),
-            protocol=EvaluationProtocol(**values["protocol"]),
-            scale=_scale(values["scale"]),
-            weights=dict(values.get("weights", {})),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{path} was changed by something else: {error}") from error
+    check_shape(path, values, shapes.SCORES)
+    return StoredScores(
+        scores=tuple(_score(row) for row in values["scores"]),
+        protocol=EvaluationProtocol(**values["protocol"]),
+        scale=values["scale"],
+        weights=dict(values.get("weights", {})),
+    )
 
 
 def _score(row: Mapping[str, Any]) -> Score:
     value = row["value"]
-    return Score(**{**row, "value": math.inf if value == "inf" else value})
-
-
-def _scale(value: Any) -> int:
-    if value not in (2, 3, 4) or isinstance(value, float):
-        raise ValueError(f"the scale is 2, 3 or 4, not {value!r}")
-    return int(value)
+    return Score(
+        dataset=row["dataset"],
+        image=row["image"],
+        metric=row["metric"],
+        value=math.inf if value == "inf" else value,
+    )
 
 
 def _refuse_doubles(scores: Iterable[Score], *, where: str) -> None:

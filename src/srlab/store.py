@@ -19,6 +19,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from srlab import shapes
 from srlab.errors import UserError
 
 STUDY = "study.json"
@@ -69,21 +70,43 @@ def save_json(path: Path, values: Any) -> None:
 
 
 def load_json(path: Path) -> Any:
-    """What `save_json` wrote; a `UserError` where the file is not JSON."""
+    """What `save_json` wrote; a `UserError` where the file is not JSON, or not what its name says it is."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        values = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
         raise UserError(
-            f"{path} is not JSON ({error}); srlab writes it whole, so something else changed it"
+            f"{path} is not JSON ({error}); srlab writes it whole, so something else changed it: "
+            + shapes.remedy(path.name)
         ) from error
+    if path.name in shapes.BY_NAME:
+        check_shape(path, values, shapes.BY_NAME[path.name])
+    return values
 
 
 def load_object(path: Path, *keys: str) -> dict[str, Any]:
     """The JSON object in `path`; a `UserError` where it is none, or lacks one of `keys`."""
-    values = load_json(path)
-    if not isinstance(values, dict) or not all(key in values for key in keys):
-        raise UserError(f"{path} was not written by srlab, or something else changed it")
+    values: dict[str, Any] = load_json(path)
+    check_shape(path, values, shapes.record(dict.fromkeys(keys, shapes.anything)))
     return values
+
+
+def check_shape(path: Path, values: Any, shape: shapes.Shape) -> None:
+    """A `UserError` where `values`, the JSON in `path`, are not of that shape."""
+    try:
+        shape(values, "")
+    except shapes.MisshapenError as error:
+        raise changed_by_something_else(path, error) from error
+
+
+def changed_by_something_else(path: Path, wrong: object) -> UserError:
+    """That the file at `path` is not as srlab writes it: what is `wrong` with it, and what to do."""
+    return UserError(
+        f"{path} was not written by srlab, or something else changed it: {wrong}; {shapes.remedy(path.name)}"
+    )
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number")
 
 
 def plain(values: Any) -> Any:
@@ -116,32 +139,31 @@ def load_study(folder: Path) -> dict[str, Any]:
     if not is_study(folder):
         what = "is no study's folder: it has no study.json" if folder.exists() else "does not exist"
         raise UserError(f"{folder} {what}; `srlab study NAME` makes one, by default runs/NAME")
-    study = load_json(folder / STUDY)
-    if not isinstance(study, dict) or study.get("format") != "srlab study":
-        raise UserError(f"{folder / STUDY} was not written by srlab")
+    path = folder / STUDY
+    study = load_object(path)
+    if study.get("format") != "srlab study":
+        raise UserError(f"{path} was not written by srlab")
     if study.get("version") != 1:
-        raise UserError(f"{folder / STUDY} has version {study.get('version')!r}; this srlab reads version 1")
-    if not _is_whole(study):
-        raise UserError(f"{folder / STUDY} is not as srlab writes it: something else changed it")
+        raise UserError(f"{path} has version {study.get('version')!r}; this srlab reads version 1")
+    check_shape(path, study, shapes.STUDY)
+    if wrong := _contradiction(study):
+        raise changed_by_something_else(path, wrong)
     return study
 
 
-def _is_whole(study: Mapping[str, Any]) -> bool:
-    """Whether what readers rely on is there, and every run's folder is one in the study's."""
-    try:
-        names = [variant["name"] for variant in study["variants"]]
-        runs = [(run["name"], run["variant"], run["learning_rate"], run["seed"]) for run in study["runs"]]
-        images = [(image["set"], image["name"]) for image in study["images"]["test"]]
-        texts = [*names, *(text for pair in images for text in pair), *(run[0] for run in runs)]
-        return (
-            all(isinstance(text, str) for text in texts)
-            and all(Path(run[0]).name == run[0] and run[0] not in ("", "..") for run in runs)
-            and all(run[1] in names for run in runs)
-            and all(isinstance(number, int | float) for run in runs for number in run[2:])
-            and isinstance(study["evaluation"], dict)
-        )
-    except (KeyError, TypeError):
-        return False
+def _contradiction(study: Mapping[str, Any]) -> str | None:
+    """What is at odds within a study, in words; every run's folder must be one in the study's."""
+    names = [variant["name"] for variant in study["variants"]]
+    folders = [run["name"] for run in study["runs"]]
+    for of_what, found in (("variant", names), ("run", folders)):
+        if doubled := sorted({name for name in found if found.count(name) > 1}):
+            return f"two {of_what}s are named {doubled[0]!r}"
+    for run in study["runs"]:
+        if Path(run["name"]).name != run["name"] or run["name"] in ("", "..") or "\0" in run["name"]:
+            return f"{run['name']!r} is no name of a run's folder"
+        if run["variant"] not in names:
+            return f"the run {run['name']!r} is of a variant {run['variant']!r}, which is not there"
+    return None
 
 
 def differences(found: Any, asked: Any, *, path: str = "") -> list[tuple[str, Any, Any]]:
@@ -199,8 +221,7 @@ def claim(folder: Path, declaration: Mapping[str, Any], *, ignoring: tuple[str, 
     check_claim(folder, declaration, ignoring=ignoring)
     if not (folder / RUN).exists():
         save_json(folder / RUN, plain(declaration))
-    found: dict[str, Any] = load_json(folder / RUN)
-    return found
+    return load_object(folder / RUN, *declaration)
 
 
 @contextmanager

@@ -4,12 +4,10 @@ Of adversarial runs alone so far. A line of ``metrics.jsonl`` holds means over t
 before; a remark is made where all lines of the last tenth of the run agree, so that a bad moment is none.
 """
 
-import json
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from srlab.store import METRICS
+from srlab.records import logged_lines
 
 SHARE = 0.1  # of the run, at its end
 WON = 0.95  # D(HR) - D(SR), means of outputs in [0, 1]
@@ -28,7 +26,7 @@ def discriminator_remarks(folder: Path, *, num_steps: int) -> list[str]:
 
     The thresholds are srlab's own; no paper gives any.
     """
-    lines = _last(folder / METRICS, since=(1 - SHARE) * num_steps)
+    lines = _last(folder, since=(1 - SHARE) * num_steps)
     if not lines:
         return []
     gaps = [line["discriminator_real"] - line["discriminator_fake"] for line in lines]
@@ -52,7 +50,7 @@ def discriminator_remarks(folder: Path, *, num_steps: int) -> list[str]:
     return remarks
 
 
-def _last(path: Path, *, since: float) -> list[Line]:
+def _last(folder: Path, *, since: float) -> list[Line]:
     """The lines later than step `since` that tell of a discriminator."""
     keys = (
         "discriminator_real",
@@ -60,17 +58,12 @@ def _last(path: Path, *, since: float) -> list[Line]:
         "generator_gradient_norm",
         "discriminator_gradient_norm",
     )
-    found = []
-    for text in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
-        line = json.loads(text)
-        if line["step"] > since and all(_is_number(line.get(key)) for key in keys):
-            found.append(line)
-    return found
+    return [
+        line
+        for line in logged_lines(folder)
+        if line["step"] > since and all(line.get(key) is not None for key in keys)
+    ]
 
 
 def _mean(lines: Sequence[Line], key: str) -> float:
     return sum(line[key] for line in lines) / len(lines)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
