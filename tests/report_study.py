@@ -1,6 +1,7 @@
 """A study with all that a report shows, made in a moment: options, seeds, rates, curves, pictures."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -186,7 +187,7 @@ class ReportStudy:
         store.write_text(
             folder / store.METRICS,
             "".join(
-                json.dumps({"step": k, "seconds": k / 10, "psnr_y": last - (300 - k) / 500}) + "\n"
+                json.dumps({"step": k, "seconds": k / 10, "psnr_y": _logged(last - (300 - k) / 500)}) + "\n"
                 for k in steps
             ),
         )
@@ -260,3 +261,8 @@ def scene(width: int, height: int, *, seed: int) -> NDArray[np.uint8]:
     """Smooth colours."""
     small = np.random.default_rng(seed).integers(0, 256, (5, 6, 3)).astype(np.uint8)
     return np.asarray(Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC))
+
+
+def _logged(psnr: float) -> float | None:
+    """As a run logs it: what is not finite is null."""
+    return psnr if math.isfinite(psnr) else None

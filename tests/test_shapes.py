@@ -68,6 +68,8 @@ def test_what_srlab_wrote_is_read(study: Path) -> None:
         ("choice.json", ("variants", "a", "superseded"), {}, "superseded is {}, not a list"),
         ("study.json", ("scale",), 2.0, "scale is 2.0, not 2 or 3 or 4"),
         ("study.json", ("runs", 0, "seed"), -1, r"runs\[0\]\.seed is -1, not a number of at least 0"),
+        ("study.json", ("variants", 0, "network"), {"skip": "\0"}, "network.skip is .*, not printable text"),
+        ("study.json", ("name",), "a\0b", "name is .*, not text"),
         ("study.json", ("variants", 0, "protocol"), {"batch_size": [1]}, "protocol.batch_size is"),
     ],
     ids=str,

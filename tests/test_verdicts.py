@@ -200,7 +200,7 @@ def test_scores_of_another_protocol_or_scale_meet_no_others(tmp_path: Path, othe
 
 def test_a_set_with_an_image_missing_does_not_count(tmp_path: Path) -> None:
     study = study_of(tmp_path, a=noisy(30, images=5))
-    study.study["images"]["test"].append({"set": "one", "name": "late"})
+    study.study["images"]["test"].append({"set": "one", "name": "late", "sha256": "0" * 64})
     verdicts = judge(study.write())
     assert verdicts.tables == ()
     assert len(verdicts.missing) == 3

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from srlab.deep_color import decode_16_bit, encode_png, encode_tiff
-from srlab.errors import UserError
+from srlab.errors import REMEDIES, UserError
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -172,7 +172,8 @@ def write_picture(path: Path, picture: Picture) -> None:
         partial.write_bytes(data)
         partial.replace(path)
     except OSError as error:
-        raise UserError(f"{path} could not be written: {error.strerror or error}") from error
+        remedy = f"; {REMEDIES[error.errno]}" if error.errno in REMEDIES else ""
+        raise UserError(f"{path} could not be written: {error.strerror or error}{remedy}") from error
     finally:
         with contextlib.suppress(OSError):
             partial.unlink()

@@ -15,9 +15,10 @@ from typing import Any
 
 from srlab import store
 from srlab.choice import load_choice
+from srlab.profile_store import Profile, load_profiles
 from srlab.protocol import EvaluationProtocol
 from srlab.records import RunRecord, mean, read_runs, validation_scores
-from srlab.verdicts import ALL_SETS, BICUBIC, PERCEPTION, Difference, Rank, Verdicts, judge
+from srlab.verdicts import ALL_SETS, BICUBIC, PERCEPTION, Difference, Rank, Verdicts, is_ahead, judge
 
 ORDER = "sorted by psnr_y, mean over the test sets (each set counts once); what lacks a set comes after"
 ORDER_OF_PLANE = (
@@ -70,7 +71,10 @@ class Standing:
 
 @dataclass(frozen=True, kw_only=True)
 class Leaderboard:
-    """A study's standings, best first, with what must be known to read them; `answer` is the verdict."""
+    """A study's standings, best first, with what must be known to read them; `answer` is the verdict.
+
+    `profiles` are what `srlab profile` measured, of each setting once.
+    """
 
     name: str
     question: str
@@ -83,12 +87,16 @@ class Leaderboard:
     test_sets: tuple[str, ...]
     standings: tuple[Standing, ...]
     remarks: tuple[str, ...]
+    profiles: tuple[Profile, ...] = ()
 
 
-def leaderboard(folder: Path) -> Leaderboard:
-    """The standings as the files in a study's `folder` have them now; a `UserError` if it is none."""
+def leaderboard(folder: Path, *, verdicts: Verdicts | None = None) -> Leaderboard:
+    """The standings as the files in a study's `folder` have them now; a `UserError` if it is none.
+
+    `verdicts` are those of the folder, where they are known already.
+    """
     study = store.load_study(folder)
-    verdicts = judge(folder)
+    verdicts = verdicts or judge(folder)
     choice = load_choice(folder)
     runs = read_runs(folder)
     protocol = EvaluationProtocol(**study["evaluation"])
@@ -117,6 +125,7 @@ def leaderboard(folder: Path) -> Leaderboard:
         test_sets=tuple(verdicts.test_sets),
         standings=tuple(in_order),
         remarks=_remarks(study, verdicts),
+        profiles=load_profiles(folder),
     )
 
 
@@ -212,9 +221,10 @@ def _notes(
     over_bicubic: Mapping[str, Difference],
     test_sets: Mapping[str, Sequence[str]],
 ) -> tuple[str, ...]:
-    known = {name: test for name, test in over_bicubic.items() if test.estimate is not None}
-    behind = [name for name, test in known.items() if test.estimate is not None and test.estimate <= 0]
-    unsure = [name for name, test in known.items() if test.outcome == "not told apart" and name not in behind]
+    behind = [name for name, test in over_bicubic.items() if is_ahead(test) is False]
+    unsure = [
+        name for name, test in over_bicubic.items() if is_ahead(test) and test.outcome == "not told apart"
+    ]
     notes = [f"did not beat bicubic on {', '.join(behind)}"] if behind else []
     notes += [f"not better than bicubic beyond doubt on {', '.join(unsure)}"] if unsure else []
     notes += [

@@ -19,7 +19,7 @@ from signal import SIG_IGN, SIGINT, signal
 from threading import Thread
 from typing import Any, Literal, Protocol
 
-from srlab.errors import UserError
+from srlab.errors import REMEDIES, UserError
 
 Report = Callable[[Any], None]
 
@@ -56,6 +56,8 @@ def explain(error: Exception) -> str:
 
     >>> explain(OSError(28, "No space left on device", "runs/a/checkpoint.pt"))
     'no space is left on the disk for runs/a/checkpoint.pt; free some, and the same command goes on'
+    >>> explain(OSError(27, "File too large", "a"))
+    "a cannot be used: file too large; raise the limit on a file's size (ulimit -f), or choose another place"
     >>> explain(PermissionError(13, "Permission denied", "runs/a"))
     'runs/a cannot be used: permission denied; change its permissions, or choose another place'
     """
@@ -64,20 +66,10 @@ def explain(error: Exception) -> str:
         return f"no space is left on the disk{where}; free some, and the same command goes on"
     if isinstance(error, OSError) and error.errno is not None and error.strerror:
         reason = error.strerror[0].lower() + error.strerror[1:]
-        remedy = _REMEDIES.get(error.errno)
+        remedy = REMEDIES.get(error.errno)
         what = f"{error.filename} cannot be used" if error.filename else "the system refused"
         return f"{what}: {reason}" + (f"; {remedy}" if remedy else "")
     return " ".join(str(error).split()) or type(error).__name__
-
-
-_REMEDIES = {
-    errno.EACCES: "change its permissions, or choose another place",
-    errno.EPERM: "change its permissions, or choose another place",
-    errno.EROFS: "choose another place",
-    errno.ENAMETOOLONG: "choose a shorter name",
-    errno.ENOTDIR: "a file is where a folder should be; choose another place",
-    errno.EISDIR: "name a file, not a folder",
-}
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -26,9 +26,21 @@ def anything(value: Any, place: str) -> None:
 
 
 def text(value: Any, place: str) -> None:
-    """A string."""
-    if not isinstance(value, str):
+    """A string without the character NUL, which no file's name has."""
+    if not isinstance(value, str) or "\0" in value:
         raise MisshapenError(value, place, "text")
+
+
+def option(value: Any, place: str) -> None:
+    """What an option may be: null, true, false, a number, printable text, or a list of those."""
+    if isinstance(value, list | dict):
+        for key, one in value.items() if isinstance(value, dict) else enumerate(value):
+            option(one, f"{place}.{key}")
+    elif isinstance(value, str):
+        if not value.isprintable():
+            raise MisshapenError(value, place, "printable text")
+    elif value is not None and not isinstance(value, bool):
+        number(value, place)
 
 
 def flag(value: Any, place: str) -> None:
@@ -150,7 +162,7 @@ def both(one: Shape, other: Shape) -> Shape:
 
 _LARGEST = 1e150  # its square is a number too
 _MOST = 10**15
-_OBJECT = keyed(anything)
+_OBJECT = keyed(option)
 _PROTOCOL = {"color": one_of("rgb", "luma"), "border": one_of("replicate", "symmetric")}
 _EVALUATION = both(record({}, _PROTOCOL), keys_among(*_PROTOCOL))
 _TRAINING = record(

@@ -20,7 +20,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from srlab import shapes
-from srlab.errors import UserError
+from srlab.errors import UserError, naming
 
 STUDY = "study.json"
 CHOICE = "choice.json"
@@ -44,18 +44,19 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Call `write` on a file beside `path`, then rename it, so that no reader sees half a file.
 
     The bytes are on the disk before the name is: after a power cut, too, the file is whole or not there. If
-    `write` fails, `path` is as it was and nothing is left beside it.
+    `write` fails, `path` is as it was and nothing is left beside it. What a full disk raises names `path`.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".part")
-    try:
-        write(partial)
-        with partial.open("rb+") as file:
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    with naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(path.name + ".part")
+        try:
+            write(partial)
+            with partial.open("rb+") as file:
+                os.fsync(file.fileno())
+            partial.replace(path)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
 
 
 def write_text(path: Path, text: str) -> None:

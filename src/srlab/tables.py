@@ -7,9 +7,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from srlab.leaderboard import Leaderboard, Spread, Standing
+from srlab.profile_store import Profile, costs
 from srlab.scores import to_json
 from srlab.verdicts import METRICS, PERCEPTION, Difference
 
+_NOTHING = "–"  # noqa: RUF001 - a dash is what a table has where nothing is
 _SHOWN = ("psnr_y", "ssim_y", *PERCEPTION)  # the last only where there are such scores
 
 
@@ -25,6 +27,7 @@ def as_dict(board: Leaderboard) -> dict[str, Any]:
         "level": board.level,
         "test_sets": list(board.test_sets),
         "standings": [_row(standing) for standing in board.standings],
+        "measured": [_measured(profile) for profile in board.profiles],
         "remarks": list(board.remarks),
     }
 
@@ -45,6 +48,11 @@ def _row(standing: Standing) -> dict[str, Any]:
         "over_base": {name: difference_as_dict(test) for name, test in standing.over_base.items()},
         "notes": list(standing.notes),
     }
+
+
+def _measured(profile: Profile) -> dict[str, Any]:
+    """What one setting was measured to cost, by its name with the unit and by variant."""
+    return {"setting": asdict(profile.setting), "costs": costs(profile)}
 
 
 def difference_as_dict(test: Difference) -> dict[str, Any]:
@@ -134,6 +142,7 @@ def columns(board: Leaderboard) -> list[str]:
         "rank",
         "variant",
         "parameters",
+        "multiply-adds",
         "rate",
         *(shown if _has_tests(board) else ["validation psnr_y"]),
         "seconds",
@@ -147,8 +156,8 @@ def cells(board: Leaderboard) -> list[list[str]]:
         scores = [cell for name in board.test_sets for cell in _set_cells(standing, name, board)]
         if not _has_tests(board):
             scores = [_cell(standing.validation.get("psnr_y"), "psnr_y")]
-        parameters, rate, seconds = _cost_cells(standing)
-        rows.append([_rank(standing), standing.name, parameters, rate, *scores, seconds])
+        *sizes, seconds = _cost_cells(standing)
+        rows.append([_rank(standing), standing.name, *sizes, *scores, seconds])
     return rows
 
 
@@ -159,7 +168,7 @@ def sheets(board: Leaderboard) -> list[Sheet]:
         return [Sheet(title="", headings=tuple(columns(board)), rows=rows)]
     ranks = Sheet(
         title="",
-        headings=("rank", "variant", "parameters", "rate", "seconds"),
+        headings=("rank", "variant", "parameters", "multiply-adds", "rate", "seconds"),
         rows=tuple((_rank(row), row.name, *_cost_cells(row)) for row in board.standings),
     )
     scores = [
@@ -203,17 +212,59 @@ def _rank(standing: Standing) -> str:
     return str(best) if best == worst else f"{best}-{worst}"
 
 
-def _cost_cells(standing: Standing) -> tuple[str, str, str]:
+def measured_sheets(board: Leaderboard) -> list[Sheet]:
+    """What `srlab profile` measured, a narrow table for each setting; none where nothing was measured."""
+    return [_measured_sheet(profile, board) for profile in board.profiles]
+
+
+def _measured_sheet(profile: Profile, board: Leaderboard) -> Sheet:
+    width, height = max(profile.sizes, key=lambda size: size[0] * size[1])
+    rows = []
+    for standing in board.standings:
+        found = profile.variant(standing.name)
+        enlarging = found.of_size((width, height)) if found else None
+        step = found.training.median if found and found.training else None
+        values = (
+            _scaled(enlarging.median if enlarging else None, 1000),
+            _scaled(enlarging.peak if enlarging else None, 1e-6),
+            _scaled(step, 1000),
+        )
+        if any(values):
+            rows.append((standing.name, *(value or _NOTHING for value in values)))
+    return Sheet(
+        title=f"measured for {width} x {height}: {profile.setting.label} ({profile.setting.device_name})",
+        headings=("variant", "ms", "peak MB", "ms a training step"),
+        rows=tuple(rows),
+    )
+
+
+def _scaled(value: float | None, factor: float) -> str:
+    """Three digits of a measured number in its table's unit; empty where it was not measured."""
+    if value is None:
+        return ""
+    scaled = factor * value
+    return f"{scaled:,.0f}" if scaled >= 100 else f"{scaled:.3g}"
+
+
+def _cost_cells(standing: Standing) -> tuple[str, str, str, str]:
     return (
         f"{standing.parameters:,}",
+        _multiply_adds(standing.multiply_adds),
         "" if standing.learning_rate is None else f"{standing.learning_rate:g}",
         "" if standing.seconds is None else f"{standing.seconds:,.0f}",
     )
 
 
+def _multiply_adds(count: int) -> str:
+    """In G, as `srlab networks` has them, or in M where that would be next to nothing."""
+    if count == 0:
+        return ""
+    return f"{count / 1e9:,.1f} G" if count >= 1e8 else f"{count / 1e6:,.1f} M"
+
+
 def _cell(spread: Spread | None, metric: str) -> str:
     if spread is None:
-        return "–"  # noqa: RUF001 - a dash is what a table has where nothing is
+        return _NOTHING
     decimals = METRICS[metric].decimals
     return f"{spread.mean:.{decimals}f}" + ("" if spread.sd is None else f" ± {spread.sd:.{decimals}f}")
 
@@ -238,15 +289,27 @@ def as_markdown(board: Leaderboard) -> str:
         "",
         _legend(board),
         "",
+        *(line for sheet in measured_sheets(board) for line in _sheet_as_markdown(sheet)),
         *(f"- {note}" for note in notes(board)),
     ]
     return "\n".join(lines) + "\n"
 
 
+def _sheet_as_markdown(sheet: Sheet) -> list[str]:
+    return [
+        f"{sheet.title[:1].upper()}{sheet.title[1:]}",
+        "",
+        "| " + " | ".join(sheet.headings) + " |",
+        "|---|" + "---:|" * (len(sheet.headings) - 1),
+        *("| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |" for row in sheet.rows),
+        "",
+    ]
+
+
 def _legend(board: Leaderboard) -> str:
     return (
         f"Scale x{board.scale}. Gain is psnr_y in dB over bicubic with its {100 * board.level:g} % interval; "
-        "rate is the learning rate, seconds those of training."
+        "multiply-adds are for SR of 1280 x 720, rate is the learning rate, seconds those of training."
     )
 
 

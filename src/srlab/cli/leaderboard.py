@@ -53,7 +53,7 @@ def show_leaderboard(board: "Leaderboard") -> None:
     One wide table where there is room, or no terminal; else a narrow one for each test set.
     """
     from srlab.cli.tables import print_table
-    from srlab.tables import Sheet, cells, columns, notes, sheets
+    from srlab.tables import Sheet, cells, columns, measured_sheets, notes, sheets
 
     show(f"{board.name} (x{board.scale}): {board.question}")
     show(board.answer)
@@ -64,6 +64,9 @@ def show_leaderboard(board: "Leaderboard") -> None:
             print_table(_table(sheet))
     else:
         print_table(wide)
+    for sheet in measured_sheets(board):
+        show("")
+        print_table(_table(sheet))
     for note in notes(board):
         show(f"- {note}", indent="  ")
 

@@ -43,8 +43,8 @@ from srlab.networks.values import (
 )
 
 BLOCK_BATCH_NORM = BatchNorm(eps=1e-3, momentum=0.2)  # the seed: Keras's momentum of 0.8
-# 24 blocks that begin with Glorot-uniform weights double the variance 24 times, and training lowers it for long:
-# averaged with a momentum of 0.01 it is 7 times too large after 1,500 steps, which costs 8 dB.
+# 24 blocks that begin with Glorot-uniform weights double the variance 24 times, and training lowers it for
+# long: averaged with a momentum of 0.01 it is 7 times too large after 1,500 steps, which costs 8 dB.
 QUICK_BATCH_NORM = BatchNorm(eps=1e-3, momentum=0.1)
 
 

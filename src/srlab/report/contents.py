@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from srlab import store
+from srlab.leaderboard import leaderboard
 from srlab.profile_store import measured_costs
 from srlab.protocol import EvaluationProtocol
 from srlab.records import RunRecord, read_runs, validation_scores
@@ -22,7 +23,10 @@ from srlab.verdicts import VALIDATION, Verdicts, judge
 
 @dataclass(frozen=True, kw_only=True)
 class Contents:
-    """A study's verdicts as tables, figures and cards; grids are by scope and metric, or by metric."""
+    """A study's verdicts as tables, figures and cards; grids are by scope and metric, or by metric.
+
+    `notes` say of each variant what is not as it should be, in the leaderboard's words.
+    """
 
     study_dir: Path
     study: Mapping[str, Any]
@@ -41,6 +45,7 @@ class Contents:
     cards: tuple[VariantCard, ...]
     published: tuple[Published, ...]
     setting: Setting
+    notes: tuple[str, ...]
 
     def grids(self) -> list[Grid]:
         """Every table that has a row."""
@@ -101,4 +106,9 @@ def gather(study_dir: Path, *, base: str | None = None) -> Contents:
         ),
         cards=tuple(variant_cards(study, runs, base=verdicts.base)),
         setting=read_setting(study_dir, study, runs),
+        notes=tuple(
+            f"{row.name}: {note}"
+            for row in leaderboard(study_dir, verdicts=verdicts).standings
+            for note in row.notes
+        ),
     )

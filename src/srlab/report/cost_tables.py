@@ -132,7 +132,7 @@ def progress_grid(verdicts: Verdicts) -> Grid:
     return Grid(
         name="progress",
         caption=f"{_head(verdicts)}: the way to {number(target, _DB)} dB of validation psnr_y, read off the "
-        "curves,  mean over the seeds; and the mean psnr_y along the curve.",
+        "curves, mean over the seeds; and the mean psnr_y along the curve.",
         columns=(
             _VARIANT,
             Column(key="reached", heading="seeds there"),
@@ -161,12 +161,10 @@ def budgets_grid(verdicts: Verdicts) -> Grid:
         )
         for name in verdicts.variants
     )
-    amounts = "; ".join(
-        f"{_BUDGETS[one.kind][0]}: {_BUDGETS[one.kind][1](one.amount)}" for one in verdicts.budgets
-    )
+    amounts = "; ".join(_BUDGETS[one.kind][1](one.amount) for one in verdicts.budgets)
     return Grid(
         name="budgets",
-        caption=f"{_head(verdicts)}: validation psnr_y in dB when all had spent the same. {amounts}. "
+        caption=f"{_head(verdicts)}: validation psnr_y in dB when all had spent the same: {amounts}. "
         "Read off the validation curves; the rates were chosen at the end of training.",
         columns=(
             _VARIANT,
@@ -237,7 +235,7 @@ def _rate(score: RateScore) -> Cell:
         text=number(score.mean, _DB) + ("" if score.sd is None else f" ± {number(score.sd, _DB)}"),
         value=score.mean,
         note=", ".join(words),
-        tone="warning" if score.diverged else "better" if score.is_chosen else "",
+        tone="warning" if score.diverged else "chosen" if score.is_chosen else "",
     )
 
 

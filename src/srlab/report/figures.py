@@ -17,7 +17,18 @@ from srlab.report.plots.forest import ForestRow, draw_forest
 from srlab.report.plots.pareto import CostAxis, draw_pareto
 from srlab.report.svg import inline_svg
 from srlab.report.texts import listed, metric_of, number, plural, with_bounds
-from srlab.verdicts import BICUBIC, VALIDATION, Curve, Difference, Effect, Table, Verdicts
+from srlab.verdicts import (
+    BICUBIC,
+    VALIDATION,
+    Curve,
+    Difference,
+    Effect,
+    Metric,
+    Row,
+    Table,
+    Verdicts,
+    is_ahead,
+)
 
 _NOT_DRAWN = ("psnr_rgb", "ssim_rgb")  # they tell what psnr_y and ssim_y tell; their tables are there
 _MOST_EFFECTS = 40
@@ -25,7 +36,10 @@ _MOST_EFFECTS = 40
 
 @dataclass(frozen=True, kw_only=True)
 class Drawing:
-    """A figure. `name` is a file's; `scope` and `metric` are empty where it is the same under all of them."""
+    """A figure. `name` is a file's; `scope` and `metric` are empty where it is the same under all of them.
+
+    `variants` are the names of what it draws variant by variant.
+    """
 
     group: str
     name: str
@@ -34,13 +48,18 @@ class Drawing:
     draw: Callable[[Colors, Size], Figure]
     scope: str = ""
     metric: str = ""
+    variants: tuple[str, ...] = ()
 
     def inline(self, size: Size) -> str:
         """As SVG for the page."""
         with plain_style():
             figure = self.draw(FOR_THE_PAGE, size)
             return inline_svg(
-                figure, key=f"{self.name}-{size}", title=self.title, description=self.description
+                figure,
+                key=f"{self.name}-{size}",
+                title=self.title,
+                description=self.description,
+                variants=self.variants,
             )
 
 
@@ -69,9 +88,8 @@ def drawings(
             name="curves",
             title="Training curves",
             description=f"Validation psnr_y over the steps at the chosen rates. {_ends(curves)}",
-            draw=lambda colors, size: draw_curves(
-                curves, numbers=numbers, bicubic=None, colors=colors, size=size
-            ),
+            draw=lambda colors, size: draw_curves(curves, numbers=numbers, colors=colors, size=size),
+            variants=verdicts.variants,
         )
     means = [score.mean for one in verdicts.learning_rates for score in one.rates]
     if any(mean is not None and isfinite(mean) for mean in means):
@@ -83,6 +101,7 @@ def drawings(
             draw=lambda colors, size: draw_rates(
                 verdicts.learning_rates, numbers=numbers, bicubic=bicubic, colors=colors, size=size
             ),
+            variants=verdicts.variants,
         )
 
 
@@ -179,11 +198,11 @@ def _pareto(
     if len(scores) < 2 or not axes:
         return
     metric = metric_of(table.metric)
-    said = [
-        f"Along {axis.name.lower()}, nothing beats "
-        f"{listed(front(axis.values, scores, is_lower_better=metric.is_lower_better))}"
-        for axis in axes
-    ]
+    behind = {
+        row.variant for row in table.rows if row.to_bicubic is not None and is_ahead(row.to_bicubic) is False
+    }
+    bicubic = next((row.mean for row in table.rows if row.variant == BICUBIC), None)
+    said = [_front_in_words(axis, scores, metric, behind) for axis in axes]
     unit = f", {metric.unit}" if metric.unit else ""
     yield Drawing(
         group="pareto",
@@ -196,13 +215,25 @@ def _pareto(
             metric=f"{table.metric} on {table.scope}{unit}"
             + (", lower is better" if metric.is_lower_better else ""),
             is_lower_better=metric.is_lower_better,
+            behind=behind,
+            bicubic=bicubic,
+            decimals=metric.decimals,
             numbers=numbers,
             colors=colors,
             size=size,
         ),
         scope=table.scope,
         metric=table.metric,
+        variants=verdicts.variants,
     )
+
+
+def _front_in_words(axis: CostAxis, scores: Mapping[str, float], metric: Metric, behind: set[str]) -> str:
+    ahead = {name: cost for name, cost in axis.values.items() if name not in behind}
+    best = front(ahead, scores, is_lower_better=metric.is_lower_better)
+    if not best:
+        return "No variant beats bicubic"
+    return f"Along {axis.name.lower()}, nothing beats {listed(best)}"
 
 
 def _plane(verdicts: Verdicts, numbers: Mapping[str, int]) -> Iterator[Drawing]:
@@ -213,22 +244,46 @@ def _plane(verdicts: Verdicts, numbers: Mapping[str, int]) -> Iterator[Drawing]:
         for metric, found in means.items()
     }
     distortion, (metric, perception) = known[DISTORTION], list(known.items())[-1]
-    best = listed(front(perception, distortion))
+    bicubic = {name: row.mean for name in known if (row := _row_of_bicubic(verdicts, name)) is not None}
+    behind = {
+        name
+        for name in perception
+        if name in distortion and _beats_in_both(bicubic, distortion[name], perception[name], metric)
+    }
+    best = listed(front({name: perception[name] for name in perception if name not in behind}, distortion))
     yield Drawing(
         group="plane",
         name="distortion-perception",
         title="Distortion and perception",
-        description=f"{DISTORTION} against {metric}. Nothing beats {best} in both.",
+        description=f"{DISTORTION} against {metric}. "
+        + (f"Nothing beats {best} in both." if best else "Bicubic beats every variant in both."),
         draw=lambda colors, size: draw_pareto(
             [CostAxis(name=f"{metric} (lower is better)", values=perception)],
             distortion,
             metric=f"{DISTORTION}, dB",
             is_lower_better=False,
+            behind=behind,
+            bicubic=None,
+            decimals=2,
             numbers=numbers,
             colors=colors,
             size=size,
         ),
+        variants=verdicts.variants,
     )
+
+
+def _row_of_bicubic(verdicts: Verdicts, metric: str) -> Row | None:
+    table = verdicts.table(metric=metric)
+    return next((row for row in table.rows if row.variant == BICUBIC), None) if table else None
+
+
+def _beats_in_both(
+    bicubic: Mapping[str, float | None], distortion: float, perception: float, metric: str
+) -> bool:
+    """Whether bicubic is at least as good in both."""
+    ours, theirs = bicubic.get(DISTORTION), bicubic.get(metric)
+    return ours is not None and theirs is not None and ours >= distortion and theirs <= perception
 
 
 def cost_axes(verdicts: Verdicts, measured: Mapping[str, Mapping[str, float]]) -> list[CostAxis]:

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-Tone = Literal["", "better", "worse", "dim", "warning"]
+Tone = Literal["", "better", "worse", "dim", "warning", "chosen"]
 _LATEX = {
     "\\": r"\textbackslash{}",
     "&": r"\&",

@@ -51,6 +51,7 @@ def render(contents: Contents, viewer: Viewer) -> str:
         "slug": slug,
         "breakable": breakable,
         "sentence": sentence,
+        "minus": texts.true_minus,
     }
     script = "\n".join(["'use strict';", *map(_static, SCRIPTS)])
     verdicts = contents.verdicts

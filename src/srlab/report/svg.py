@@ -2,6 +2,7 @@
 
 import io
 import re
+from collections.abc import Sequence
 from xml.etree import ElementTree
 
 from matplotlib.figure import Figure
@@ -15,19 +16,25 @@ _FAMILY = re.compile(r"(font-family: |font: (?:\w+ )*[\d.]+px )[^;]+")
 _LONG_NUMBER = re.compile(r"(\d+\.\d{2})\d+")
 _LEFT_OUT = {f"{{{_SVG}}}metadata", f"{{{_SVG}}}title", f"{{{_SVG}}}style"}
 _OF_VARIANT = "variant:"
+_OF_SEED = ":seed:"
 
 
-def variant_id(number: int) -> str:
-    """The ``gid`` of what a figure draws for one variant; in the page it is ``data-variant``."""
-    return f"{_OF_VARIANT}{number}"
+def variant_id(number: int, *, seed: int | None = None) -> str:
+    """The ``gid`` of what a figure draws for one variant, or for one seed of it.
+
+    In the page it is ``data-variant`` and ``data-seed``.
+    """
+    return f"{_OF_VARIANT}{number}" + ("" if seed is None else f"{_OF_SEED}{seed}")
 
 
-def inline_svg(figure: Figure, *, key: str, title: str, description: str) -> str:
+def inline_svg(
+    figure: Figure, *, key: str, title: str, description: str, variants: Sequence[str] = ()
+) -> str:
     """The figure as an ``<svg>`` element for HTML.
 
     `key` makes its ids differ from those of every other figure of the page. `title` and `description` are
-    what a screen reader says in place of the drawing; they may hold any text. To be called within
-    `srlab.pictures.style.plain_style`.
+    what a screen reader says in place of the drawing; they may hold any text. `variants` are the names that
+    a pointer over what was drawn for them tells. To be called within `srlab.pictures.style.plain_style`.
     """
     root = ElementTree.fromstring(_saved(figure))
     for parent in list(root.iter()):
@@ -37,6 +44,8 @@ def inline_svg(figure: Figure, *, key: str, title: str, description: str) -> str
     used = _referenced(root)
     for element in root.iter():
         _make_its_own(element, key, used)
+    for element in list(root.iter()):
+        _name(element, variants)
     root.attrib.clear()
     root.attrib.update(
         {
@@ -54,6 +63,17 @@ def inline_svg(figure: Figure, *, key: str, title: str, description: str) -> str
     ElementTree.register_namespace("", _SVG)
     whole = ElementTree.tostring(root, encoding="unicode").replace(f' xmlns="{_SVG}"', "", 1)
     return as_variables(re.sub(r">\s+<", "><", whole))
+
+
+def _name(element: ElementTree.Element, variants: Sequence[str]) -> None:
+    """What a pointer over the element tells: its variant, and the seed if it is of one."""
+    number = element.get("data-variant")
+    if number is None or int(number) >= len(variants):
+        return
+    seed = element.get("data-seed")
+    name = ElementTree.Element(f"{{{_SVG}}}title")
+    name.text = variants[int(number)] + ("" if seed is None else f", seed {seed}")
+    element.insert(0, name)
 
 
 def _saved(figure: Figure) -> bytes:
@@ -80,7 +100,8 @@ def _make_its_own(element: ElementTree.Element, key: str, used: set[str]) -> Non
     for name, value in element.attrib.items():
         if name == "id":
             if value.startswith(_OF_VARIANT):
-                attributes["data-variant"] = value.removeprefix(_OF_VARIANT)
+                number, _, seed = value.removeprefix(_OF_VARIANT).partition(_OF_SEED)
+                attributes |= {"data-variant": number} | ({"data-seed": seed} if seed else {})
             elif value in used:
                 attributes["id"] = f"{key}-{value}"
         elif name == f"{{{_XLINK}}}href":

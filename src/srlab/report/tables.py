@@ -1,6 +1,7 @@
 """The report's tables, from verdicts: what stands in each cell, and the value behind it."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from srlab.report.grids import Cell, Column, Grid, GridRow, Tone
@@ -21,7 +22,7 @@ from srlab.report.texts import (
     signed,
     whole,
 )
-from srlab.verdicts import BICUBIC, Cost, Difference, Row, Table, Verdicts
+from srlab.verdicts import BICUBIC, Cost, Difference, ImageRow, Row, Table, Verdicts, is_ahead
 
 _MARKS = {"authors": "", "copies": "", "one copy": ", one secondary copy"}
 
@@ -96,7 +97,7 @@ def leaderboard_grid(
                 note="" if row.sd is None else f"± {number(row.sd, metric.decimals)}",
                 hint="" if row.mean is not None else "no complete set of scores yet",
             ),
-            _difference(row.to_base, metric.decimals),
+            _to_base(row, metric.decimals),
             _difference(row.to_bicubic, metric.decimals),
             Cell(
                 text=whole(cost.parameters) if cost else NOTHING,
@@ -142,6 +143,14 @@ def _rank_hint(row: Row) -> str:
     if row.rank.best == row.rank.worst:
         where = f"Place {row.rank.best} beyond doubt"
     return where + (f"; not told apart from {listed(row.rank.tied_with)}" if row.rank.tied_with else "")
+
+
+def _to_base(row: Row, decimals: int) -> Cell:
+    """The difference from the base; no praise for what did not beat bicubic."""
+    cell = _difference(row.to_base, decimals)
+    if row.to_bicubic is None or is_ahead(row.to_bicubic) is not False or cell.tone != "better":
+        return cell
+    return replace(cell, tone="", hint=f"{cell.hint}; but it did not beat bicubic")
 
 
 def _difference(found: Difference | None, decimals: int) -> Cell:
@@ -281,19 +290,31 @@ def images_grid(verdicts: Verdicts, *, metric: str) -> Grid:
                     Cell(text=row.test_set, value=row.test_set),
                     Cell(text=row.image, value=row.image),
                     Cell(text=number(row.disagreement, decimals), value=row.disagreement),
-                    *(
-                        Cell(
-                            text=number(row.values.get(name), decimals),
-                            value=row.values.get(name),
-                            tone="better" if name == row.best else "",
-                        )
-                        for name in names
-                    ),
+                    *(_score(row, name, decimals) for name in names),
                 )
             )
             for row in rows
         ),
     )
+
+
+def _score(row: ImageRow, name: str, decimals: int) -> Cell:
+    tone_, hint = _standing(row, name)
+    value = row.values.get(name)
+    return Cell(text=number(value, decimals), value=value, tone=tone_, hint=hint)
+
+
+def _standing(row: ImageRow, name: str) -> tuple[Tone, str]:
+    """How a score of an image looks, and why: bicubic takes part."""
+    value, bicubic = row.values.get(name), row.values.get(BICUBIC)
+    if value is None or len(row.values) < 2:
+        return "", ""
+    is_lower_better = metric_of(row.metric).is_lower_better
+    if value == (min if is_lower_better else max)(row.values.values()):
+        return "better", "the best"
+    if bicubic is None or name == BICUBIC or (value < bicubic if is_lower_better else value > bicubic):
+        return "", ""
+    return "warning", "did not beat bicubic"
 
 
 def _file(name: str) -> str:

@@ -1,6 +1,7 @@
 """Numbers as people read them: signed differences, intervals, large counts, times."""
 
 import math
+import re
 from collections.abc import Sequence
 
 from srlab.verdicts import METRICS, Difference, Effect, Interval, Metric, Rank
@@ -8,7 +9,7 @@ from srlab.verdicts import METRICS, Difference, Effect, Interval, Metric, Rank
 TIMES = "\N{MULTIPLICATION SIGN}"
 MINUS = "\N{MINUS SIGN}"
 NOTHING = "\N{EN DASH}"
-BICUBIC_LABEL = "bicubic"
+_NEGATIVE = re.compile(r"(?<![\w.,/:=+-])-(?=\d)")
 
 
 def metric_of(name: str) -> Metric:
@@ -68,6 +69,17 @@ def count(value: float) -> str:
 def whole(value: float | None) -> str:
     """A count with its thousands apart."""
     return NOTHING if value is None else f"{value:,.0f}"
+
+
+def true_minus(text: str) -> str:
+    """A sentence in which negative numbers have a true minus; names, ranges and 1e-07 stay as they are.
+
+    >>> true_minus("-0.35 dB [-0.67, 0.03]; lr 1e-07, 128-64") == (
+    ...     f"{MINUS}0.35 dB [{MINUS}0.67, 0.03]; lr 1e-07, 128-64"
+    ... )
+    True
+    """
+    return _NEGATIVE.sub(MINUS, text)
 
 
 def duration(seconds: float | None) -> str:

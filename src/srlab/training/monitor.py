@@ -24,6 +24,7 @@ from tensorboard.compat.proto.event_pb2 import Event  # type: ignore[import-unty
 from torch import Tensor, nn
 from torch.utils.tensorboard import FileWriter, RecordWriter, summary
 
+from srlab.errors import naming
 from srlab.store import METRICS
 
 TENSORBOARD = "tensorboard"
@@ -55,7 +56,7 @@ class Monitor:
     ) -> None:
         for file in (self._metrics, self._events.file):
             # What is still buffered when the disk is full is not worth hiding the first error.
-            with contextlib.suppress(OSError) if kind is not None else contextlib.nullcontext():
+            with contextlib.suppress(OSError) if kind is not None else naming(Path(file.name)):
                 file.close()
 
     def describe(self, network: nn.Module, settings: Mapping[str, str | int | float | bool | None]) -> None:
@@ -82,11 +83,13 @@ class Monitor:
         line = {
             name.rpartition("/")[2]: value if math.isfinite(value) else None for name, value in values.items()
         }
-        self._metrics.write(json.dumps({"step": step, **line}, allow_nan=False).encode() + b"\n")
-        self._metrics.flush()
+        with naming(self.folder / METRICS):
+            self._metrics.write(json.dumps({"step": step, **line}, allow_nan=False).encode() + b"\n")
+            self._metrics.flush()
         for name, value in values.items():
             self._events.add_summary(summary.scalar(name, value), step)
-        self._events.file.flush()
+        with naming(Path(self._events.file.name)):
+            self._events.file.flush()
 
     def weights(self, step: int, network: nn.Module) -> None:
         """Log a histogram of each tensor of weights."""
@@ -107,8 +110,9 @@ class Monitor:
     def sync(self) -> dict[str, int]:
         """Bring everything onto the disk; each file's length in bytes, by its path in the run's folder."""
         for file in (self._metrics, self._events.file):
-            file.flush()
-            os.fsync(file.fileno())
+            with naming(Path(file.name)):
+                file.flush()
+                os.fsync(file.fileno())
         return {name: (self.folder / name).stat().st_size for name in _log_files(self.folder)}
 
 
@@ -120,7 +124,8 @@ class _Records:
         self._records = RecordWriter(self.file)
 
     def add_event(self, event: Event) -> None:
-        self._records.write(event.SerializeToString())
+        with naming(Path(self.file.name)):
+            self._records.write(event.SerializeToString())
 
 
 class _EventFile(FileWriter):

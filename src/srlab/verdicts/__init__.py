@@ -3,6 +3,7 @@
 docs/statistics.md gives every choice with its reason and source.
 """
 
+from srlab.verdicts.compare import is_ahead
 from srlab.verdicts.judging import judge
 from srlab.verdicts.values import (
     ALL_SETS,
@@ -58,5 +59,6 @@ __all__ = [
     "Spread",
     "Table",
     "Verdicts",
+    "is_ahead",
     "judge",
 ]

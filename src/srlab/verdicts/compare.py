@@ -73,6 +73,16 @@ def _outcome(estimate: float | None, p_holm: float | None, *, metric: str, level
     return "better" if (estimate > 0) != metric_of(metric).is_lower_better else "worse"
 
 
+def is_ahead(test: Difference) -> bool | None:
+    """Whether the estimate is on the good side, sure or not; None where it is not known.
+
+    Of a difference from bicubic: whether the variant beat it.
+    """
+    if test.estimate is None:
+        return None
+    return test.estimate != 0 and (test.estimate > 0) != metric_of(test.metric).is_lower_better
+
+
 def scopes(cells: Cells) -> tuple[str, ...]:
     """`ALL_SETS` where there are several test sets, then each."""
     sets = tuple(cells.test_sets)

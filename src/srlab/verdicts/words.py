@@ -6,7 +6,7 @@ from typing import Any
 
 from srlab.protocol import EvaluationProtocol
 from srlab.records import RunRecord
-from srlab.verdicts.compare import metric_of
+from srlab.verdicts.compare import is_ahead, metric_of
 from srlab.verdicts.intervals import coverage_if_skewed
 from srlab.verdicts.values import (
     ALL_SETS,
@@ -105,7 +105,7 @@ def answer(
     elif len(scored) == 1 and ahead.to_bicubic is not None:
         sentences[0] += f"; its difference to bicubic is {verdict(ahead.to_bicubic)}"
     if below := [row.variant for row in scored if not is_adversarial and _is_below_bicubic(row)]:
-        sentences.append(f"Not above bicubic there: {_listed(below)}")
+        sentences.append(f"Did not beat bicubic there: {_listed(below)}")
     if not is_adversarial:
         sentences += _told_apart_alone(others, _first(ranks))
     if max(len(row.seeds) for row in scored) == 1:
@@ -136,7 +136,7 @@ def _without_judgement(
         first += f", {signed(ahead.to_base.estimate, table.metric)} against {base}"
     sentences = [first]
     if below := [row.variant for row in rows if _is_below_bicubic(row)]:
-        sentences.append(f"Not above bicubic there: {_listed(below)}")
+        sentences.append(f"Did not beat bicubic there: {_listed(below)}")
     if parts := [
         f"{effect.name}: {signed(effect.estimate, effect.metric)}" for effect in _clean(table, effects)
     ]:
@@ -145,8 +145,7 @@ def _without_judgement(
 
 
 def _is_below_bicubic(row: Row) -> bool:
-    test = row.to_bicubic
-    return test is not None and test.estimate is not None and test.estimate <= 0
+    return row.to_bicubic is not None and is_ahead(row.to_bicubic) is False
 
 
 def _first(ranks: Mapping[str, Rank]) -> list[str]:

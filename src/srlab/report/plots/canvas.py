@@ -13,6 +13,7 @@ WIDTHS: dict[Size, int] = {"wide": 860, "narrow": 350}
 FONT = 12.0
 SMALL = 11.0
 _INCH = 72  # SVG's units in an inch: so a unit is a pixel where the figure is shown in its own size
+_BASELINE = 22.0  # pixels that an axis gets for the number of what lies beyond it
 _LETTER = 0.6  # of the font's size: the width of a letter, roughly and rather too much
 DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h")
@@ -66,6 +67,37 @@ def write(
         va="center",
         fontweight="bold" if bold else "normal",
         parse_math=False,
+    )
+
+
+def draw_baseline(axes: Axes, value: float, colors: Colors, *, decimals: int = 2) -> None:
+    """Bicubic's value as a dashed line; where it lies beyond the axis, its number with an arrow that way.
+
+    The axis is then made a little longer, so that the number stands clear of what is drawn.
+    """
+    low, high = axes.get_ylim()
+    text = f"bicubic {value:.{decimals}f}"
+    room = (high - low) * _BASELINE / axes.bbox.height
+    if value > high:
+        axes.set_ylim(low, high + room)
+        text, at, is_below = f"{text} ↑", 1.0, True
+    elif value < low:
+        axes.set_ylim(low - room, high)
+        text, at, is_below = f"{text} ↓", 0.0, False
+    else:
+        axes.axhline(value, color=colors["dim"], linewidth=1, linestyle=(0, (4, 3)))
+        at = (value - low) / (high - low)
+        is_below = at > 0.9
+    axes.annotate(
+        text,
+        (1, at),
+        xycoords="axes fraction",
+        xytext=(-2, -4 if is_below else 4),
+        textcoords="offset points",
+        ha="right",
+        va="top" if is_below else "bottom",
+        color=colors["dim"],
+        fontsize=SMALL,
     )
 
 

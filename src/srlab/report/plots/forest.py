@@ -24,6 +24,7 @@ from srlab.verdicts import Interval, Outcome
 
 _LINE = 15.0  # pixels from line to line of a label
 _GAP = 13.0  # between rows
+_BAND = 8.0  # above and below an interval: what the line of no difference takes of a narrow page
 _AXIS = 46.0  # below the rows: numbers and the axis's name
 _TOP = 10.0
 
@@ -63,11 +64,13 @@ def draw_forest(rows: Sequence[ForestRow], *, colors: Colors, size: Size, axis_n
     figure = new_figure(size, total + _AXIS + _TOP)
     axes = place_axes(figure, left=left, right=right, top=_TOP, bottom=_AXIS)
     style_axes(axes, colors, grid="x")
+    axes.grid(visible=size == "wide", axis="x")  # on a narrow page it would cross the words
     axes.set_ylim(total, 0)
     axes.set_yticks([])
     low, high = _limits(rows)
     axes.set_xlim(low, high)
-    axes.axvline(0, color=colors["axis"], linewidth=1.2)
+    if size == "wide":
+        axes.axvline(0, color=colors["axis"], linewidth=1.2)
     unit = (high - low) / (width - left - right)  # of the axis, in a pixel
     top = 0.0
     for row, label, height in zip(rows, lines, heights, strict=True):
@@ -83,6 +86,9 @@ def draw_forest(rows: Sequence[ForestRow], *, colors: Colors, size: Size, axis_n
             middle = top + _GAP / 2 + len(label) * _LINE + 9
             below = low - left * unit
             write(axes, below, middle + 15, row.reading, color=colors["dim"], size=SMALL)
+            if not row.is_heading:  # between the words, never through them
+                band = (middle - _BAND, middle + _BAND)
+                axes.plot((0, 0), band, color=colors["axis"], linewidth=1.2, zorder=1)
         if row.estimate is not None:
             _interval(axes, row, row.estimate, middle, low, high, colors)
         top += height

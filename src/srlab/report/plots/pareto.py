@@ -1,7 +1,8 @@
 """Quality against each cost; the line joins what nothing cheaper beats."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -9,7 +10,16 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from srlab.pareto import front
 from srlab.report.colors import Colors
-from srlab.report.plots.canvas import SMALL, WIDTHS, Size, appearance, new_figure, place_axes, style_axes
+from srlab.report.plots.canvas import (
+    SMALL,
+    WIDTHS,
+    Size,
+    appearance,
+    draw_baseline,
+    new_figure,
+    place_axes,
+    style_axes,
+)
 from srlab.report.svg import variant_id
 from srlab.report.texts import count
 
@@ -31,11 +41,17 @@ def draw_pareto(
     *,
     metric: str,
     is_lower_better: bool,
+    behind: Collection[str],
+    bicubic: float | None,
+    decimals: int,
     numbers: Mapping[str, int],
     colors: Colors,
     size: Size,
 ) -> Figure:
-    """A panel for each cost, the costs logarithmic, one mark for each variant in its color and shape."""
+    """A panel for each cost, the costs logarithmic, one mark for each variant in its color and shape.
+
+    What is `behind` bicubic, which costs next to nothing, is on no front.
+    """
     columns = (2 if len(axes_of_cost) in (1, 2, 4) else 3) if size == "wide" else 1
     rows = max(1, -(-len(axes_of_cost) // max(columns, 1)))
     figure = new_figure(size, rows * _PANEL)
@@ -49,7 +65,14 @@ def draw_pareto(
             top=row * _PANEL + 26,
             bottom=(rows - row - 1) * _PANEL + 46,
         )
-        _draw(axes, cost, scores, is_lower_better, numbers, colors)
+        best = front(
+            {name: value for name, value in cost.values.items() if name not in behind},
+            scores,
+            is_lower_better=is_lower_better,
+        )
+        _draw(axes, cost, scores, best, numbers, colors)
+        if bicubic is not None and isfinite(bicubic):
+            draw_baseline(axes, bicubic, colors, decimals=decimals)
         axes.set_title(metric, loc="left", x=0, color=colors["dim"], fontsize=SMALL, pad=8, parse_math=False)
     return figure
 
@@ -58,14 +81,13 @@ def _draw(
     axes: Axes,
     cost: CostAxis,
     scores: Mapping[str, float],
-    is_lower_better: bool,
+    best: Sequence[str],
     numbers: Mapping[str, int],
     colors: Colors,
 ) -> None:
     style_axes(axes, colors, grid="both")
     axes.set_xscale("log")
     _ticks(axes, [value for name, value in cost.values.items() if name in scores])
-    best = front(cost.values, scores, is_lower_better=is_lower_better)
     axes.step(
         [*(cost.values[name] for name in best), axes.get_xlim()[1]] if best else [],
         [*(scores[name] for name in best), *(scores[name] for name in best[-1:])],

@@ -24,6 +24,17 @@ function sortBy(table, heading, direction) {
   announce();
 }
 
+// A word above each table that is wider than its place; a screen reader says it with the region's name.
+const sideways = new ResizeObserver((entries) => { for (const { target } of entries) tellWidth(target); });
+
+function tellWidth(region) {
+  const isWider = region.scrollWidth > region.clientWidth + 1;
+  region.previousElementSibling.hidden = !isWider;
+  region.ariaDescription = isWider ? 'Wider than the page: the arrow keys scroll it sideways' : null;
+}
+
+for (const region of $$('.scroll')) sideways.observe(region);
+
 for (const table of $$('table[data-sortable]')) {
   for (const heading of $$('th', table.tHead)) {
     $('button', heading)?.addEventListener('click', () => {
