@@ -3,7 +3,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: study test test-slow check setup clean
+.PHONY: study test test-slow check setup clean help
 
 study: setup        ## train six SRCNN variants on a few photographs and say which is best (some minutes)
 	$(BIN)/srlab study smoke
@@ -29,6 +29,9 @@ setup: .venv/.done
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
+
+help:               ## what there is to make
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):[^#]*## /make \1|/' | awk -F"|" '{printf "%-16s %s\n", $$1, $$2}'
 
 clean:              ## remove the environment (runs/ stays)
 	rm -rf .venv

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+IN_A_BROWSER = ("test_report_browser", "test_report_page")
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +38,10 @@ def shared_data() -> Path:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say whether the report's page was tried in a browser: where there is none, those tests are skipped."""
     ran, skipped = (
-        sum("test_report_browser" in report.nodeid for report in terminalreporter.stats.get(outcome, []))
+        sum(
+            any(name in report.nodeid for name in IN_A_BROWSER)
+            for report in terminalreporter.stats.get(outcome, [])
+        )
         for outcome in ("passed", "skipped")
     )
     if ran or skipped:

@@ -68,7 +68,7 @@ def test_the_list_is_whole_on_a_narrow_terminal(srlab: Command, monkeypatch: pyt
 def test_one_variant_is_shown_layer_by_layer(srlab: Command) -> None:
     code, out, _ = srlab("networks", "edsr/batch_norm")
     assert code == 0
-    assert out.startswith("EDSR x4, rgb\n")
+    assert out.startswith("edsr/batch_norm: EDSR x4, rgb\n")
     assert "BatchNorm2d" in out
     assert "Parameters: 1,521,667" in out
 

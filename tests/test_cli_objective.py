@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from srlab.cli.study import _with_objective
+from srlab.cli.changes import with_objective
 from srlab.errors import UserError
 from srlab.objectives import AdversarialObjective, with_settings
 from srlab.studies import load_study
@@ -12,7 +12,7 @@ from srlab.studies import load_study
 
 def test_settings_reach_the_adversarial_variants_and_no_others() -> None:
     study = load_study("srgan").study
-    asked = _with_objective(study, "pixels", ["pixel_weight=0.5", "pixel_loss=mse"], None)
+    asked = with_objective(study, "pixels", ["pixel_weight=0.5", "pixel_loss=mse"], None)
     expected = AdversarialObjective(content="pixels", pixel_weight=0.5, pixel_loss="mse")
     for before, after in zip(study.variants, asked.variants, strict=True):
         assert after.objective == (expected if before.name.startswith("srgan/") else before.objective)
@@ -40,11 +40,11 @@ def test_a_rate_can_be_given_and_taken_back() -> None:
 
 def test_vgg_weights_that_no_variant_uses_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="--vgg has no use for srgan/original, whose content is pixels"):
-        _with_objective(load_study("srgan").study, "pixels", [], tmp_path / "none.pth")
+        with_objective(load_study("srgan").study, "pixels", [], tmp_path / "none.pth")
 
 
 def test_a_study_without_a_discriminator_has_no_use_for_them(tmp_path: Path) -> None:
     study = load_study("smoke").study
     for content, settings, vgg in (("pixels", [], None), (None, ["a=1"], None), (None, [], tmp_path)):
         with pytest.raises(UserError, match="are for adversarial variants, of which study 'smoke' has none"):
-            _with_objective(study, content, settings, vgg)
+            with_objective(study, content, settings, vgg)

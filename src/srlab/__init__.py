@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from srlab.objectives import AdversarialObjective, PixelObjective
     from srlab.protocol import EvaluationProtocol
     from srlab.resize import resize_uint8
-    from srlab.study import Study, TrainingProtocol, Variant
+    from srlab.study import Start, Study, TrainingProtocol, Variant
     from srlab.upscale import upscale_tensor
     from srlab.upscaler import Upscaler, load
 
@@ -28,6 +28,7 @@ _MODULES = {
     "NetworkOptions": "networks",
     "Picture": "images",
     "PixelObjective": "objectives",
+    "Start": "study",
     "Study": "study",
     "TrainingProtocol": "study",
     "Upscaler": "upscaler",
@@ -53,6 +54,7 @@ __all__ = [
     "NetworkOptions",
     "Picture",
     "PixelObjective",
+    "Start",
     "Study",
     "TrainingProtocol",
     "Upscaler",

@@ -138,5 +138,6 @@ from srlab.cli import (  # noqa: E402, F401 - each registers its commands
     report,
     results,
     study,
+    train,
     upscale,
 )

@@ -27,7 +27,7 @@ def list_sets(
 ) -> None:
     """List the data sets and weights, whether they are there, where, and under which terms."""
     from srlab.data.catalogue import CATALOGUE, data_folder
-    from srlab.data.weights import WEIGHTS
+    from srlab.data.weights import WEIGHTS, size_in_words
 
     rows = [_describe(name) for name in CATALOGUE]
     weights = [_describe_weights(name) for name in WEIGHTS]
@@ -52,9 +52,7 @@ def list_sets(
     table = make_table(*columns, text=columns)
     for row in weights:
         there = "yes" if row["present"] else "no"
-        table.add_row(
-            row["name"], there, f"{row['download_bytes'] / 1e6:,.1f} MB", row["about"], row["terms"]
-        )
+        table.add_row(row["name"], there, size_in_words(row["download_bytes"]), row["about"], row["terms"])
     show("")
     print_table(table)
     say(f"They lie in {data_folder()} ($SRLAB_DATA chooses another folder).")
@@ -142,10 +140,10 @@ def _size(row: dict[str, Any]) -> str:
         return "its parts"
     if not row["urls"]:
         return "none needed" if row["present"] else "on request"
+    from srlab.data.weights import size_in_words
+
     size = row["download_bytes"]
-    return (
-        "size unknown" if size is None else f"{size / 1e6:,.1f} MB" if size < 1e8 else f"{size / 1e9:.2f} GB"
-    )
+    return "size unknown" if size is None else size_in_words(size)
 
 
 @contextmanager

@@ -91,7 +91,7 @@ def networks(
     else:
         from srlab.networks.summary import summary
 
-        typer.echo(summary(options, scale=scale, frozen=frozen))
+        typer.echo(f"{changed_name(name, set_to)}: {summary(options, scale=scale, frozen=frozen)}")
 
 
 def _row(name: str, options: "NetworkOptions", scale: int) -> dict[str, Any]:

@@ -1,0 +1,145 @@
+"""Carry out a study that a command has declared, or show its plan."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from srlab.cli.output import messages, print_json, say, show_path
+
+if TYPE_CHECKING:
+    from srlab.planning import Machine, Plan
+    from srlab.studies import StudyFile
+    from srlab.study import Study
+
+MEASURE_SECONDS = 8.0
+
+
+def machine_for(study: "Study", device: str | None, threads: int | None, jobs: int) -> "Machine":
+    """The device and threads of a study's runs: what was asked for, else what this machine has."""
+    from srlab.planning import resolve_machine
+
+    return resolve_machine(study, device=device, threads=threads, jobs=jobs)
+
+
+def carry_out(
+    found: "StudyFile",
+    folder: Path,
+    machine: "Machine",
+    *,
+    plan_only: bool,
+    estimate: bool,
+    as_json: bool,
+    remark: str = "",
+) -> None:
+    """Run what is left of the study in `folder`, print its leaderboard and write tables and pictures.
+
+    With `plan_only` nothing starts. Exits with 1 or 2 where a run failed.
+    """
+    from srlab.planning import make_plan
+
+    seconds = MEASURE_SECONDS if estimate else 0
+    if plan_only:
+        from srlab.claims import check_claims
+        from srlab.sources import check_sources
+
+        check_sources(found.study, folder)
+        if estimate:
+            say("timing a few steps of each variant ...")
+        plan = make_plan(found.study, folder, machine, measure_seconds=seconds)
+        check_claims(plan, data=None)
+        _show_plan(plan, found, as_json=as_json)
+        if remark:
+            say(remark)
+        return
+    from srlab.cli.progress import StudyProgress
+    from srlab.comparison import compare
+    from srlab.errors import UserError
+    from srlab.scheduler import explain
+
+    try:
+        with StudyProgress(messages, remark=remark) as progress:
+            failures = compare(
+                found.study,
+                folder,
+                machine,
+                question=found.question,
+                announce=progress.announce,
+                report=progress.report,
+                reading=progress.read,
+                measure_seconds=seconds,
+            )
+    except OSError as error:
+        raise UserError(explain(error)) from error
+    except KeyboardInterrupt:
+        if messages.is_terminal:
+            messages.print()  # past the ^C
+        say("the same command goes on where this one stopped")
+        raise
+    _finish(folder, failures, as_json=as_json)
+
+
+def _finish(folder: Path, failures: list[Any], *, as_json: bool) -> None:
+    from srlab.cli.leaderboard import show_leaderboard
+    from srlab.leaderboard import leaderboard as standings
+    from srlab.store import FAILURE, TEST, write_text
+    from srlab.tables import as_csv, as_dict, as_markdown
+
+    board = standings(folder)
+    write_text(folder / "leaderboard.csv", as_csv(board))
+    write_text(folder / "leaderboard.md", as_markdown(board))
+    written = [folder / "leaderboard.csv", folder / "leaderboard.md", *_write_pictures(folder)]
+    if as_json:
+        failed = [
+            {"run": failure.name, "kind": failure.kind, "reason": failure.reason} for failure in failures
+        ]
+        print_json(
+            {
+                "folder": str(folder),
+                **as_dict(board),
+                "failures": failed,
+                "files": [str(path) for path in written],
+            }
+        )
+    else:
+        show_leaderboard(board)
+        for path in written:
+            show_path(path)
+    for failure in failures:
+        say(f"srlab: {failure.name} failed: {failure.reason}")
+    if failures:
+        details = [
+            path
+            for failure in failures
+            for place in (folder / failure.name, folder / failure.name / TEST)
+            if (path := place / FAILURE).exists()
+        ]
+        messages.print(
+            "the same command tries again what failed"
+            + ("; each failure.txt has the details" if details else ""),
+            markup=False,
+        )
+        raise typer.Exit(2 if all(failure.kind == "user" for failure in failures) else 1)
+
+
+def _write_pictures(folder: Path) -> list[Path]:
+    from srlab.errors import UserError
+
+    try:
+        from srlab.pictures import write_pictures
+    except ImportError:
+        return []
+    try:
+        return list(write_pictures(folder))
+    except UserError as error:
+        say(f"no pictures: {error}")
+        return []
+
+
+def _show_plan(plan: "Plan", found: "StudyFile", *, as_json: bool) -> None:
+    from srlab.cli.plan import plan_as_dict, show_plan
+
+    if as_json:
+        print_json(plan_as_dict(plan, question=found.question))
+    else:
+        show_plan(plan, question=found.question)

@@ -1,0 +1,83 @@
+"""What a command's options change in a declared study."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from srlab.study import Study
+
+
+def with_protocol(
+    study: "Study",
+    steps: int | None,
+    batch_size: int | None,
+    lr_patch_size: int | None,
+    precision: str | None,
+) -> "Study":
+    """The study with another training protocol; what is None stays as it is."""
+    changes: dict[str, Any] = {
+        "batch_size": batch_size,
+        "lr_patch_size": lr_patch_size,
+        "precision": precision,
+    }
+    study = study if steps is None else study.with_steps(steps)
+    return study.with_protocol({name: value for name, value in changes.items() if value is not None})
+
+
+def with_objective(study: "Study", content: str | None, settings: list[str], vgg: Path | None) -> "Study":
+    """The study with another objective for its adversarial variants."""
+    from dataclasses import replace
+
+    from srlab.cli.parsing import parse_changes
+    from srlab.errors import UserError
+    from srlab.objectives import AdversarialObjective, with_settings, with_vgg
+
+    if content is None and vgg is None and not settings:
+        return study
+    changes = parse_changes(settings, option="--objective") | (
+        {} if content is None else {"content": content}
+    )
+    variants = list(study.variants)
+    for place, variant in enumerate(variants):
+        if isinstance(variant.objective, AdversarialObjective):
+            objective = with_settings(variant.objective, changes)
+            if vgg is not None:
+                if not objective.needs_vgg:
+                    raise UserError(
+                        f"--vgg has no use for {variant.name}, whose content is {objective.content}; "
+                        "leave it out"
+                    )
+                objective = with_vgg(objective, vgg)
+            variants[place] = replace(variant, objective=objective)
+    if not any(isinstance(variant.objective, AdversarialObjective) for variant in variants):
+        raise UserError(
+            "--content, --objective and --vgg are for adversarial variants, of which study "
+            f"{study.name!r} has none"
+        )
+    return replace(study, variants=tuple(variants))
+
+
+def with_data(study: "Study", train: str | None, validate: str | None, test: str | None) -> "Study":
+    """The study with other data, given as comma-separated names or folders."""
+    from dataclasses import replace
+
+    from srlab.cli.parsing import parse_names
+
+    names: dict[str, Any] = {
+        role: parse_names(text, option=f"--{role}")
+        for role, text in (("train", train), ("validate", validate), ("test", test))
+        if text is not None
+    }
+    if "train" in names and "validate" not in names and study.validate and study.train != names["train"]:
+        names["validate"] = ()  # the study's own validation data go with its own training data
+    return replace(study, **names)
+
+
+def dropped_validation(declared: "Study", asked: "Study") -> str:
+    """What is to be said where other training data have put the study's validation data aside."""
+    if not declared.validate or asked.validate:
+        return ""
+    return (
+        f"the study's own validation data, {', '.join(declared.validate)}, go with its own training data: "
+        "every tenth image of --train is held out instead, or name some with --validate"
+    )

@@ -1,0 +1,123 @@
+"""Options that commands share, in the groups in which their help shows them."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+COMPARED = "What is compared"
+DATA = "Data"
+TRAINING = "Training"
+ADVERSARIAL = "Of adversarial variants"
+WORK = "Where and how it runs"
+
+OF_STUDY = "the study's"  # a default that the study's file has
+
+Train = Annotated[
+    str | None,
+    typer.Option(
+        "--train",
+        help="Training data: names or folders, comma separated.",
+        show_default=OF_STUDY,
+        rich_help_panel=DATA,
+    ),
+]
+Validate = Annotated[
+    str | None,
+    typer.Option(
+        "--validate",
+        help="Validation data: names or folders, comma separated.",
+        show_default="the study's; of none, every tenth training image is held out",
+        rich_help_panel=DATA,
+    ),
+]
+Test = Annotated[
+    str | None,
+    typer.Option(
+        "--test",
+        help="Test data: names or folders, comma separated.",
+        show_default=OF_STUDY,
+        rich_help_panel=DATA,
+    ),
+]
+Steps = Annotated[
+    int | None,
+    typer.Option(
+        "--steps", min=1, help="Training steps of each run.", show_default=OF_STUDY, rich_help_panel=TRAINING
+    ),
+]
+BatchSize = Annotated[
+    int | None,
+    typer.Option(
+        "--batch-size", min=1, help="Patches in a step.", show_default=OF_STUDY, rich_help_panel=TRAINING
+    ),
+]
+PatchSize = Annotated[
+    int | None,
+    typer.Option(
+        "--lr-patch-size",
+        min=1,
+        help="Side of a training patch, in LR pixels.",
+        show_default=OF_STUDY,
+        rich_help_panel=TRAINING,
+    ),
+]
+Seeds = Annotated[
+    str | None,
+    typer.Option(
+        "--seeds",
+        help="How many (3: seeds 0, 1, 2), or which (0,4; 4, for seed 4 alone).",
+        show_default=OF_STUDY,
+        rich_help_panel=COMPARED,
+    ),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", help="The study's folder.", show_default="runs/NAME", rich_help_panel=WORK),
+]
+Jobs = Annotated[
+    int,
+    typer.Option("--jobs", min=1, help="Runs at a time, each in a process of its own.", rich_help_panel=WORK),
+]
+Device = Annotated[
+    str | None,
+    typer.Option(
+        "--device", help="cpu, cuda, cuda:1.", show_default="a GPU if there is one", rich_help_panel=WORK
+    ),
+]
+Precision = Annotated[
+    str | None,
+    typer.Option(
+        "--precision",
+        help="auto, fp32 or bf16: what training computes in; scores are fp32.",
+        show_default=OF_STUDY,
+        rich_help_panel=TRAINING,
+    ),
+]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        "--threads",
+        min=1,
+        help="Threads of each run.",
+        show_default="all, shared out among the jobs",
+        rich_help_panel=WORK,
+    ),
+]
+ShowPlan = Annotated[
+    bool,
+    typer.Option(
+        "--plan", help="Show what would run and what it costs; start nothing.", rich_help_panel=WORK
+    ),
+]
+Estimate = Annotated[
+    bool,
+    typer.Option(
+        "--estimate/--no-estimate",
+        help="Time a few steps of each variant to estimate the whole.",
+        rich_help_panel=WORK,
+    ),
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="One JSON object on standard output.", rich_help_panel=WORK)
+]

@@ -1,0 +1,137 @@
+"""``srlab train``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from srlab.cli import app
+from srlab.cli.carrying_out import carry_out, machine_for
+from srlab.cli.changes import with_data, with_protocol
+from srlab.cli.options import (
+    COMPARED,
+    DATA,
+    TRAINING,
+    AsJson,
+    Device,
+    Estimate,
+    Out,
+    ShowPlan,
+    Threads,
+)
+
+
+@app.command()
+def train(
+    variant: Annotated[
+        str, typer.Argument(metavar="VARIANT", help="A variant of `srlab networks`, such as edsr/baseline.")
+    ],
+    train: Annotated[
+        str,
+        typer.Option(
+            "--train", help="Training data: names or folders, comma separated.", rich_help_panel=DATA
+        ),
+    ],
+    test: Annotated[
+        str,
+        typer.Option("--test", help="Test data: names or folders, comma separated.", rich_help_panel=DATA),
+    ],
+    scale: Annotated[
+        int | None,
+        typer.Option(
+            "--scale",
+            help="Enlargement: 2, 3 or 4.",
+            show_default="the variant's, if it has only one",
+            rich_help_panel=COMPARED,
+        ),
+    ] = None,
+    validate: Annotated[
+        str | None,
+        typer.Option(
+            "--validate",
+            help="Validation data: names or folders, comma separated.",
+            show_default="every tenth training image, held out",
+            rich_help_panel=DATA,
+        ),
+    ] = None,
+    learning_rate: Annotated[
+        float, typer.Option("--learning-rate", help="The one rate.", rich_help_panel=TRAINING)
+    ] = 3e-4,
+    loss: Annotated[
+        str, typer.Option("--loss", help="l1, mse or charbonnier.", rich_help_panel=TRAINING)
+    ] = "l1",
+    schedule: Annotated[
+        str,
+        typer.Option(
+            "--schedule",
+            help="How the rate goes: cosine (to zero at the end) or constant.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = "cosine",
+    steps: Annotated[
+        int, typer.Option("--steps", min=1, help="Training steps.", rich_help_panel=TRAINING)
+    ] = 10_000,
+    batch_size: Annotated[
+        int, typer.Option("--batch-size", min=1, help="Patches in a step.", rich_help_panel=TRAINING)
+    ] = 16,
+    lr_patch_size: Annotated[
+        int,
+        typer.Option(
+            "--lr-patch-size", min=1, help="Side of a training patch, in LR pixels.", rich_help_panel=TRAINING
+        ),
+    ] = 24,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="The one seed.", rich_help_panel=TRAINING)] = 0,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="OPTION=VALUE",
+            help="Change an option of the network, such as num_blocks=8; repeatable.",
+            rich_help_panel=COMPARED,
+        ),
+    ] = None,
+    out: Out = None,
+    device: Device = None,
+    precision: Annotated[
+        str,
+        typer.Option(
+            "--precision",
+            help="auto, fp32 or bf16: what training computes in; scores are fp32.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = "auto",
+    threads: Threads = None,
+    plan: ShowPlan = False,
+    estimate: Estimate = True,
+    as_json: AsJson = False,
+) -> None:
+    """Train one variant: a study of one run, with the study's folder, scores and leaderboard."""
+    from srlab.cli.parsing import parse_changes, parse_names
+    from srlab.networks import only_scale
+    from srlab.studies import StudyFile
+    from srlab.study import one_run
+
+    declared = one_run(
+        variant,
+        scale=only_scale(variant) if scale is None else scale,
+        learning_rate=learning_rate,
+        seed=seed,
+        num_steps=steps,
+        loss=loss,
+        schedule=schedule,
+        changes=parse_changes(settings or []),
+        train=parse_names(train, option="--train"),
+        test=parse_names(test, option="--test"),
+    )
+    asked = with_protocol(declared, None, batch_size, lr_patch_size, precision)
+    asked = with_data(asked, None, validate, None)
+    carry_out(
+        StudyFile(
+            study=asked, question=f"How good does {asked.variants[0].name} get at x{asked.scale}?", about=""
+        ),
+        out or Path("runs") / asked.name,
+        machine_for(asked, device, threads, 1),
+        plan_only=plan,
+        estimate=estimate,
+        as_json=as_json,
+    )
