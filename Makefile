@@ -25,7 +25,7 @@ setup: .venv/.done
 	@test -n "$(PYTHON)" || { echo "srlab needs Python 3.11 or newer: install it, or say make PYTHON=/path/to/python"; exit 2; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "srlab needs Python 3.11 or newer; $(PYTHON) is older: say make PYTHON=/path/to/python"; exit 2; }
-	@echo "Setting up .venv (once; a few hundred MB are fetched) ..."
+	@echo "Setting up .venv (once, some minutes: a few hundred MB are fetched, 2 GB on the disk) ..."
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@

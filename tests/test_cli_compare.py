@@ -71,7 +71,9 @@ def test_bicubic_can_be_the_other(
         (("skip", "skip"), "net/skip is compared with itself"),
         (("skip", "z"), "the study has no variant 'z'; it has net/vanilla, net/skip, net/alike"),
         (("bicubic", "skip"), "bicubic comes second"),
-        (("skip", "vanilla", "--level", "95"), "a share between 0 and 1"),
+        (("skip", "vanilla", "--level", "95"), "at least 0.5 and below 1, such as 0.95, not 95"),
+        (("skip", "vanilla", "--level", "1e-300"), "at least 0.5 and below 1, such as 0.95, not 1e-300"),
+        (("skip", "vanilla", "--level", "nan"), "at least 0.5 and below 1, such as 0.95, not nan"),
     ],
 )
 def test_a_wrong_pair_is_refused_in_one_line(
@@ -157,3 +159,38 @@ def test_where_the_terminal_is_narrow_each_set_has_a_table_of_its_own(folder: Pa
         widths = [max(map(len, column)) for column in zip(sheet.headings, *sheet.rows, strict=True)]
         assert sum(widths) + 2 * (len(widths) - 1) <= 80
     assert {len(row) for row in cells(board)} == {len(columns(board))}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["leaderboard", "mine", "--csv", "mine/study.json"], "--csv goes to a file that ends in .csv"),
+        (["leaderboard", "mine", "--markdown", "a.tex"], "--markdown goes to a file that ends in .md or"),
+        (["leaderboard", "mine", "--latex", "mine/study.lock"], "--latex goes to a file that ends in .tex"),
+        (["leaderboard", "mine", "--csv", "mine"], "mine is a folder; name a file for --csv, such as mine/"),
+        (["leaderboard", "mine", "--csv", "f", "--markdown", "f"], "--csv goes to a file that ends in .csv"),
+        (["report", "mine", "--out", "mine/study.json"], "the report goes to a file that ends in .html or"),
+        (["report", "mine", "--out", "photo.png"], "the report goes to a file that ends in .html or .htm"),
+    ],
+)
+def test_no_output_takes_the_place_of_another_kind_of_file(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    message: str,
+) -> None:
+    monkeypatch.chdir(folder.parent)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert run(monkeypatch, *words) == 2
+    said = capsys.readouterr()
+    assert message in said.err
+    assert said.err.count("\n") == 1
+    assert said.out == ""
+    assert {path: path.read_bytes() for path in folder.parent.rglob("*") if path.is_file()} == before
+
+
+def test_an_earlier_output_is_replaced(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "board.csv").write_text("of yesterday")
+    assert run(monkeypatch, "leaderboard", folder, "--csv", tmp_path / "board.csv") == 0
+    assert (tmp_path / "board.csv").read_text(encoding="utf-8").startswith("rank,")

@@ -266,7 +266,7 @@ def test_tensorboard_shows_the_best_runs_and_leaves_nothing_behind(
         while "TensorBoard is at" not in (line := process.stderr.readline()):
             assert line, "".join(lines)
             lines.append(line)
-        assert lines[0] == "net-a-lr0.001-seed1: psnr_y 30.40 dB\n"
+        assert lines[0] == "net-a-lr0.001-seed1: validation psnr_y 30.40 dB\n"
         address = line.split()[3]
         expected = ["net-a-lr0.001-seed1", "net-b-lr0.001-seed0"]
         deadline = time.monotonic() + 60

@@ -172,7 +172,7 @@ def test_several_seeds_generalise_over_both_and_beside_it_over_trainings_alone()
 def test_one_image_has_no_interval_but_that_over_trainings() -> None:
     found = infer([np.array([[0.1], [0.2], [0.4]])], level=0.95)
     assert (found.interval, found.p_value) == (None, None)
-    assert "one image" in found.reason
+    assert "one test image" in found.reason
     assert found.on_these_images is not None
 
 

@@ -4,15 +4,17 @@ import csv
 import io
 import math
 import statistics
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from scored_study import ScoredStudy, noisy
 from srlab import store
 from srlab.choice import load_choice, rates_of, update_choice
 from srlab.errors import UserError
-from srlab.leaderboard import Standing, leaderboard
+from srlab.leaderboard import Standing, leaderboard, notes_of_variants
 from srlab.protocol import EvaluationProtocol
 from srlab.records import read_runs
 from srlab.scores import Score, save_scores
@@ -304,3 +306,12 @@ def test_of_equal_rates_the_first_of_the_plan_is_chosen(folder: Folder) -> None:
     folder.run("a", 30.0, rate=1e-3)
     assert update_choice(folder.path)["variants"]["a"]["learning_rate"] == 3e-4
     assert len(rates_of(read_runs(folder.path))) == 2
+
+
+def test_a_note_that_is_true_of_several_variants_is_said_once(tmp_path: Path) -> None:
+    study = ScoredStudy(tmp_path, sets={"one": 3}).variant("a", noisy(30)).variant("b", noisy(31))
+    a, b = leaderboard(study.bicubic(28.0).write()).standings[:2]
+    rows = [replace(a, notes=("diverged", "missing")), replace(b, notes=("diverged",))]
+    assert notes_of_variants(rows) == ("every variant: diverged", f"{a.name}: missing")
+    rows.append(replace(b, name="c", notes=()))
+    assert notes_of_variants(rows) == (f"{a.name}, {b.name}: diverged", f"{a.name}: missing")

@@ -62,6 +62,7 @@ def test_of_one_variant_that_was_trained_it_is_srlab_train_with_all_that_was_sai
 ) -> None:
     again, report = read_commands(trained, store.load_study(trained)).lines
     assert again.startswith("srlab train srcnn/residual --scale 2 --set num_features=4x2 ")
+    assert " --threads 1 " in again  # another number of them sums in another order
     words = shlex.split(again)[1:]
     plan = json.loads(srlab(*words, "--plan", "--no-estimate", "--json"))
     (run,) = plan["runs"]
@@ -80,8 +81,8 @@ def declaration(**changes: Any) -> dict[str, Any]:
         "learning_rates": [1e-4, 5e-4],
         "seeds": [0, 1],
         "runs": [
-            {"variant": "srresnet/original", "learning_rate": 5e-4},
-            {"variant": "srgan/original", "learning_rate": 1e-4},
+            {"name": "source", "variant": "srresnet/original", "learning_rate": 5e-4},
+            {"name": "run", "variant": "srgan/original", "learning_rate": 1e-4},
         ],
         **changes,
     }

@@ -132,7 +132,7 @@ def test_one_image_has_no_interval_no_test_and_all_share_the_first_rank(tmp_path
     test = row_of(verdicts, "b").to_base
     assert test is not None
     assert (test.interval, test.p_value, test.outcome) == (None, None, "not judged")
-    assert "one image" in test.reason
+    assert "one test image" in test.reason
     assert {rank.best for rank in verdicts.ranks().values()} == {1}
     assert any("one has 1 image" in remark for remark in verdicts.remarks)
 
@@ -348,7 +348,7 @@ def test_the_base_is_the_first_variant_or_the_one_that_is_named(tmp_path: Path) 
         ({"variants": []}, "no variant is left"),
         ({"images": {"two": ["i0"]}}, "no test set 'two'; it has one"),
         ({"images": {"one": ["z"]}}, "one has no image 'z'"),
-        ({"level": 95}, "a share between 0 and 1"),
+        ({"level": 95}, "at least 0.5 and below 1"),
     ],
 )
 def test_what_is_not_of_the_study_is_refused(tmp_path: Path, options: dict[str, Any], message: str) -> None:

@@ -213,6 +213,19 @@ def _spreads(values: Sequence[Mapping[str, float]]) -> dict[str, Spread]:
     return {metric: Spread.of([of_seed[metric] for of_seed in values]) for metric in metrics}
 
 
+def notes_of_variants(standings: Sequence[Standing]) -> tuple[str, ...]:
+    """What is not as it should be, each once with the variants it is true of."""
+    concerned: dict[str, list[str]] = {}
+    for row in standings:
+        for note in row.notes:
+            concerned.setdefault(note, []).append(row.name)
+    num_trained = sum(row.name != BICUBIC for row in standings)
+    return tuple(
+        f"{'every variant' if len(names) == num_trained > 1 else ', '.join(names)}: {note}"
+        for note, names in concerned.items()
+    )
+
+
 def _notes(
     runs: Sequence[RunRecord],
     chosen: Sequence[RunRecord],

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from srlab.leaderboard import Leaderboard, Spread, Standing
+from srlab.leaderboard import Leaderboard, Spread, Standing, notes_of_variants
 from srlab.profile_store import Profile, costs
 from srlab.scores import to_json
 from srlab.verdicts import METRICS, PERCEPTION, Difference
@@ -271,8 +271,7 @@ def _cell(spread: Spread | None, metric: str) -> str:
 
 def notes(board: Leaderboard) -> list[str]:
     """What is said under the table: of each variant what is not as it should be, then how to read it all."""
-    of_variants = [f"{row.name}: {note}" for row in board.standings for note in row.notes]
-    return [*of_variants, *board.remarks]
+    return [*notes_of_variants(board.standings), *board.remarks]
 
 
 def as_markdown(board: Leaderboard) -> str:

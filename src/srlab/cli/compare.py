@@ -51,7 +51,7 @@ def _show(pair: "Pair") -> None:
         f"{100 * pair.level:g} % interval",
         "p",
         "images",
-        "seeds",
+        "of seeds",
     ):
         table.add_column(heading, justify="left" if heading in ("test set", "metric") else "right")
     for test in pair.differences:

@@ -115,7 +115,7 @@ class StudyProgress:
             per_step = (now - since) / done
             note = f"{pace(per_step)}, {duration((progress.num_steps - progress.step) * per_step)} left"
         if progress.psnr_y is not None:
-            note += f", psnr_y {progress.psnr_y:.2f} dB"
+            note += f", validation psnr_y {progress.psnr_y:.2f} dB"
         self._show(event.name, note.removeprefix(", "), completed=progress.step, total=progress.num_steps)
 
     def _show(self, name: str, note: str, *, completed: int | None, total: int | None) -> None:

@@ -121,7 +121,7 @@ def tensorboard(
 
     logs = best_logs(study_dir, top=top)
     for log in logs:
-        score = "no validation score yet" if log.psnr_y is None else f"psnr_y {log.psnr_y:.2f} dB"
+        score = "no validation score yet" if log.psnr_y is None else f"validation psnr_y {log.psnr_y:.2f} dB"
         state = "" if log.is_finished else f", {log.status}"
         say(f"{log.name}: {score}{state}")
 

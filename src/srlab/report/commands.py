@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import srlab
+from srlab import store
 
 _SHIPPED = Path(srlab.__file__).parent / "studies"
 _OF_ADVERSARIAL = ("adversarial_weight", "pixel_weight", "pixel_loss", "discriminator_learning_rate")
@@ -26,9 +27,18 @@ def read_commands(study_dir: Path, study: Mapping[str, Any]) -> Commands:
     words = _train(study) if _is_of_train(study) else _study(study, remarks)
     if study.get("device"):
         words += ["--device", study["device"]]
+    if threads := _threads(study_dir, study):
+        words += ["--threads", str(threads)]
     words += ["--out", str(study_dir)]
     lines = shlex.join(words), shlex.join(["srlab", "report", str(study_dir)])
     return Commands(lines=lines, remarks=tuple(remarks))
+
+
+def _threads(study_dir: Path, study: Mapping[str, Any]) -> int | None:
+    """How many every run was declared with, since sums depend on it; None where they differ or none began."""
+    files = [study_dir / planned["name"] / store.RUN for planned in study.get("runs", ())]
+    declared = {store.load_json(file).get("threads") for file in files if file.is_file()}
+    return declared.pop() if len(declared) == 1 else None
 
 
 def _is_of_train(study: Mapping[str, Any]) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from srlab import store
-from srlab.leaderboard import leaderboard
+from srlab.leaderboard import leaderboard, notes_of_variants
 from srlab.profile_store import measured_costs
 from srlab.protocol import EvaluationProtocol
 from srlab.records import RunRecord, read_runs, validation_scores
@@ -106,9 +106,5 @@ def gather(study_dir: Path, *, base: str | None = None) -> Contents:
         ),
         cards=tuple(variant_cards(study, runs, base=verdicts.base)),
         setting=read_setting(study_dir, study, runs),
-        notes=tuple(
-            f"{row.name}: {note}"
-            for row in leaderboard(study_dir, verdicts=verdicts).standings
-            for note in row.notes
-        ),
+        notes=notes_of_variants(leaderboard(study_dir, verdicts=verdicts).standings),
     )

@@ -90,7 +90,7 @@ def infer(blocks: Sequence[Block], *, level: float) -> Inference:
             interval=None,
             on_these_images=trainings,
             p_value=None,
-            reason="one image has no spread: nothing can be said of others",
+            reason="with one test image nothing can be said of other images",
         )
     parts = mean_squares(blocks)
     population: Population = "trainings and images" if num_seeds > 1 else "images"

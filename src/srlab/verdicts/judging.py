@@ -43,15 +43,15 @@ def judge(
     Args:
         folder: a study's, as `srlab study` makes it; it is only read.
         base: the variant that the others are compared with; by default the first of the study.
-        level: of intervals and tests, in (0, 1): 0.95 is 95 % and tests at 5 %.
+        level: of intervals and tests, in [0.5, 1): 0.95 is 95 % and tests at 5 %.
         variants: only these, in the study's order; families, ranks and effects are of what is left.
         images: by test set only these of its images; sets that are not named are left out.
 
     Raises:
         UserError: `folder` is no study's, or a name is not one of the study.
     """
-    if not 0 < level < 1:
-        raise UserError(f"the level is a share between 0 and 1, such as 0.95, not {level!r}")
+    if not 0.5 <= level < 1:
+        raise UserError(f"the level is at least 0.5 and below 1, such as 0.95, not {level!r}")
     study = store.load_study(folder)
     declared = select_variants(study, variants)
     names = tuple(variant["name"] for variant in declared)

@@ -84,11 +84,13 @@ def _headline(
         "better": f"{variant} is better than {other}",
         "worse": f"{variant} is worse than {other}",
         "not told apart": f"{variant} and {other} cannot be told apart",
-        "not judged": f"{variant} and {other} cannot be judged: {test.reason}",
+        "not judged": f"{variant} and {other} cannot be judged",
     }[test.outcome]
     lines = [f"{words}, by {where}: {number}"]
     if len(test.seeds) == 1:
         lines[0] = f"as trained with seed {test.seeds[0]} alone, {lines[0]}"
+    if test.outcome == "not judged":
+        lines.append(f"why not: {test.reason}")
     if verdicts.is_adversarial:
         lines.append("one was trained with a discriminator: read psnr_y beside LPIPS, never alone")
     if changed:

@@ -22,6 +22,7 @@ from srlab.verdicts.values import (
 )
 
 _MOST_NAMED = 6
+_ALONE = "What one change alone brings, over all pairs that differ in it"
 
 
 def signed(value: float | None, metric: str) -> str:
@@ -105,7 +106,7 @@ def answer(
     elif len(scored) == 1 and ahead.to_bicubic is not None:
         sentences[0] += f"; its difference to bicubic is {verdict(ahead.to_bicubic)}"
     if below := [row.variant for row in scored if not is_adversarial and _is_below_bicubic(row)]:
-        sentences.append(f"Did not beat bicubic there: {_listed(below)}")
+        sentences.append(_below(below, scored))
     if not is_adversarial:
         sentences += _told_apart_alone(others, _first(ranks))
     if max(len(row.seeds) for row in scored) == 1:
@@ -136,12 +137,19 @@ def _without_judgement(
         first += f", {signed(ahead.to_base.estimate, table.metric)} against {base}"
     sentences = [first]
     if below := [row.variant for row in rows if _is_below_bicubic(row)]:
-        sentences.append(f"Did not beat bicubic there: {_listed(below)}")
+        sentences.append(_below(below, rows))
     if parts := [
         f"{effect.name}: {signed(effect.estimate, effect.metric)}" for effect in _clean(table, effects)
     ]:
-        sentences.append(f"Changes: {_cut(parts)}")
+        sentences.append(f"{_ALONE}: {_cut(parts)}")
     return [*sentences, f"None of this can be judged: {why}"]
+
+
+def _below(names: Sequence[str], rows: Sequence[Row]) -> str:
+    """Who did not beat bicubic."""
+    if len(names) == len(rows) > 1:
+        return f"None of the {len(rows)} beat bicubic there"
+    return f"Did not beat bicubic there: {_listed(names)}"
 
 
 def _is_below_bicubic(row: Row) -> bool:
@@ -194,7 +202,7 @@ def _brought(table: Table, effects: Sequence[Effect], base: str, *, already: str
     """What each change brings; where none stands alone, what each variant but `already` does."""
     if clean := _clean(table, effects):
         parts = [f"{effect.name}: {verdict(effect)}" for effect in clean]
-        return f"Changes: {_cut(parts)}"
+        return f"{_ALONE}: {_cut(parts)}"
     parts = [
         f"{row.variant}: {verdict(row.to_base)}"
         for row in table.rows
