@@ -23,8 +23,8 @@ from srlab.errors import UserError
 from srlab.evaluation import evaluate_network
 from srlab.images import HRImage, list_images, read_hr_image
 from srlab.networks import BicubicOptions, build_network, network_color, preset
-from srlab.protocol import EvaluationProtocol
-from srlab.study import Run, TrainingProtocol, Variant
+from srlab.protocol import EvaluationProtocol, TrainingProtocol
+from srlab.study import Run, Variant
 from srlab.training.device import ResolvedPrecision, cpu_multiplies_bf16, default_threads, use_threads
 from srlab.training.train import train
 

@@ -36,8 +36,9 @@ from srlab.images import HRImage
 from srlab.losses import l1, without_border
 from srlab.networks import Luma, Network, NetworkOptions, build_network, preset
 from srlab.networks.prelu import PReLU
+from srlab.protocol import Precision, TrainingProtocol
 from srlab.store import cpu_name
-from srlab.study import Precision, Run, TrainingProtocol, Variant
+from srlab.study import Run, Variant
 from srlab.training.device import (
     autocast,
     default_threads,

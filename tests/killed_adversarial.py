@@ -10,7 +10,8 @@ from torch import Tensor, nn
 import killed_runs
 from srlab.networks import discriminator
 from srlab.objectives import AdversarialObjective
-from srlab.study import Run, TrainingProtocol, Variant
+from srlab.protocol import TrainingProtocol
+from srlab.study import Run, Variant
 from tiny_run import TINY_BATCH_NORM, Noise, train_tiny
 
 WIDTHS = (4,) * 8  # of the discriminator: whole, its checkpoint has 280 MB

@@ -18,7 +18,8 @@ from srlab.profile_store import (
     VariantProfile,
     digest_of,
 )
-from srlab.study import Study, TrainingProtocol, Variant
+from srlab.protocol import TrainingProtocol
+from srlab.study import Study, Variant
 from tiny_study import MACHINE, QUESTION
 
 SETTING = Setting(device="cpu", device_name="a CPU", threads=2, precision="fp32", torch="2.13.0")

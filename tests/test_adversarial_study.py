@@ -16,8 +16,9 @@ from srlab.leaderboard import leaderboard
 from srlab.networks import EDSROptions, discriminator
 from srlab.objectives import RANDOM_REMARK, AdversarialObjective, Content
 from srlab.planning import make_plan
+from srlab.protocol import TrainingProtocol
 from srlab.scheduler import Failure
-from srlab.study import Study, TrainingProtocol, Variant
+from srlab.study import Study, Variant
 from tiny_study import MACHINE, tiny_study, write_pictures
 
 

@@ -13,7 +13,7 @@ import srlab
 ROOT = Path(srlab.__file__).parent
 
 LAYERS = [
-    {"errors", "protocol", "images", "color", "deep_color", "pil", "resize"},  # pixels
+    {"errors", "checks", "files", "protocol", "images", "color", "deep_color", "pil", "resize"},  # pixels
     {"degradations", "losses", "metrics", "networks"},  # parts
     {
         "objectives",
@@ -48,6 +48,7 @@ RANK = {module: rank for rank, layer in enumerate(LAYERS) for module in layer}
 
 TORCH_FREE = [
     "srlab.errors",
+    "srlab.checks",
     "srlab.images",
     "srlab.protocol",
     "srlab.scores",

@@ -19,7 +19,8 @@ from srlab.objectives import (
     remarks_on,
     with_vgg,
 )
-from srlab.study import Study, TrainingProtocol, Variant
+from srlab.protocol import TrainingProtocol
+from srlab.study import Study, Variant
 from tiny_study import tiny_study
 
 

@@ -11,7 +11,8 @@ from srlab.claims import check_claims, check_images, declare_run, declare_study
 from srlab.errors import UserError
 from srlab.networks import EDSROptions, num_parameters, preset
 from srlab.planning import Plan, make_plan, measure_step, precision_of, resolve_machine
-from srlab.study import Study, TrainingProtocol, Variant
+from srlab.protocol import TrainingProtocol
+from srlab.study import Study, Variant
 from tiny_study import MACHINE, QUESTION, tiny_study
 
 DATA = "0" * 64

@@ -2,7 +2,7 @@
 
 import pytest
 
-from srlab.study import Schedule, TrainingProtocol
+from srlab.protocol import Schedule, TrainingProtocol
 from srlab.training.schedule import learning_rate_at
 from tiny_run import tiny_run
 

@@ -17,10 +17,11 @@ from srlab.networks.parts import is_part
 from srlab.objectives import PixelObjective
 from srlab.pictures import write_pictures
 from srlab.planning import make_plan
+from srlab.protocol import TrainingProtocol
 from srlab.records import read_runs
 from srlab.scheduler import Failure
 from srlab.sources import find_source, take_sources
-from srlab.study import Start, Study, TrainingProtocol, Variant
+from srlab.study import Start, Study, Variant
 from srlab.training.train import train
 from tiny_study import MACHINE, QUESTION, tiny_study
 from tiny_study import write_pictures as write_images

@@ -141,6 +141,8 @@ def test_the_documentation_names_every_study_with_its_runs() -> None:
         ("def broken(:\n", "SyntaxError"),
         ("\n\n1 / 0\n", "line 3: ZeroDivisionError"),
         ("import sys\nsys.exit(0)\n", "line 2: it calls exit"),
+        ("raise GeneratorExit\n", "line 1: GeneratorExit"),
+        ("class Mine(BaseException): pass\nraise Mine('no')\n", "line 2: Mine: no"),
         ("from srlab.networks import preset\npreset('edsr/none', scale=4)\n", "line 2: there is no variant"),
         ("from srlab.studies.smoke import STUDY\n", "ends with a question mark"),
     ],
@@ -149,6 +151,13 @@ def test_a_study_file_that_is_wrong_says_where(tmp_path: Path, text: str, messag
     path = tmp_path / "mine.py"
     path.write_text(text)
     with pytest.raises(UserError, match=message):
+        load_study(str(path))
+
+
+def test_ctrl_c_while_a_study_file_is_read_is_no_fault_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text("raise KeyboardInterrupt\n")
+    with pytest.raises(KeyboardInterrupt):
         load_study(str(path))
 
 

@@ -3,13 +3,14 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from srlab.errors import UserError
-from srlab.networks import EDSROptions, preset
+from srlab.networks import BicubicOptions, EDSROptions, preset
 from srlab.objectives import PixelObjective
-from srlab.protocol import EvaluationProtocol
-from srlab.study import Study, TrainingProtocol, Variant, one_run
+from srlab.protocol import EvaluationProtocol, TrainingProtocol
+from srlab.study import Start, Study, Variant, one_run
 from tiny_study import tiny_study
 
 
@@ -42,6 +43,22 @@ def test_two_rates_never_share_a_folder(study: Study) -> None:
         ({"train": "t91"}, r"\('t91',\), with the comma"),
         ({"name": "../elsewhere"}, "cannot name a study"),
         ({"learning_rates": (1, 1.0)}, "names a learning rate twice"),
+        ({"learning_rates": (float("inf"),)}, "tuple of numbers, and inf is none"),
+        ({"learning_rates": ("1e-3",)}, "tuple of numbers, and '1e-3' is none"),
+        ({"learning_rates": 1e-3}, r"\(0.001,\), with the comma"),
+        ({"name": None}, "None cannot name a study"),
+        ({"scale": 2.0}, "the scale is 2, 3 or 4, not 2.0"),
+        ({"variants": ("edsr/baseline",)}, "one of its variants is 'edsr/baseline', not a Variant"),
+        ({"protocol": None}, "its protocol is None, not a TrainingProtocol"),
+        ({"evaluation": "rgb"}, "its evaluation is 'rgb', not an EvaluationProtocol"),
+        ({"seeds": (True,)}, "a seed is a whole number"),
+        ({"seeds": 3}, r"\(3,\), with the comma"),
+        ({"train": (5,)}, "train is a tuple of names or paths, and 5 is none"),
+        ({"train": Path("tr")}, r"tr'\),\), with the comma"),
+        ({"train": ("",)}, "and '' is none"),
+        ({"validate": None}, r"validate is a tuple of names, not None; without any it is \(\)"),
+        ({"test": ("te", "te")}, "test names 'te' twice"),
+        ({"test": ("te", Path("te"))}, "test names 'te' twice"),
     ],
 )
 def test_a_study_that_means_nothing_is_refused(
@@ -63,6 +80,17 @@ def test_a_study_that_means_nothing_is_refused(
         ({"precision": "fp8"}, "auto, fp32, bf16"),
         ({"gradient_clip_norm": 0.0}, "positive"),
         ({"adam_eps": 0.0}, "eps > 0"),
+        ({"adam_eps": float("inf")}, "adam_eps is a number, not inf"),
+        ({"adam_eps": None}, "adam_eps is a number, not None"),
+        ({"adam_betas": (0.9,)}, "two betas"),
+        ({"adam_betas": 0.9}, r"adam_betas is a tuple of numbers, also of one"),
+        ({"gradient_clip_norm": float("inf")}, "gradient_clip_norm is a number, not inf"),
+        ({"gradient_clip_norm": 10**400}, "gradient_clip_norm is a number"),
+        ({"flips": "no"}, "flips is True or False, not 'no'"),
+        ({"jpeg_noise": 1}, "jpeg_noise is True or False, not 1"),
+        ({"schedule": ["step"]}, "constant, step, cosine"),
+        ({"halve_at": None}, "halve_at is a tuple of numbers, not None"),
+        ({"num_steps": None}, "whole number"),
     ],
 )
 def test_a_protocol_that_cannot_be_is_refused(changes: dict[str, object], message: str) -> None:
@@ -80,6 +108,60 @@ def test_variants_that_do_not_differ_are_refused(study: Study) -> None:
     replace(study, variants=(one, Variant(name="two", network=network, objective=PixelObjective(loss="mse"))))
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"network": None}, "its network is None, not a network's options"),
+        ({"network": "edsr/baseline"}, "its network is 'edsr/baseline', not a network's options"),
+        (
+            {"objective": "mse"},
+            r"its objective is 'mse', not an objective, such as PixelObjective\(loss=\"mse\"\)",
+        ),
+        ({"start": "tiny/edsr"}, "its start is 'tiny/edsr', not a Start"),
+        ({"protocol": {}}, "its protocol is {}, not a TrainingProtocol"),
+        ({"taken_from": 1}, "its taken_from is 1, not the folder"),
+        ({"learning_rates": ()}, "no learning rates of its own: leave learning_rates out"),
+        ({"learning_rates": (None,)}, "tuple of numbers, and None is none"),
+        ({"name": 5}, "5 cannot name a variant"),
+    ],
+)
+def test_a_variant_that_is_not_one_is_refused(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        Variant(**{"name": "one", "network": EDSROptions(), **changes})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"source": None}, "source is None, not a variant's name or a weights file"),
+        ({"freeze": "yes"}, "freeze is 'yes', not True or False"),
+        ({"keep": "body"}, r"\('body',\), with the comma"),
+        ({"keep": (1,)}, "and 1 is none"),
+    ],
+)
+def test_a_start_that_is_not_one_is_refused(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        Start(**{"source": "one", **changes})  # type: ignore[arg-type]
+
+
+def test_paths_lists_and_other_numbers_are_taken_for_what_they_mean(study: Study) -> None:
+    changes = {"train": [Path("tr")], "seeds": range(2), "learning_rates": [np.float32(0.5)]}
+    natural = replace(study, **changes)  # type: ignore[arg-type]
+    assert (natural.train, natural.seeds, natural.learning_rates) == (("tr",), (0, 1), (0.5,))
+    assert hash(replace(study.protocol, schedule="step", halve_at=[0.5])) == hash(  # type: ignore[arg-type]
+        replace(study.protocol, schedule="step", halve_at=(0.5,))
+    )
+    assert Start(source=Path("a.safetensors")).is_file  # type: ignore[arg-type]
+
+
+def test_a_name_whose_runs_folder_would_be_too_long_is_refused(study: Study, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="at most 200 letters"):
+        Variant(name="n" * 201, network=EDSROptions())
+    longest = Variant(name="n" * 200, network=EDSROptions(), learning_rates=(2.2250738585072014e-308,))
+    for run in replace(study, variants=(longest,), seeds=(2**32 - 1,)).runs():
+        (tmp_path / run.name).mkdir()
+
+
 @pytest.mark.parametrize("name", ["", "../up", "a/b/c", "a b", ".hidden", "x/.y"])
 def test_a_name_that_makes_no_folder_is_refused(name: str) -> None:
     with pytest.raises(UserError, match="cannot name a variant"):
@@ -89,6 +171,8 @@ def test_a_name_that_makes_no_folder_is_refused(name: str) -> None:
 def test_bicubic_is_no_name_for_a_variant(study: Study) -> None:
     with pytest.raises(UserError, match="bicubic stands in every leaderboard"):
         replace(study, variants=(Variant(name="bicubic", network=EDSROptions()),))
+    with pytest.raises(UserError, match="bicubic stands in every leaderboard"):
+        replace(study, variants=(Variant(name="enlarged", network=BicubicOptions()),))
 
 
 def test_variants_are_chosen_by_name_or_its_end(study: Study) -> None:

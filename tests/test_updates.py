@@ -10,7 +10,7 @@ from torch import Tensor
 
 from srlab.errors import UserError
 from srlab.networks import Luma, Network, SRCNNOptions, VDSROptions, build_network, preset
-from srlab.study import TrainingProtocol
+from srlab.protocol import TrainingProtocol
 from srlab.training.device import ResolvedPrecision
 from srlab.training.updates import PixelUpdate, make_update
 from tiny_run import CPU, TINY, Noise, tiny_run

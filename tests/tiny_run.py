@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from srlab.networks import BatchNorm, EDSROptions, NetworkOptions
 from srlab.objectives import PixelLoss, PixelObjective
-from srlab.study import Run, TrainingProtocol, Variant
+from srlab.protocol import TrainingProtocol
+from srlab.study import Run, Variant
 from srlab.training.device import ResolvedPrecision
 from srlab.training.train import Batches, Outcome, Progress, Validate, train
 

@@ -12,7 +12,8 @@ from PIL import Image
 
 from srlab.networks import EDSROptions, SRCNNOptions
 from srlab.planning import Machine
-from srlab.study import Study, TrainingProtocol, Variant
+from srlab.protocol import TrainingProtocol
+from srlab.study import Study, Variant
 
 MACHINE = Machine(device="cpu", threads=1)
 QUESTION = "Does it work?"
@@ -25,7 +26,8 @@ Measured:  nothing
 """
 
 from srlab.networks import EDSROptions, SRCNNOptions
-from srlab.study import Study, TrainingProtocol, Variant
+from srlab.protocol import TrainingProtocol
+from srlab.study import Study, Variant
 
 STUDY = Study(
     name="tiny",

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from srlab.metrics import psnr_rgb, psnr_y, ssim_rgb, ssim_y
     from srlab.networks import NetworkOptions, build_network, preset, with_options
     from srlab.objectives import AdversarialObjective, PixelObjective
-    from srlab.protocol import EvaluationProtocol
+    from srlab.protocol import EvaluationProtocol, TrainingProtocol
     from srlab.resize import resize_uint8
-    from srlab.study import Start, Study, TrainingProtocol, Variant
+    from srlab.study import Start, Study, Variant
     from srlab.upscale import upscale_tensor
     from srlab.upscaler import Upscaler, load
 
@@ -30,7 +30,7 @@ _MODULES = {
     "PixelObjective": "objectives",
     "Start": "study",
     "Study": "study",
-    "TrainingProtocol": "study",
+    "TrainingProtocol": "protocol",
     "Upscaler": "upscaler",
     "UserError": "errors",
     "Variant": "study",

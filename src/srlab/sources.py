@@ -13,8 +13,9 @@ from srlab.errors import UserError
 from srlab.networks import options_to_dict
 from srlab.networks.parts import check_fits
 from srlab.objectives import objective_to_dict
+from srlab.protocol import TrainingProtocol
 from srlab.records import run_status
-from srlab.study import Run, Study, TrainingProtocol, Variant
+from srlab.study import Run, Study, Variant
 
 
 @dataclass(frozen=True, kw_only=True)

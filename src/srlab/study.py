@@ -3,83 +3,31 @@
 Values only: nothing here trains, reads or writes.
 """
 
-import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, get_args
+from typing import Any
 
+from srlab.checks import as_name, as_names, as_numbers, as_tuple, check_type, shown
 from srlab.errors import UserError
-from srlab.networks import NetworkOptions, meta_network, network_color, preset, with_options
+from srlab.networks import (
+    NETWORKS,
+    BicubicOptions,
+    NetworkOptions,
+    meta_network,
+    network_color,
+    preset,
+    with_options,
+)
 from srlab.networks.discriminator import HR_PATCH_SIZE
 from srlab.networks.options import changed_name
 from srlab.networks.parts import check_fits, check_parts, is_part
 from srlab.objectives import Objective, PixelObjective
-from srlab.protocol import EvaluationProtocol
+from srlab.protocol import EvaluationProtocol, TrainingProtocol
 
 WEIGHTS_SUFFIX = ".safetensors"
-
-Schedule = Literal["constant", "step", "cosine"]
-Precision = Literal["auto", "fp32", "bf16"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingProtocol:
-    """What all runs of a study share.
-
-    `schedule` is the learning rate over the run: ``constant``; ``step``, halved after each fraction of
-    `num_steps` named in `halve_at`; or ``cosine``, from the full rate to zero at the last step.
-    `gradient_clip_norm` bounds the norm of the whole gradient. `precision` ``auto`` is bf16 autocast where
-    the device computes in bf16 and the architecture loses nothing by it, and fp32 elsewhere. `jpeg_noise`
-    compresses half of the LR patches as JPEG of quality 50 to 95.
-    """
-
-    num_steps: int
-    batch_size: int = 16
-    lr_patch_size: int = 24
-    schedule: Schedule = "constant"
-    halve_at: tuple[float, ...] = ()
-    adam_betas: tuple[float, float] = (0.9, 0.999)
-    adam_eps: float = 1e-8
-    gradient_clip_norm: float | None = None
-    flips: bool = True
-    quarter_turns: bool = True
-    jpeg_noise: bool = False
-    precision: Precision = "auto"
-    validate_every: int | None = None  # None: ten times in a run
-    checkpoint_every: int | None = None  # None: as often as it validates
-
-    def __post_init__(self) -> None:
-        for name in ("num_steps", "batch_size", "lr_patch_size", "validate_every", "checkpoint_every"):
-            value = getattr(self, name)
-            if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-                raise UserError(f"{name} must be a whole number of at least 1, not {value!r}")
-        if self.schedule not in get_args(Schedule):
-            raise UserError(f"the schedule is one of {', '.join(get_args(Schedule))}, not {self.schedule!r}")
-        if (self.schedule == "step") != bool(self.halve_at):
-            raise UserError("the step schedule needs halve_at, and only it; for example halve_at=(0.5,)")
-        if not all(0 < fraction < 1 for fraction in self.halve_at):
-            raise UserError(f"halve_at holds fractions of the run, between 0 and 1; got {self.halve_at}")
-        if self.precision not in get_args(Precision):
-            raise UserError(
-                f"the precision is one of {', '.join(get_args(Precision))}, not {self.precision!r}"
-            )
-        if self.gradient_clip_norm is not None and not self.gradient_clip_norm > 0:
-            raise UserError(f"gradient_clip_norm must be positive, not {self.gradient_clip_norm!r}")
-        if not self.adam_eps > 0 or not all(0 <= beta < 1 for beta in self.adam_betas):
-            raise UserError(
-                f"Adam wants eps > 0 and betas in [0, 1); got {self.adam_eps} and {self.adam_betas}"
-            )
-
-    @property
-    def validation_interval(self) -> int:
-        """Steps between two validations."""
-        return self.validate_every or max(1, math.ceil(self.num_steps / 10))
-
-    @property
-    def checkpoint_interval(self) -> int:
-        """Steps between two checkpoints."""
-        return self.checkpoint_every or self.validation_interval
+# With rate and seed it is a folder's name, of 255 bytes at most.
+_VARIANT_NAME = re.compile(r"(?=.{1,200}\Z)[A-Za-z0-9_][A-Za-z0-9_.+-]*(/[A-Za-z0-9_][A-Za-z0-9_.+-]*)?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,12 +45,10 @@ class Start:
     freeze: bool = False
 
     def __post_init__(self) -> None:
-        if isinstance(self.keep, str) or not all(isinstance(part, str) and part for part in self.keep):
-            raise UserError(
-                f"keep is a tuple of names, also of one: ({self.keep!r},), with the comma"
-                if isinstance(self.keep, str)
-                else f"keep is a tuple of names of parts, not {self.keep!r}"
-            )
+        object.__setattr__(self, "source", as_name(self.source))
+        check_type(self.source, str, what="a start's source", expected="a variant's name or a weights file")
+        check_type(self.freeze, bool, what="a start's freeze", expected="True or False")
+        object.__setattr__(self, "keep", as_names(self.keep, what="keep"))
         if self.freeze and not self.keep:
             raise UserError(
                 "a start that freezes the whole network leaves nothing to train; name what to keep"
@@ -132,13 +78,26 @@ class Variant:
     taken_from: str | None = None
 
     def __post_init__(self) -> None:
-        if self.learning_rates is not None:
-            object.__setattr__(self, "learning_rates", tuple(map(float, self.learning_rates)))
-        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*(/[A-Za-z0-9_][A-Za-z0-9_.+-]*)?", self.name):
+        if not isinstance(self.name, str) or not _VARIANT_NAME.fullmatch(self.name):
             raise UserError(
-                f"{self.name!r} cannot name a variant: it becomes a folder, so use letters, digits, '_', "
-                "'-', '.', '+' and at most one '/'"
+                f"{shown(self.name)} cannot name a variant: it becomes a folder, so use at most 200 "
+                "letters, digits, '_', '-', '.', '+' and one '/'"
             )
+        where = f"variant {self.name!r}"
+        object.__setattr__(self, "taken_from", as_name(self.taken_from))
+        for name, types, expected in (
+            ("network", tuple(NETWORKS), 'a network\'s options, such as preset("edsr/baseline", scale=4)'),
+            ("objective", Objective, 'an objective, such as PixelObjective(loss="mse")'),
+            ("start", Start | None, "a Start, or None"),
+            ("protocol", TrainingProtocol | None, "a TrainingProtocol, or None for the study's"),
+            ("taken_from", str | None, "the folder of another study, or None"),
+        ):
+            check_type(getattr(self, name), types, what=f"{where}: its {name}", expected=expected)
+        if self.learning_rates is not None:
+            rates = as_numbers(self.learning_rates, what=f"{where}: learning_rates")
+            if not rates:
+                raise UserError(f"{where} has no learning rates of its own: leave learning_rates out")
+            object.__setattr__(self, "learning_rates", rates)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,19 +135,32 @@ class Study:
     test: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"\w[\w .+-]*", self.name):
+        if not isinstance(self.name, str) or not re.fullmatch(r"\w[\w .+-]*", self.name):
             raise UserError(
-                f"{self.name!r} cannot name a study: it becomes a folder, so use letters, digits, spaces, "
-                "'_', '-', '.' and '+'"
+                f"{shown(self.name)} cannot name a study: it becomes a folder, so use letters, digits, "
+                "spaces, '_', '-', '.' and '+'"
             )
-        if self.scale not in (2, 3, 4):
-            raise UserError(f"study {self.name!r}: the scale is 2, 3 or 4, not {self.scale!r}")
-        for role, names in (("train", self.train), ("validate", self.validate), ("test", self.test)):
-            if isinstance(names, str):
-                raise UserError(
-                    f"study {self.name!r}: {role} is a tuple of names, also of one: ({names!r},), with "
-                    "the comma"
-                )
+        where = f"study {self.name!r}"
+        if type(self.scale) is not int or self.scale not in (2, 3, 4):
+            raise UserError(f"{where}: the scale is 2, 3 or 4, not {shown(self.scale)}")
+        check_type(
+            self.protocol, TrainingProtocol, what=f"{where}: its protocol", expected="a TrainingProtocol"
+        )
+        check_type(
+            self.evaluation,
+            EvaluationProtocol,
+            what=f"{where}: its evaluation",
+            expected="an EvaluationProtocol",
+        )
+        for name, of in (("variants", "variants"), ("seeds", "whole numbers")):
+            object.__setattr__(self, name, as_tuple(getattr(self, name), what=f"{where}: {name}", of=of))
+        for variant in self.variants:
+            check_type(variant, Variant, what=f"{where}: one of its variants", expected="a Variant")
+        # 1 and NumPy's numbers are rates too, but a folder is named after 1.0.
+        rates = as_numbers(self.learning_rates, what=f"{where}: learning_rates")
+        object.__setattr__(self, "learning_rates", rates)
+        for role in ("train", "validate", "test"):
+            object.__setattr__(self, role, as_names(getattr(self, role), what=f"{where}: {role}"))
         for what, values in (
             ("variants", self.variants),
             ("learning rates", self.learning_rates),
@@ -198,8 +170,10 @@ class Study:
         ):
             if not values:
                 raise UserError(f"study {self.name!r} names no {what}")
-        # 1 and NumPy's numbers are rates too, but a folder is named after 1.0.
-        object.__setattr__(self, "learning_rates", tuple(map(float, self.learning_rates)))
+        if not all(type(seed) is int and 0 <= seed < 2**32 for seed in self.seeds):
+            raise UserError(
+                f"a seed is a whole number from 0 to 2**32 - 1; study {self.name!r} has {shown(self.seeds)}"
+            )
         for what, numbers in (
             ("seed", self.seeds),
             ("learning rate", self.learning_rates),
@@ -207,12 +181,8 @@ class Study:
         ):
             if len(set(numbers)) < len(numbers):
                 raise UserError(f"study {self.name!r} names a {what} twice: {numbers}")
-            if what == "learning rate" and not all(0 < rate < math.inf for rate in numbers):
+            if what == "learning rate" and not all(rate > 0 for rate in numbers):
                 raise UserError(f"a learning rate is a positive number; study {self.name!r} has {numbers}")
-        if not all(isinstance(seed, int) and 0 <= seed < 2**32 for seed in self.seeds):
-            raise UserError(
-                f"a seed is a whole number from 0 to 2**32 - 1; study {self.name!r} has {self.seeds}"
-            )
         self._check_variants()
         self._check_starts()
         self._check_objectives()
@@ -227,9 +197,9 @@ class Study:
     def _check_variants(self) -> None:
         first: dict[object, str] = {}
         for variant in self.variants:
-            if variant.name == "bicubic":
+            if variant.name == "bicubic" or isinstance(variant.network, BicubicOptions):
                 raise UserError(
-                    f"study {self.name!r} has a variant named bicubic; bicubic stands in every leaderboard "
+                    f"study {self.name!r} has bicubic as a variant; bicubic stands in every leaderboard "
                     "anyway and has nothing to train, so give the variant another name or leave it out"
                 )
             folder = variant.name.replace("/", "-")

@@ -11,8 +11,8 @@ from srlab.errors import UserError
 from srlab.networks import find_preset, network_color, only_scale, options_from_dict, preset
 from srlab.objectives import objective_from_dict
 from srlab.profile_store import BICUBIC, digest_of
-from srlab.protocol import EvaluationProtocol
-from srlab.study import WEIGHTS_SUFFIX, Start, Study, TrainingProtocol, Variant
+from srlab.protocol import EvaluationProtocol, TrainingProtocol
+from srlab.study import WEIGHTS_SUFFIX, Start, Study, Variant
 from srlab.winner import find_weights
 
 _NOTHING = ("nothing",)  # in the place of images: none are read

@@ -50,7 +50,9 @@ def _execute(path: Path) -> dict[str, object]:
         raise
     except SystemExit as error:
         raise UserError(f"{path}{_line(path, error)}: it calls exit; a study only declares STUDY") from error
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # GeneratorExit too, and kinds of the file's own
         raise UserError(f"{path}{_line(path, error)}: {type(error).__name__}: {error}") from error
     return vars(module)
 

@@ -13,7 +13,8 @@ the papers' numbers. The bound on the gradient is for VDSR, whose twenty layers 
 
 from srlab.networks import preset
 from srlab.objectives import PixelObjective
-from srlab.study import Study, TrainingProtocol, Variant
+from srlab.protocol import TrainingProtocol
+from srlab.study import Study, Variant
 
 NAMES = ("srcnn/paper_955", "vdsr/paper", "edsr/baseline", "rdn/paper_small", "srresnet/paper")
 

@@ -12,7 +12,8 @@ seed's were mislabelled.
 
 from srlab.networks import preset
 from srlab.objectives import PixelObjective
-from srlab.study import Study, TrainingProtocol, Variant
+from srlab.protocol import TrainingProtocol
+from srlab.study import Study, Variant
 
 NAMES = ("vanilla", "leaky_relu", "relu_after_add", "batch_norm", "batch_norm_relu", "srresnet_block")
 

@@ -11,7 +11,8 @@ dense blocks and left the upsampler's ReLU; two variants more change both.
 
 from srlab.networks import preset, with_options
 from srlab.objectives import PixelObjective
-from srlab.study import Study, TrainingProtocol, Variant
+from srlab.protocol import TrainingProtocol
+from srlab.study import Study, Variant
 
 OBJECTIVE = PixelObjective(loss="l1")
 

@@ -1,4 +1,4 @@
-"""Which of six SRCNN variants learns most in 1,500 small steps?
+"""Which of six SRCNN variants learns most in a few minutes?
 
 Run:       srlab study smoke
 Takes:     4 minutes on 2 cores with bf16, other work beside it
@@ -10,7 +10,8 @@ own and shows the whole way from the declaration to leaderboard and pictures. On
 
 from srlab.networks import preset
 from srlab.objectives import PixelObjective
-from srlab.study import Study, TrainingProtocol, Variant
+from srlab.protocol import TrainingProtocol
+from srlab.study import Study, Variant
 
 NAMES = (
     "vanilla",

@@ -15,7 +15,8 @@ at random here, at the same size for every variant; no patch is stretched.
 
 from srlab.networks import preset
 from srlab.objectives import PixelObjective
-from srlab.study import Study, TrainingProtocol, Variant
+from srlab.protocol import TrainingProtocol
+from srlab.study import Study, Variant
 
 NAMES = (
     "vanilla",

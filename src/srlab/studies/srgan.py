@@ -17,8 +17,9 @@ from dataclasses import replace
 
 from srlab.networks import preset
 from srlab.objectives import AdversarialObjective
+from srlab.protocol import TrainingProtocol
 from srlab.studies import srresnet
-from srlab.study import Start, Study, TrainingProtocol, Variant
+from srlab.study import Start, Study, Variant
 
 SOURCES = ("srresnet/original", "srresnet/transfer_dense")
 SOURCE_RATE = 5e-4  # the seed's of its dense source

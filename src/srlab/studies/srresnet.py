@@ -17,7 +17,8 @@ from dataclasses import replace
 from srlab.networks import preset
 from srlab.networks.srresnet import KEPT
 from srlab.objectives import PixelObjective
-from srlab.study import Start, Study, TrainingProtocol, Variant
+from srlab.protocol import TrainingProtocol
+from srlab.study import Start, Study, Variant
 
 NETWORKS = ("vanilla", "no_batch_norm", "dense", "wide")
 SOURCE = "srresnet/original"

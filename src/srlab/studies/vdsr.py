@@ -16,7 +16,8 @@ The length is the seed's 10 epochs. Its grid of 32-pixel windows every 14 pixels
 
 from srlab.networks import preset
 from srlab.objectives import PixelObjective
-from srlab.study import Study, TrainingProtocol, Variant
+from srlab.protocol import TrainingProtocol
+from srlab.study import Study, Variant
 
 NAMES = ("vanilla", "leaky_relu", "pixel_shuffle", "vanilla_rgb", "pixel_shuffle_rgb")
 

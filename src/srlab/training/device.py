@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from srlab.errors import UserError
-from srlab.study import Precision
+from srlab.protocol import Precision
 
 ResolvedPrecision = Literal["fp32", "bf16", "fp16"]
 
