@@ -337,6 +337,24 @@ def test_what_a_kill_at_the_very_end_or_a_deleted_file_left_undone_is_done(
     assert modified(folder) == before
 
 
+@pytest.mark.parametrize("name", ["tiny-edsr-lr0.001-seed0", "bicubic"])
+@pytest.mark.parametrize("file", [store.SCORES, store.TEST_SCORES])
+@pytest.mark.parametrize("gone", ["image", "metric"])
+def test_scores_that_lack_an_image_or_a_metric_are_made_again(
+    study: Study, folder: Path, name: str, file: str, gone: str
+) -> None:
+    study = replace(study, learning_rates=(1e-3,))
+    carry_out(study, folder)
+    path, trained = folder / name / file, modified(folder)
+    before = path.read_bytes()
+    values = store.load_json(path)
+    values["scores"] = [row for row in values["scores"] if row[gone] != values["scores"][-1][gone]]
+    store.save_json(path, values)
+    assert carry_out(study, folder) == []
+    assert path.read_bytes() == before
+    assert modified(folder) == trained
+
+
 def test_a_finished_run_that_cannot_be_scored_again_is_a_failure_of_its_own(
     study: Study, folder: Path
 ) -> None:

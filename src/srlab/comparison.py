@@ -20,18 +20,19 @@ from srlab.data.patches import check_sizes
 from srlab.errors import UserError
 from srlab.evaluation import check_scorable
 from srlab.execution import (
+    VALIDATION,
     Event,
     TestTask,
     TrainingImages,
     TrainTask,
     baseline,
+    is_scored,
     note_failure,
     score_validation,
     training_hash,
 )
 from srlab.objectives import AdversarialObjective
 from srlab.planning import ENDED, Machine, Plan, make_plan
-from srlab.protocol import EvaluationProtocol
 from srlab.records import read_runs, run_status, stored_scores
 from srlab.scheduler import Failure, InProcess, Processes, reporting_to, run_all
 from srlab.sources import Source, SourceMissingError, check_sources, check_taken, find_source
@@ -114,7 +115,7 @@ def _forget_baseline(folder: Path) -> None:
 
 def _score_baseline(study: Study, folder: Path, machine: Machine, images: Split) -> None:
     bicubic = folder / store.BASELINE
-    if not stored_scores(bicubic / store.SCORES, protocol=study.evaluation):
+    if not _is_validated(bicubic, images, study):
         score_validation(bicubic, baseline(study), images.validation, study=study, machine=machine)
     for task in _test_tasks(study, folder, machine, [store.BASELINE], images.test):
         if (failure := task()) is not None:
@@ -129,13 +130,18 @@ def _complete(plan: Plan, images: Split) -> list[Failure]:
         if status not in ENDED:
             continue
         (folder / CHECKPOINT).unlink(missing_ok=True)
-        if status == "finished" and not stored_scores(folder / store.SCORES, protocol=plan.study.evaluation):
+        if status == "finished" and not _is_validated(folder, images, plan.study):
             try:
                 network = load_weights(folder / store.WEIGHTS).network
                 score_validation(folder, network, images.validation, study=plan.study, machine=plan.machine)
             except (UserError, OSError) as error:
                 failures.append(Failure.of(run.name, error))
     return failures
+
+
+def _is_validated(folder: Path, images: Split, study: Study) -> bool:
+    stored = stored_scores(folder / store.SCORES, protocol=study.evaluation)
+    return is_scored(stored, VALIDATION, images.validation)
 
 
 def _train(plan: Plan, images: Split, data: str, report: Callable[[Event], None]) -> list[Failure]:
@@ -195,10 +201,10 @@ def _test(plan: Plan, sets: tuple[ImageSet, ...], executor: Executor) -> list[Fa
 def _test_tasks(
     study: Study, folder: Path, machine: Machine, names: Iterable[str], sets: tuple[ImageSet, ...]
 ) -> Iterator[TestTask]:
-    """One task for each name that lacks scores of a set, for the sets it lacks."""
+    """One task for each name that lacks scores of an image, for the sets that are not whole."""
     for name in names:
-        done = sets_scored(folder / name, protocol=study.evaluation)
-        missing = tuple(tested for tested in sets if tested.name not in done)
+        stored = stored_scores(folder / name / store.TEST_SCORES, protocol=study.evaluation)
+        missing = tuple(tested for tested in sets if not is_scored(stored, tested.name, tested.images))
         if missing:
             yield TestTask(
                 name=name,
@@ -208,12 +214,6 @@ def _test_tasks(
                 sets=study.test,
                 images=missing if machine.jobs == 1 or name == store.BASELINE else None,
             )
-
-
-def sets_scored(folder: Path, *, protocol: EvaluationProtocol) -> set[str]:
-    """The test sets that a run, or bicubic, has scores of."""
-    stored = stored_scores(folder / store.TEST_SCORES, protocol=protocol)
-    return {score.dataset for score in stored.scores} if stored else set()
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from srlab.claims import FREE_TO_DIFFER, declare_run
 from srlab.data.datasets import ImageSet, SetImage, Split, data_hash, load_sets, split
 from srlab.data.patches import Patches
 from srlab.errors import UserError, naming
-from srlab.evaluation import evaluate_network
+from srlab.evaluation import METRICS, evaluate_network
 from srlab.images import HRImage
 from srlab.networks import BicubicOptions, Network, build_network, network_color
 from srlab.networks.diagram import plot
@@ -33,7 +33,7 @@ from srlab.planning import Machine, precision_of
 from srlab.protocol import EvaluationProtocol
 from srlab.records import mean, picture_path, stored_scores
 from srlab.scheduler import Failure, send_report
-from srlab.scores import Score, save_scores
+from srlab.scores import Score, StoredScores, save_scores
 from srlab.sources import Source
 from srlab.study import Run, Study
 from srlab.training.device import use_threads
@@ -43,6 +43,7 @@ from srlab.training.train import CHECKPOINT, Outcome, Progress, train
 
 CURVE_IMAGES = 5  # validation images scored while a run trains; its scores.json has all of them
 LOCK = "run.lock"
+VALIDATION = "validation"  # the data set of scores.json
 NOTE = "the last step's weights; validation picked no step"
 
 
@@ -276,7 +277,7 @@ def score_validation(
         network, images, protocol=study.evaluation, device=torch.device(machine.device)
     )
     scores = [
-        Score(dataset="validation", image=evaluation.image, metric=metric, value=value)
+        Score(dataset=VALIDATION, image=evaluation.image, metric=metric, value=value)
         for evaluation in evaluations
         for metric, value in evaluation.scores.items()
     ]
@@ -286,14 +287,14 @@ def score_validation(
 def score_tests(
     folder: Path, network: nn.Module, sets: Iterable[ImageSet], *, study: Study, machine: Machine
 ) -> None:
-    """Add to ``test/scores.json`` the sets it lacks; a set's pictures are written before its scores."""
+    """Add to ``test/scores.json`` the sets that are not whole there; a set's pictures are written first."""
     path = folder / store.TEST_SCORES
     stored = stored_scores(path, protocol=study.evaluation)
     scores = list(stored.scores) if stored else []
-    done = {score.dataset for score in scores}
     for tested in sets:
-        if tested.name in done:
+        if is_scored(stored, tested.name, tested.images):
             continue
+        scores = [score for score in scores if score.dataset != tested.name]
         for evaluation in evaluate_network(
             network, tested.images, protocol=study.evaluation, device=torch.device(machine.device)
         ):
@@ -303,6 +304,15 @@ def score_tests(
                 for metric, value in evaluation.scores.items()
             ]
         save_scores(path, scores, protocol=study.evaluation, scale=study.scale)
+
+
+def is_scored(stored: StoredScores | None, dataset: str, images: Iterable[HRImage]) -> bool:
+    """Whether every image of a set has every metric among the stored scores."""
+    if stored is None:
+        return False
+    there = {(score.image, score.metric) for score in stored.scores if score.dataset == dataset}
+    metrics = METRICS[stored.protocol.color]
+    return all((image.name, metric) in there for image in images for metric in metrics)
 
 
 def save_picture(path: Path, pixels: Any) -> None:
