@@ -1,13 +1,17 @@
 """What diagrams and summaries promise: they show the network that is built, so that one can follow it."""
 
+import re
 import sys
-from collections.abc import Sequence
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import TextPath
 
 from srlab.errors import UserError
-from srlab.networks import PRESETS, EDSROptions, meta_network, preset
+from srlab.networks import PRESETS, EDSROptions, diagram, meta_network, preset
 from srlab.networks.diagram import Arrow, Box, picture_of, plot
 from srlab.networks.summary import summary
 
@@ -128,6 +132,50 @@ def test_a_diagram_is_written_whole(tmp_path: Path, suffix: str, capfd: pytest.C
         assert "a &lt;title&gt; &amp; more" in text
     assert [file.name for file in path.parent.iterdir()] == [path.name]
     assert capfd.readouterr() == ("", "")
+
+
+def drawn_lines(path: Path) -> Iterator[tuple[ElementTree.Element, float, float]]:
+    """Every line of text that is not an arrow's, with the left and the right end of what holds it."""
+    for group in ElementTree.parse(path).iter("{http://www.w3.org/2000/svg}g"):
+        if group.get("class") == "edge":
+            continue
+        shape = next(part for part in group if part.tag.endswith(("}path", "}polygon", "}ellipse")))
+        if shape.tag.endswith("ellipse"):
+            xs = [float(shape.get("cx", 0)) + side * float(shape.get("rx", 0)) for side in (-1, 1)]
+        else:
+            xs = [float(x) for x in re.findall(r"([-\d.]+),", shape.get("d", shape.get("points", "")))]
+        for text in group:
+            if text.tag.endswith("}text") and (text.text or "").strip():
+                yield text, min(xs), max(xs)
+
+
+@pytest.mark.parametrize(
+    ("name", "scale"), [("srresnet/transfer_dense", 4), ("srcnn/pixel_shuffle_residual_leaky_relu", 2)]
+)
+def test_text_is_in_the_middle_of_its_box_in_whatever_font(tmp_path: Path, name: str, scale: int) -> None:
+    plot(preset(name, scale=scale), tmp_path / "a.svg", scale=scale, title=name)
+    found = list(drawn_lines(tmp_path / "a.svg"))
+    assert name in {text.text for text, _, _ in found}
+    for text, left, right in found:
+        assert text.get("text-anchor") == "middle"
+        assert float(text.get("x", 0)) == pytest.approx((left + right) / 2, abs=0.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "scale"), [("srresnet/transfer_dense", 4), ("srcnn/pixel_shuffle_residual_leaky_relu", 2)]
+)
+def test_text_of_a_wide_font_stays_in_boxes_measured_by_a_narrow_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, scale: int
+) -> None:
+    for look in (diagram.GRAPH, diagram.BOX):  # where it is not installed, this is the test of another font
+        monkeypatch.setitem(look, "fontname", "Liberation Sans Narrow")
+    plot(preset(name, scale=scale), tmp_path / "a.svg", scale=scale, title=name)
+    for text, left, right in drawn_lines(tmp_path / "a.svg"):
+        font = FontProperties(family="DejaVu Sans", weight=text.get("font-weight", "normal"))
+        width = (
+            TextPath((0, 0), text.text or "", float(text.get("font-size", 0)), prop=font).get_extents().width
+        )
+        assert width < right - left - 4, text.text
 
 
 def test_another_suffix_is_refused(tmp_path: Path) -> None:

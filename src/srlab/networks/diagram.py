@@ -19,6 +19,7 @@ import torch
 from torch import nn
 
 from srlab.errors import UserError
+from srlab.files import write_bytes
 from srlab.networks import NetworkOptions, meta_network
 from srlab.networks.blocks import Enlarge, Network, Upsampler
 from srlab.networks.luma import MergeYCbCr, SplitYCbCr
@@ -41,6 +42,7 @@ GRAPH = {
     "pad": "0.25",
 }
 BOX = {"fontname": FONT, "fontsize": "12", "shape": "box", "style": "filled,rounded", "margin": "0.16,0.08"}
+WIDEST = 0.62  # of its size is a bold letter wide on average, in a wide font such as DejaVu Sans
 ARROW = {"fontname": FONT, "fontsize": "12", "color": "#475569", "fontcolor": "#475569", "arrowsize": "0.7"}
 
 # Fill and outline of each kind of box
@@ -90,7 +92,8 @@ def plot(options: NetworkOptions, path: Path, *, scale: int, title: str, frozen:
             f"drawing needs pygraphviz, which brings Graphviz; it cannot be loaded: {error}"
         ) from None
     graph = pygraphviz.AGraph(directed=True, strict=False)
-    graph.graph_attr.update(**GRAPH, label=f"<<b>{escape(title)}</b><br/> >", dpi=str(DPI[suffix]))
+    label = _wide_label(title, size=float(GRAPH["fontsize"]), below="<tr><td> </td></tr>")
+    graph.graph_attr.update(**GRAPH, label=label, dpi=str(DPI[suffix]))
     graph.node_attr.update(**BOX)
     graph.edge_attr.update(**ARROW)
     network = meta_network(options, scale=scale)
@@ -99,14 +102,9 @@ def plot(options: NetworkOptions, path: Path, *, scale: int, title: str, frozen:
     _draw(graph, network, scale=scale)
     with _quiet():
         picture = graph.draw(format=suffix[1:], prog="dot")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".part")
-    try:
-        partial.write_bytes(picture)
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    if suffix == ".svg":
+        picture = _centred(picture.decode()).encode()
+    write_bytes(path, picture)
 
 
 def check_suffix(path: Path) -> str:
@@ -265,7 +263,7 @@ def _draw(graph: Any, network: nn.Module, *, scale: int) -> None:
         prefix = f"{i}."
         cluster = graph.add_subgraph(
             name=f"cluster_{i}",
-            label=f"<<b>inside each {escape(box.lines[0])}</b>>",
+            label=_wide_label(f"inside each {box.lines[0]}", size=13),
             style="rounded,dashed",
             color=COLORS["block"][1],
             fontcolor=COLORS["block"][1],
@@ -278,10 +276,10 @@ def _draw(graph: Any, network: nn.Module, *, scale: int) -> None:
 def _draw_boxes(graph: Any, boxes: Sequence[Box], arrows: Sequence[Arrow], *, prefix: str) -> None:
     for i, box in enumerate(boxes):
         first, *rest = box.lines
-        times = f"{box.count} \N{MULTIPLICATION SIGN}" if box.count > 1 else ""
-        between = "<br/>" if times and rest else " "
-        head = (times + between + escape(first)).strip()
-        label = "<br/>".join((f"<b>{head}</b>", *map(escape, rest)))
+        times = f"{box.count} \N{MULTIPLICATION SIGN}"
+        bold = [first] if box.count == 1 else [times, first] if rest else [f"{times} {first}"]
+        longest = max(map(len, (*bold, *rest)))
+        label = "<br/>".join((*(f"<b>{escape(line)}</b>" for line in bold), *map(escape, rest)))
         fill, outline = COLORS[box.kind]
         graph.add_node(
             f"{prefix}{i}",
@@ -291,7 +289,11 @@ def _draw_boxes(graph: Any, boxes: Sequence[Box], arrows: Sequence[Arrow], *, pr
             fontcolor="white" if box.kind == "end" else "#111827",
             peripheries="2" if box.count > 1 else "1",
             style="filled,rounded,dashed" if _is_frozen(box.module) else BOX["style"],
-            **({"shape": "circle", "margin": "0.02"} if box.lines == ("+",) else {}),
+            **(
+                {"shape": "circle", "margin": "0.02"}
+                if box.lines == ("+",)
+                else {"width": f"{max(0.75, _widest(longest, float(BOX['fontsize'])) / 72):.2f}"}
+            ),
         )
     for arrow in arrows:
         graph.add_edge(
@@ -302,6 +304,35 @@ def _draw_boxes(graph: Any, boxes: Sequence[Box], arrows: Sequence[Arrow], *, pr
             penwidth="1.6" if arrow.is_skip else "1.2",
             weight="1" if arrow.is_skip else "20",
         )
+
+
+def _widest(letters: int, size: float) -> float:
+    """Points that so many letters take in a wide font, with a little air: the viewer's font is not known."""
+    return WIDEST * size * letters + 12
+
+
+def _wide_label(text: str, *, size: float, below: str = "") -> str:
+    """A bold line, in Graphviz's HTML, with room for a font wider than the one Graphviz measures by."""
+    table = '<table border="0" cellborder="0" cellspacing="0" cellpadding="0">'
+    cell = f'<td width="{_widest(len(text), size):.0f}"><b>{escape(text)}</b></td>'
+    return f"<{table}<tr>{cell}</tr>{below}</table>>"
+
+
+def _centred(svg: str) -> str:
+    """Every line of text around the middle of its box, so that it stands there in any font.
+
+    Graphviz writes where each line starts, which holds in the font by which it measured, and no other.
+    """
+    middle = 0.0
+    lines = []
+    for line in svg.splitlines(keepends=True):
+        if shape := re.match(r'<(?:path|polygon)\b.* (?:d|points)="([^"]*)"', line):
+            xs = [float(x) for x in re.findall(r"(-?[\d.]+),-?[\d.]+", shape[1])]
+            middle = (min(xs) + max(xs)) / 2
+        elif shape := re.match(r'<ellipse\b.* cx="([^"]*)"', line):
+            middle = float(shape[1])
+        lines.append(re.sub(r'text-anchor="start" x="[^"]*"', f'text-anchor="middle" x="{middle:.2f}"', line))
+    return "".join(lines)
 
 
 @contextmanager
