@@ -14,6 +14,7 @@ from srlab.errors import UserError
 from srlab.execution import save_picture
 from srlab.images import Picture, write_picture
 from srlab.networks import SRCNNOptions, build_network
+from srlab.networks.diagram import plot
 from srlab.scheduler import explain
 from srlab.training.monitor import Monitor
 from tiny_study import write_study_file
@@ -39,8 +40,9 @@ def weights(path: Path) -> None:
         lambda path: save_picture(path, NOISE),
         lambda path: store.write_text(path, 9000 * "a"),
         lambda path: write_picture(path, Picture(name="a", pixels=NOISE)),
+        lambda path: plot(SRCNNOptions(), path, scale=2, title="a"),
     ],
-    ids=["checkpoint", "weights", "picture of a run", "text", "picture"],
+    ids=["checkpoint", "weights", "picture of a run", "text", "picture", "diagram"],
 )
 def test_the_file_is_named_with_what_to_do_and_stays_as_it_was(
     tmp_path: Path, write: Callable[[Path], object]
@@ -84,7 +86,13 @@ def test_a_study_on_a_full_disk_ends_with_2_and_goes_on_when_there_is_room(
         assert "Traceback" not in said
         assert "out/" in said
         assert "file too large; raise the limit on a file's size (ulimit -f)" in said
-        assert list(Path("out").rglob("*.part")) == []
+        assert list(Path("out").rglob(".*.part")) == []
     with pytest.raises(SystemExit) as ended:
         main()
     assert not ended.value.code
+    capsys.readouterr()
+    with largest_file(100), pytest.raises(SystemExit) as ended:  # nothing is left that needs room
+        main()
+    said = capsys.readouterr()
+    assert not ended.value.code, said.err
+    assert "0 left to do" in said.err

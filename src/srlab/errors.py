@@ -33,11 +33,12 @@ class NotFiniteError(UserError):
 
 
 @contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """An `OSError` in here names `path`: that of a full disk names no file, or one beside it."""
+def naming(path: Path, *, beside: Path | None = None) -> Iterator[None]:
+    """An `OSError` in here names `path`: that of a full disk names no file, or one `beside` it."""
     try:
         yield
     except OSError as error:
-        if error.errno is None or (error.filename is not None and error.errno not in FULL):
+        is_other = error.filename is not None and str(error.filename) != str(beside)
+        if error.errno is None or (is_other and error.errno not in FULL):
             raise
         raise OSError(error.errno, error.strerror, str(path)) from error

@@ -11,7 +11,6 @@ Pillow's names of modes and formats are used throughout. No torch.
 import contextlib
 import hashlib
 import io
-import os
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from srlab.deep_color import decode_16_bit, encode_png, encode_tiff
 from srlab.errors import REMEDIES, UserError
+from srlab.files import write_atomically
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -166,17 +166,11 @@ def write_picture(path: Path, picture: Picture) -> None:
     that can.
     """
     data = _encode(path, picture)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(data)
-        partial.replace(path)
+        write_atomically(path, lambda part: part.write_bytes(data))
     except OSError as error:
         remedy = f"; {REMEDIES[error.errno]}" if error.errno in REMEDIES else ""
         raise UserError(f"{path} could not be written: {error.strerror or error}{remedy}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink()
 
 
 def check_writable(path: Path, picture: Picture, *, scale: int = 1) -> None:

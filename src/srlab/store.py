@@ -11,7 +11,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +20,9 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from srlab import shapes
-from srlab.errors import UserError, naming
+from srlab.errors import UserError
+from srlab.files import write_atomically as write_atomically
+from srlab.files import write_text as write_text
 
 STUDY = "study.json"
 CHOICE = "choice.json"
@@ -38,30 +40,6 @@ WEIGHTS = "weights.safetensors"
 METRICS = "metrics.jsonl"
 
 _PACKAGES = ("srlab", "torch", "numpy", "scipy", "pillow", "opencv-python-headless", "safetensors")
-
-
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Call `write` on a file beside `path`, then rename it, so that no reader sees half a file.
-
-    The bytes are on the disk before the name is: after a power cut, too, the file is whole or not there. If
-    `write` fails, `path` is as it was and nothing is left beside it. What a full disk raises names `path`.
-    """
-    with naming(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(path.name + ".part")
-        try:
-            write(partial)
-            with partial.open("rb+") as file:
-                os.fsync(file.fileno())
-            partial.replace(path)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
-
-
-def write_text(path: Path, text: str) -> None:
-    """`text` as UTF-8, whole or not at all."""
-    write_atomically(path, lambda part: part.write_text(text, encoding="utf-8"))
 
 
 def save_json(path: Path, values: Any) -> None:

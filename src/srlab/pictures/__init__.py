@@ -3,6 +3,7 @@
 Made from what the study's folder holds. Needs no torch.
 """
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from srlab import store
 from srlab.choice import load_choice
 from srlab.data.datasets import SetImage, load_sets
 from srlab.errors import UserError
+from srlab.files import write_bytes
 from srlab.images import read_hr_image
 from srlab.pictures.bars import Bar, draw_bars
 from srlab.pictures.crop import Crop, luma, most_different_crop, psnr
@@ -136,11 +138,10 @@ def save_figure(figure: Figure, path: Path, *, dpi: float = _BARS_DPI) -> None:
     format_ = path.suffix[1:]
     metadata = {"Date": None} if format_ == "svg" else None  # the same scores give the same file
 
-    def write(part: Path) -> None:
-        with plain_style():
-            figure.savefig(part, format=format_, dpi=dpi, metadata=metadata)
-
-    store.write_atomically(path, write)
+    drawn = io.BytesIO()
+    with plain_style():
+        figure.savefig(drawn, format=format_, dpi=dpi, metadata=metadata)
+    write_bytes(path, drawn.getvalue())
 
 
 def run_label(run: RunRecord) -> str:

@@ -1,0 +1,117 @@
+"""Files written whole or not at all, and the names that a user gives them. Needs no torch."""
+
+import contextlib
+import errno
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from srlab.errors import UserError, naming
+
+_STANDARD = {"/dev/stdout": 1, "/dev/stderr": 2}  # opened anew, a file behind them would be written over
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Call `write` on a file beside `path`, then rename it, so that no reader sees half a file.
+
+    The bytes are on the disk before the name is: after a power cut, too, the file is whole or not there. If
+    `write` fails, `path` is as it was and nothing is left beside it; what a killed process left there, the
+    next one removes. A link is followed, a device or a pipe is written into. An `OSError` names `path`.
+    """
+    if is_stream(path):
+        _write_into(path, write)
+        return
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    partial = target.with_name(f".{target.name}.{os.getpid()}.part")
+    with naming(path, beside=partial):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(target)
+        partial.open("xb").close()
+        try:
+            write(partial)
+            with partial.open("rb+") as file:
+                os.fsync(file.fileno())
+            partial.replace(target)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """`content`, whole or not at all; a file that holds it already is left as it is, also on a full disk."""
+    if not (path.is_file() and not is_stream(path) and path.read_bytes() == content):
+        write_atomically(path, lambda part: part.write_bytes(content))
+
+
+def write_text(path: Path, text: str) -> None:
+    """`text` as UTF-8, as `write_bytes` does it."""
+    write_bytes(path, text.encode())
+
+
+def is_stream(path: Path) -> bool:
+    """Whether `path` is a device, a pipe or a standard stream: it is written into, never replaced."""
+    return str(path) in _STANDARD or (path.exists() and not path.is_file() and not path.is_dir())
+
+
+def check_output(path: Path, *suffixes: str, what: str) -> None:
+    """A `UserError` where `what` cannot go to `path`: a folder, or a file with none of `suffixes`.
+
+    So no option writes over a study's own files. A link counts as what it leads to; a stream may have any
+    name.
+    """
+    if is_stream(path):
+        return
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; name a file for {what}, such as {path / f'name{suffixes[0]}'}")
+    target = Path(os.path.realpath(path))
+    wanted = " or ".join(suffixes)
+    if path.suffix.lower() not in suffixes:
+        raise UserError(f"{what} goes to a file that ends in {wanted}, not to {path}; give another name")
+    if target.suffix.lower() not in suffixes:
+        raise UserError(
+            f"{what} goes to a file that ends in {wanted}, and {path} is a link to {target}; give another "
+            "name"
+        )
+
+
+def _write_into(path: Path, write: Callable[[Path], object]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        whole = Path(folder) / "whole"
+        write(whole)
+        content = whole.read_bytes()
+    number = _STANDARD.get(str(path))
+    if number is not None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    with naming(path), open(path if number is None else number, "ab", closefd=number is None) as stream:
+        stream.write(content)
+
+
+def _remove_leftovers(target: Path) -> None:
+    """Remove what processes that are no more have left of writing `target`."""
+    start, end = f".{target.name}.", ".part"
+    for path in target.parent.iterdir():
+        is_partial = path.name.startswith(start) and path.name.endswith(end)
+        number = path.name[len(start) : -len(end)] if is_partial else ""
+        if number.isdecimal() and not _is_at_work(int(number)):
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
+def _is_at_work(process: int) -> bool:
+    """Whether another process has this id; this one writes one file at a time."""
+    if process == os.getpid():
+        return False
+    if sys.platform == "win32":  # there is no asking there without ending it
+        return True
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True
