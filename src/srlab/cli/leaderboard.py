@@ -32,10 +32,17 @@ def leaderboard(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
     """Show who wins: ranks, means and intervals, per test set, beside bicubic. Right at any time."""
+    from srlab.files import check_output, write_text
     from srlab.leaderboard import leaderboard as standings
-    from srlab.store import write_text
     from srlab.tables import as_csv, as_dict, as_latex, as_markdown
 
+    for path, what, *suffixes in (
+        (csv, "--csv", ".csv"),
+        (markdown, "--markdown", ".md", ".markdown"),
+        (latex, "--latex", ".tex"),
+    ):
+        if path is not None:
+            check_output(path, *suffixes, what=what)
     board = standings(study_dir)
     for path, text in ((csv, as_csv), (markdown, as_markdown), (latex, as_latex)):
         if path is not None:

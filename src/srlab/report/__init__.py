@@ -6,7 +6,7 @@ the page.
 
 from pathlib import Path
 
-from srlab import store
+from srlab.files import check_output, write_text
 from srlab.report.contents import Contents, gather
 from srlab.report.files import write_files
 from srlab.report.page import render
@@ -22,15 +22,17 @@ def write_report(
 
     Args:
         study_dir: a study's folder, finished or not; it is only read.
-        out: the page's file; by default ``report.html`` in the study's folder.
+        out: the page's file, an .html or .htm; by default ``report.html`` in the study's folder.
         base: the variant that the others are compared with; by default the study's first.
         figures: a folder for every figure as PNG and SVG, and every table as CSV, Markdown and LaTeX.
 
     Raises:
-        UserError: `study_dir` is no study's folder, or `base` none of its variants.
+        UserError: `study_dir` is no study's folder, `base` none of its variants, or `out` no page's file.
     """
+    if out is not None:
+        check_output(out, ".html", ".htm", what="the report")
     contents = gather(study_dir, base=base)
     viewer = make_viewer(study_dir, contents.study, contents.verdicts)
     page = out or study_dir / "report.html"
-    store.write_text(page, render(contents, viewer))
+    write_text(page, render(contents, viewer))
     return [page, *(write_files(contents, figures) if figures is not None else [])]
