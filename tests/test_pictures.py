@@ -15,7 +15,7 @@ from srlab import UserError
 from srlab.pictures import write_pictures
 from srlab.pictures.bars import Bar, axis_for, draw_bars
 from srlab.pictures.crop import most_different_crop, psnr
-from srlab.pictures.panel import Shown, draw_panel
+from srlab.pictures.panel import Shown, arrange, draw_panel, wrapped
 from srlab.protocol import EvaluationProtocol
 
 BASELINE = {"psnr_y": 28.4, "ssim_y": 0.81}
@@ -169,6 +169,42 @@ def test_crops_are_shown_pixel_by_pixel_without_smoothing(count: int, tmp_path: 
         assert times >= 8
         middle = drawn[top + times // 2 :: times, left + times // 2 :: times][:16, :16]
         assert (middle == crop.of(pixels)).all()
+
+
+def test_all_names_of_a_panel_are_of_one_size_and_none_is_wider_than_its_crop() -> None:
+    names = ["a", "srcnn/pixel_shuffle_residual_leaky_relu", "srresnet/transfer_no_batch_norm", "M" * 60]
+    pixels = planted(30, 40, seed=1)
+    crop = most_different_crop([pixels, planted(30, 40, seed=2)], side=16)
+    figure = draw_panel(
+        [Shown(name=name, pixels=pixels) for name in names], crop=crop, title="t", caption="c"
+    )
+    drawn = {text.get_text().replace("\n", ""): text for text in texts(figure)}
+    assert len({drawn[name].get_fontsize() for name in names}) == 1
+    crops = [axes for axes in figure.axes if len(axes.patches) == 0]
+    for name, axes in zip(names[:3], crops, strict=False):
+        written, place = drawn[name].get_window_extent(), axes.get_window_extent()
+        assert written.x1 <= place.x1
+        assert written.y0 >= place.y1
+
+
+def test_a_long_name_is_broken_between_its_words_into_lines_about_equally_long() -> None:
+    assert wrapped("short", 27) == "short"
+    assert (
+        wrapped("srcnn/pixel_shuffle_residual_leaky_relu", 27) == "srcnn/pixel_shuffle_\nresidual_leaky_relu"
+    )
+    assert wrapped("abcdefgh_ij", 10) == "abcdefgh_\nij"
+    assert wrapped("abcdefghij", 4) == "abcd\nefgh\nij"
+
+
+@pytest.mark.parametrize("count", range(1, 9))
+@pytest.mark.parametrize("whole", [(300, 451), (256, 256), (480, 320)])
+def test_a_panel_leaves_little_empty_and_has_a_place_for_every_crop(
+    count: int, whole: tuple[int, int]
+) -> None:
+    grid = arrange(count, whole, cell=384, above=62)
+    assert len(grid.free()) in (count, count + 1)
+    places = grid.rows * grid.columns * 384**2
+    assert (count * 384**2 + grid.whole_height * grid.whole_width) / places > 0.8
 
 
 def test_a_whole_study(tmp_path: Path) -> None:
