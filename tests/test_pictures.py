@@ -77,6 +77,20 @@ def test_a_run_that_learnt_nothing_does_not_flatten_the_others() -> None:
     assert "« 6.10, off the axis" in words(figure)
 
 
+@pytest.mark.parametrize("good", range(7))
+def test_no_more_than_one_run_or_a_quarter_of_them_are_off_the_axis(good: int) -> None:
+    values = [31.8] * good + [28.6, 28.5, 27.0, 21.0, 12.0, 6.0][: 8 - good]
+    for baseline in (32.3, 28.0, None):
+        start = axis_for("psnr_y", values, baseline).start
+        assert sum(value <= start for value in values) <= max(1, len(values) // 4)
+
+
+def test_several_runs_below_bicubic_are_drawn_and_only_a_clear_outlier_is_not() -> None:
+    scores = [31.87, 31.81, 31.74, 28.57, 28.56, 26.93]
+    assert axis_for("psnr_y", scores, 32.3).start < 26.93
+    assert 26.93 < axis_for("psnr_y", [*scores[:-1], 6.0], 32.3).start < 28.56
+
+
 def test_equal_scores_are_not_blown_up() -> None:
     axis = axis_for("psnr_y", [30.0, 30.0001], None)
     assert axis.end - axis.start > 0.2

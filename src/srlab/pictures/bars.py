@@ -42,7 +42,8 @@ def axis_for(metric: str, values: Sequence[float], baseline: float | None) -> Ax
     """The range that shows how `values` differ from one another and from bicubic's `baseline`.
 
     A value far below the others (a run that hardly learnt) does not stretch it: its bar is cut off at the
-    start.
+    start. These are at most one run, or a quarter of them where that is more: the others and bicubic reach
+    some way down from the best score, and what lies more than twice as far down is cut off.
 
     >>> axis_for("psnr_y", [30.0, 31.0, 5.0], 29.0)
     Axis(start=28.75, end=31.5)
@@ -50,7 +51,9 @@ def axis_for(metric: str, values: Sequence[float], baseline: float | None) -> Ax
     known = [*values, *([baseline] if baseline is not None else [])]
     best = max(known)
     typical = best - statistics.median(known)
-    reach = max(best - baseline if baseline is not None else typical, typical, _SMALLEST_SPAN[metric])
+    shown = sorted(values)[max(1, len(values) // 4) :]
+    lengths = [best - value for value in (baseline, *shown[:1]) if value is not None]
+    reach = max(*lengths, typical, _SMALLEST_SPAN[metric])
     lowest = min((value for value in known if value >= best - 2 * reach), default=best)
     span = max(best - lowest, _SMALLEST_SPAN[metric])
     start = best - 1.125 * span
