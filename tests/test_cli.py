@@ -110,6 +110,24 @@ def test_a_command_that_is_no_command_is_one_line(srlab: Srlab, words: list[str]
     assert message in err
 
 
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (["leaderboard", "runs/a", "--csv", ""], "what comes after --csv"),
+        (["report", "runs/a", "--figures="], "what comes after --figures"),
+        (["pictures", "runs/a", "--out", "", "--json"], "what comes after --out"),
+        (["upscale", "", "x.png", "--model", "bicubic", "--scale", "2"], "one of the arguments"),
+        (["evaluate", "", "--data", "set"], "one of the arguments"),
+        (["data", "add", "set5", ""], "one of the arguments"),
+    ],
+    ids=" ".join,
+)
+def test_an_empty_word_is_refused_before_anything_is_read(srlab: Srlab, words: list[str], what: str) -> None:
+    code, out, err = srlab(*words)
+    assert (code, out) == (2, "")
+    assert err == f"srlab: {what} is empty; give it a value, or leave it out\n"
+
+
 def test_no_command_at_all_is_answered_with_the_help(srlab: Srlab) -> None:
     _, out, err = srlab()
     assert "Usage: srlab" in out + err

@@ -4,6 +4,7 @@ Nothing here imports torch; a command does when it runs, so that ``srlab --help`
 """
 
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator
@@ -35,7 +36,18 @@ ORDER = (  # in which one comes to need them; the help lists them so
 
 
 class InOrder(TyperGroup):
-    """Commands listed in `ORDER`, not in that of the imports."""
+    """Commands listed in `ORDER`, not in that of the imports; an empty word is refused for all of them.
+
+    An unset variable of a shell leaves one, and an empty path would be the current folder.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        for before, word in zip(["", *args], args, strict=False):
+            if not ctx.resilient_parsing and (word == "" or re.fullmatch(r"--[a-z-]+=", word)):
+                option = word.removesuffix("=") or before
+                what = f"what comes after {option}" if option.startswith("-") else "one of the arguments"
+                raise UserError(f"{what} is empty; give it a value, or leave it out")
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: Any) -> list[str]:
         known = {name: place for place, name in enumerate(ORDER)}
