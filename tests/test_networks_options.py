@@ -209,6 +209,7 @@ REFUSED = [
     (EDSROptions(), {"num_blocks": True}, "num_blocks is a whole number, not True"),
     (EDSROptions(), {"residual_scale": "0"}, "residual_scale of 0"),
     (EDSROptions(), {"residual_scale": "nan"}, "residual_scale is a number"),
+    (SRCNNOptions(), {"num_features": "64x999999999"}, "64x9, and .* 999,999,999 times; 1 to 1,000 are"),
     (EDSROptions(), {"mean_shift": "maybe"}, "mean_shift is true or false, not 'maybe'"),
     (EDSROptions(), {"activation": "gelu"}, "'gelu' is no activation"),
     (EDSROptions(), {"activation": "relu:0.2"}, "relu has no slope"),

@@ -210,6 +210,8 @@ def _read_description(
     if color not in ("rgb", "luma"):
         raise UserError(f"{path} is for color {color!r:.40}; rgb or luma was expected")
     try:
+        if not isinstance(values.get("network"), dict):
+            raise TypeError("network is no JSON object")
         options = options_from_dict(values["network"])
         Variant(name=variant, network=options)  # the name is printed: letters, digits and a few signs
         if variant == "bicubic" and not isinstance(options, BicubicOptions):

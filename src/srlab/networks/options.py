@@ -26,6 +26,7 @@ class Options(Protocol):
 OptionsT = TypeVar("OptionsT", bound=Options)
 
 MOST = 10_000  # of blocks, layers or features: beyond what any network has, and what a machine can list
+MOST_TIMES = 1000  # in a text such as 64x9
 
 WORDS = {
     bool: "true or false",
@@ -161,6 +162,8 @@ def _parse(options_type: type, name: str, text: str) -> Any:
         return wanted.parse(text)
     try:
         value = _read(wanted, text)
+    except UserError as error:
+        raise UserError(f"{_title(options_type)}: {name} is {_describe(hint)}, and {error}") from None
     except ValueError:
         value = None
     if value is None or not _accepts(wanted, value):
@@ -180,8 +183,8 @@ def _read(hint: Any, text: str) -> Any:
 
 def _read_widths(text: str) -> tuple[int, ...]:
     width, times, count = text.partition("x")
-    if times and not 1 <= int(count) <= 1000:
-        raise ValueError
+    if times and not 1 <= int(count) <= MOST_TIMES:
+        raise UserError(f"{text} repeats a number {int(count):,} times; 1 to {MOST_TIMES:,} are possible")
     return (int(width),) * (int(count) if times else 1)
 
 
