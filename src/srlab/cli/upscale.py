@@ -41,8 +41,8 @@ def upscale(
     tile: Annotated[
         int | None,
         typer.Option(
-            min=1,
-            help="Side of a tile in pixels of the picture; any gives the same pixels.",
+            min=16,
+            help="Side of a tile in pixels of the picture, 16 or more; any gives the same pixels.",
             show_default="what about 1 GiB allows",
         ),
     ] = None,
