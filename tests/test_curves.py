@@ -58,3 +58,24 @@ def test_the_legend_is_whole(count: int) -> None:
 def test_before_the_first_validation_the_picture_says_so() -> None:
     figure = draw_curves([Curve(variant="a", name="a", points=())], title="t", caption="c")
     assert [text.get_text() for text in figure.axes[0].texts] == ["no run has been validated yet"]
+
+
+def test_the_steps_start_at_zero() -> None:
+    for points in (((60, 30.0),), ((1000, 30.0), (2000, 31.0))):
+        figure = draw_curves([Curve(variant="a", name="a", points=points)], title="t", caption="c")
+        assert figure.axes[0].get_xlim()[0] == 0
+
+
+def test_single_points_that_cover_each_other_can_be_told_apart() -> None:
+    runs = [Curve(variant=f"tiny/{n}", name=f"{n}", points=((60, 28.57),)) for n in range(10)]
+    figure = draw_curves(runs, title="t", caption="c")
+    lines = figure.axes[0].lines
+    assert len({str(line.get_marker()) for line in lines}) == 10
+    sizes = [line.get_markersize() for line in lines]
+    assert sizes == sorted(set(sizes), reverse=True)  # the later lie on top, and are smaller
+    assert {line.get_fillstyle() for line in lines} == {"none"}
+    in_legend = figure.axes[0].get_legend()
+    assert in_legend is not None
+    assert [str(handle.get_marker()) for handle in in_legend.get_lines()] == [
+        str(line.get_marker()) for line in lines
+    ]

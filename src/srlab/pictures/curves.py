@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
@@ -12,6 +13,7 @@ MOST_COLORS = 10  # of matplotlib's palette; from there on they begin again, das
 _INCHES = (9.0, 4.6)  # without the legend
 _ROW = 0.2  # inches a line of the legend
 _LETTER = 0.066  # inches, at the legend's size
+_MARKS = "osD^vPX<>*"  # of runs with a single point, which may cover each other
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +29,9 @@ class Curve:
 def draw_curves(curves: Sequence[Curve], *, title: str, caption: str) -> Figure:
     """A line for each run that has a point, in its variant's color, bold at the variant's chosen rate.
 
-    The legend names the runs in the order in which they end, best first.
+    The legend names the runs in the order in which they end, best first. Where no run has more than one point
+    each has a hollow mark, of ten shapes in turn, each smaller than the last: those at one place can be told
+    apart. The steps start at 0.
     """
     shown = sorted((curve for curve in curves if curve.points), key=lambda curve: -curve.points[-1][1])
     variants = list(dict.fromkeys(curve.variant for curve in curves))
@@ -36,9 +40,10 @@ def draw_curves(curves: Sequence[Curve], *, title: str, caption: str) -> Figure:
     with plain_style():
         figure = Figure(figsize=(width, height))
         axes = figure.add_axes((0.8 / width, 0.6 / height, (_INCHES[0] - 1) / width, 1 - 1.7 / height))
-        for curve in shown:
+        is_single = bool(shown) and max(len(curve.points) for curve in shown) == 1
+        for place, curve in enumerate(shown):
             number = variants.index(curve.variant)
-            axes.plot(
+            (line,) = axes.plot(
                 *zip(*curve.points, strict=True),
                 label=f"{curve.name}: {curve.points[-1][1]:.2f}",
                 color=mpl.color_sequences["tab10"][number % MOST_COLORS],
@@ -48,14 +53,28 @@ def draw_curves(curves: Sequence[Curve], *, title: str, caption: str) -> Figure:
                 marker="o" if len(curve.points) < 30 else None,
                 markersize=3,
             )
+            if is_single:
+                line.set(linestyle="none", fillstyle="none", **_mark(place, curve))
+        axes.set_xlim(left=0)
         axes.set_xlabel("step")
         axes.set_ylabel("validation psnr_y in dB", color=DIM)
         axes.grid(visible=True, color="#e4e7eb", linewidth=0.7)
         axes.spines[["top", "right"]].set_visible(False)
+        scale = 0.6 if is_single else 1.0
         if shown:
-            axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, fontsize=7.5)
+            axes.legend(
+                loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, fontsize=7.5, markerscale=scale
+            )
         else:
             axes.text(0.5, 0.5, "no run has been validated yet", ha="center", transform=axes.transAxes)
         figure.text(0.2 / width, 1 - 0.35 / height, title, fontsize=13, fontweight="bold", color=INK)
         figure.text(0.2 / width, 1 - 0.5 / height, caption, fontsize=8.5, color=DIM, va="top")
     return figure
+
+
+def _mark(place: int, curve: Curve) -> dict[str, Any]:
+    return {
+        "marker": _MARKS[place % len(_MARKS)],
+        "markersize": 13 - 9 * (place % len(_MARKS)) / len(_MARKS),
+        "markeredgewidth": 1.6 if curve.is_chosen else 0.9,
+    }
