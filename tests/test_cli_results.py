@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -18,13 +19,14 @@ from torch.utils.tensorboard import SummaryWriter
 from made_study import MadeRun, MadeStudy, scene
 from srlab import UserError, store
 from srlab.checkpoints import load_weights
+from srlab.choice import update_choice
 from srlab.cli import main
 from srlab.evaluation import evaluate_network
 from srlab.images import read_hr_image
 from srlab.protocol import EvaluationProtocol
 from srlab.ranking_on_image import rank_on_image
 from srlab.tensorboard_logs import best_logs
-from srlab.winner import winner
+from srlab.winner import find_weights, winner
 
 RUNS = [
     MadeRun(variant="net/a", psnr_y=30.0),
@@ -73,6 +75,61 @@ def test_a_study_without_a_finished_run_has_no_winner(tmp_path: Path) -> None:
     assert "best finished run" not in str(error.value)
 
 
+def changed(path: Path, *place: str, to: object) -> None:
+    """Put another value into a JSON file; None takes the key out."""
+    values = at = json.loads(path.read_text())
+    for key in place[:-1]:
+        at = at[key]
+    at[place[-1]] = to
+    if to is None:
+        del at[place[-1]]
+    path.write_text(json.dumps(values))
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "wrong"),
+    [
+        (("net/a", "learning_rate"), 0.5, "net/a.learning_rate is 0.5, at which no run of it is planned"),
+        (("net/a",), None, "it has nothing for net/a, and the scores of its runs give 0.001"),
+        (("net/b", "psnr_y"), 99.0, "it has 0.001 with 99.0 dB for net/b, and the scores"),
+    ],
+)
+def test_a_choice_that_something_else_changed_chooses_no_winner(
+    study: Path, place: tuple[str, ...], value: object, wrong: str
+) -> None:
+    changed(study / store.CHOICE, "variants", *place, to=value)
+    with pytest.raises(UserError, match=f"choice.json.*{wrong}") as error:
+        winner(study)
+    assert "remove it, and the same `srlab study` chooses anew" in str(error.value)
+    update_choice(study)
+    assert winner(study).name == "net-a-lr0.001-seed1"
+
+
+def test_while_runs_are_left_the_choice_is_the_one_made_last(study: Path) -> None:
+    changed(study / store.CHOICE, "variants", "net/a", to=None)
+    (study / RUNS[0].name / store.RESULT).unlink()
+    assert winner(study).variant == "net/b"
+
+
+def test_a_finished_run_without_scores_leaves_no_winner_but_a_line(study: Path) -> None:
+    path = study / "net-a-lr0.001-seed1" / store.SCORES
+    path.unlink()
+    with pytest.raises(UserError, match=r"net-a-lr0.001-seed1/scores.json is missing.*score anew"):
+        winner(study)
+
+
+def test_weights_of_another_run_are_not_taken_for_its_own(
+    study: Path, srlab_command: Command, tmp_path: Path
+) -> None:
+    Image.fromarray(scene(8, 9)).save(tmp_path / "in.png")
+    run = winner(study).folder
+    shutil.copy(study / "net-b-lr0.001-seed0" / store.WEIGHTS, run / store.WEIGHTS)
+    for model in (study, run, run / store.WEIGHTS):
+        _, err = srlab_command("upscale", tmp_path / "in.png", tmp_path / "o.png", "--model", model, code=2)
+        assert f"{run / store.WEIGHTS} is of net/b, and the run in its folder of net/a" in err
+    assert not (tmp_path / "o.png").exists()
+
+
 def test_a_study_that_has_not_ended_names_its_best_finished_run(study: Path) -> None:
     (study / store.CHOICE).unlink()
     with pytest.raises(UserError, match=r"so it has no winner.*best finished run is .*net-a-lr0.001-seed1"):
@@ -86,6 +143,14 @@ def test_the_winner_upscales_and_it_is_said_which_it_is(
     _, err = srlab_command("upscale", tmp_path / "in.png", tmp_path / "out.png", "--model", study)
     assert "net-a-lr0.001-seed1, the winner of" in err
     assert "highest validation psnr_y" in err
+    assert "its validation psnr_y is 30.40 dB; bicubic has 28.40 dB there)" in err
+    assert f"{tmp_path / 'in.png'} -> {tmp_path / 'out.png'}" in err
+
+
+def test_a_winner_that_did_not_beat_bicubic_says_so(tmp_path: Path) -> None:
+    made = MadeStudy(runs=[MadeRun(variant="net/a", psnr_y=28.0)], has_weights=True).write(tmp_path)
+    why = find_weights(made).why
+    assert "validation psnr_y is 28.00 dB; it did not beat bicubic, which has 28.40 dB)" in why
 
 
 def test_pictures_are_drawn_and_their_paths_printed(study: Path, srlab_command: Command) -> None:

@@ -19,6 +19,7 @@ from srlab.records import read_runs
 from srlab.scheduler import Failure
 from srlab.study import Study
 from srlab.training.train import Outcome, train
+from srlab.winner import winner
 from tiny_study import MACHINE, QUESTION, tiny_study, write_pictures
 
 RUN_FILES = {
@@ -353,6 +354,26 @@ def test_scores_that_lack_an_image_or_a_metric_are_made_again(
     assert carry_out(study, folder) == []
     assert path.read_bytes() == before
     assert modified(folder) == trained
+
+
+@pytest.mark.parametrize("change", [{}, {"learning_rate": 0.5, "psnr_y": 99.0}])
+def test_a_choice_that_something_else_changed_is_refused_and_made_again(
+    study: Study, folder: Path, change: dict[str, float]
+) -> None:
+    study = replace(study, learning_rates=(1e-3,))
+    carry_out(study, folder)
+    before, values = load_choice(folder), store.load_json(folder / store.CHOICE)
+    old = values["variants"].pop("tiny/edsr")
+    if change:
+        values["variants"]["tiny/edsr"] = old | change
+    store.save_json(folder / store.CHOICE, values)
+    with pytest.raises(UserError, match=r"choice\.json .* chooses anew"):
+        winner(folder)
+    assert carry_out(study, folder) == []
+    again = load_choice(folder)
+    for choice in (*before.values(), *again.values()):
+        del choice["since"]
+    assert again == before
 
 
 def test_a_finished_run_that_cannot_be_scored_again_is_a_failure_of_its_own(

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
 import srlab
+from srlab import store
 from srlab.errors import UserError
 from srlab.networks import (
     BicubicOptions,
@@ -155,9 +156,8 @@ def load_weights(path: Path) -> LoadedWeights:
     """Build the network that the file describes and load it, strictly; the run it came from is not needed.
 
     Raises:
-        UserError: the file is missing, cut off, no safetensors file, not srlab's, or its tensors are not
-        exactly
-            those of the network it names.
+        UserError: the file is missing, cut off, no safetensors file, not srlab's, its tensors are not exactly
+            those of the network it names, or it lies in the folder of a run of another variant.
     """
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
@@ -171,6 +171,7 @@ def load_weights(path: Path) -> LoadedWeights:
             slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
             shapes = {name: (tuple(piece.get_shape()), piece.get_dtype()) for name, piece in slices.items()}
             variant, options, scale, color, version = _read_description(path, metadata)
+            _check_run(path, variant)
             _check_shapes(path, shapes, options=options, scale=scale, color=color)
             tensors = {name: file.get_tensor(name) for name in slices}
     except SafetensorError as error:
@@ -221,6 +222,19 @@ def _read_description(
             f"{path} describes a network that srlab does not know: {_first_line(error)}"
         ) from error
     return variant, options, scale, color, version
+
+
+def _check_run(path: Path, variant: str) -> None:
+    """Weights in a run's folder are of its variant: one that was put there later has another's name."""
+    declared = path.parent / store.RUN
+    if path.name != store.WEIGHTS or not declared.is_file():
+        return
+    expected = store.load_object(declared, "variant")["variant"]
+    if variant != expected:
+        raise UserError(
+            f"{path} is of {variant}, and the run in its folder of {expected}; put a copy of the run's own "
+            "back, or remove the run's folder, and the same `srlab study` trains it anew"
+        )
 
 
 def _check_shapes(

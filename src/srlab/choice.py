@@ -78,7 +78,7 @@ def update_choice(folder: Path) -> dict[str, Any]:
     scores stay where they are and count no more.
     """
     runs = read_runs(folder)
-    before = load_choice(folder)
+    before = _stored(folder)
     variants = {}
     for variant in dict.fromkeys(run.variant for run in runs):
         rates = rates_of(run for run in runs if run.variant == variant)
@@ -88,7 +88,7 @@ def update_choice(folder: Path) -> dict[str, Any]:
         rate = None if chosen is None else chosen.learning_rate
         since = old.get("since")
         if rate != old.get("learning_rate"):
-            if old.get("learning_rate") is not None:
+            if old.get("learning_rate") in {planned.learning_rate for planned in rates}:
                 superseded.append(
                     {
                         "learning_rate": old["learning_rate"],
@@ -112,7 +112,22 @@ def update_choice(folder: Path) -> dict[str, Any]:
 
 
 def load_choice(folder: Path) -> dict[str, dict[str, Any]]:
-    """The choices stored in a study's folder by variant; empty before the first."""
+    """The choices stored in a study's folder by variant; empty before the first.
+
+    Raises:
+        UserError: something else changed the file: it names a rate at which no run is planned.
+    """
+    choices = _stored(folder)
+    planned = {(row["variant"], row["learning_rate"]) for row in store.load_study(folder)["runs"]}
+    for name, choice in choices.items():
+        rate = choice["learning_rate"]
+        if rate is not None and (name, rate) not in planned:
+            wrong = f"variants.{name}.learning_rate is {rate}, at which no run of it is planned"
+            raise store.changed_by_something_else(folder / store.CHOICE, wrong)
+    return choices
+
+
+def _stored(folder: Path) -> dict[str, dict[str, Any]]:
     path = folder / store.CHOICE
     if not path.exists():
         return {}

@@ -4,13 +4,15 @@ The winner's rule. The variant whose chosen learning rate has the highest valida
 seeds; of that variant at that rate, the seed with the highest validation psnr_y. Test scores have no say.
 """
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 from srlab import store
-from srlab.choice import load_choice
+from srlab.choice import choose, load_choice, rates_of
 from srlab.errors import UserError
-from srlab.records import RunRecord, read_runs, run_status
+from srlab.protocol import EvaluationProtocol
+from srlab.records import RunRecord, read_runs, run_status, validation_scores
 
 RULE = "highest validation psnr_y: the variant by the mean over its seeds, then its best seed"
 
@@ -35,7 +37,8 @@ def find_weights(path: Path) -> Found:
         best = winner(path)
         return Found(
             weights=best.folder / store.WEIGHTS,
-            why=f"{best.name}, the winner of {path} ({RULE}; its validation psnr_y is {_psnr(best):.2f} dB)",
+            why=f"{best.name}, the winner of {path} ({RULE}; its validation psnr_y is {_psnr(best):.2f} dB"
+            f"{_beside_bicubic(best, path)})",
         )
     weights = path / store.WEIGHTS
     if weights.is_file():
@@ -53,8 +56,24 @@ def find_weights(path: Path) -> Found:
     )
 
 
+def _beside_bicubic(best: RunRecord, study: Path) -> str:
+    """What bicubic scored on the same images, as the end of a sentence."""
+    protocol = EvaluationProtocol(**store.load_study(study)["evaluation"])
+    bicubic = (validation_scores(study / store.BASELINE, protocol=protocol) or {}).get("psnr_y")
+    if bicubic is None:
+        return ""
+    if _psnr(best) > bicubic:
+        return f"; bicubic has {bicubic:.2f} dB there"
+    return f"; it did not beat bicubic, which has {bicubic:.2f} dB"
+
+
 def winner(study: Path) -> RunRecord:
-    """The best run in a study's folder by the rule above; a `UserError` where no run has finished."""
+    """The best run in a study's folder by the rule above.
+
+    Raises:
+        UserError: no run has finished and been chosen, or something else changed what the choice is made by.
+    """
+    _check_choice(study)
     ranked = ranking(study)
     if not ranked:
         finished = [run for run in read_runs(study) if run.status == "finished" and run.validation]
@@ -87,6 +106,38 @@ def ranking(study: Path) -> list[list[RunRecord]]:
         if records:
             ranked.append(sorted(records, key=lambda run: run.seed))
     return ranked
+
+
+def _check_choice(study: Path) -> None:
+    """A `UserError` where a finished run has no score, or the choice is not the one that the scores give.
+
+    While runs are left the choice may be an earlier one, or not there.
+    """
+    runs, choices = read_runs(study), load_choice(study)
+    for run in runs:
+        path = run.folder / store.SCORES
+        if run.status == "finished" and "psnr_y" not in (run.validation or {}):
+            if path.exists():
+                raise store.changed_by_something_else(path, "it has no psnr_y of the study's protocol")
+            raise UserError(
+                f"{path} is missing, though its run has finished; put a copy of it back, or score anew, "
+                "which the same `srlab study` does"
+            )
+    if not choices or any(run.status not in ("finished", "diverged") for run in runs):
+        return
+    for variant in dict.fromkeys(run.variant for run in runs):
+        best = choose(rates_of(run for run in runs if run.variant == variant))
+        if best is None or best.psnr_y is None:
+            continue
+        choice = choices.get(variant, {"learning_rate": None, "psnr_y": None})
+        rate, psnr_y = choice["learning_rate"], choice["psnr_y"]
+        if rate != best.learning_rate or not math.isclose(psnr_y or 0.0, best.psnr_y, abs_tol=1e-6):
+            found = "nothing" if rate is None else f"{rate} with {psnr_y} dB"
+            raise store.changed_by_something_else(
+                study / store.CHOICE,
+                f"it has {found} for {variant}, and the scores of its runs give {best.learning_rate} with "
+                f"{best.psnr_y} dB",
+            )
 
 
 def _psnr(run: RunRecord) -> float:

@@ -76,6 +76,7 @@ def upscale(
     if not image.is_dir():
         for source, target in jobs:
             upscaler.upscale(source, target, overwrite=overwrite)
+            say(f"{source} -> {target}")
     failures = _run(jobs, upscaler, overwrite=overwrite) if image.is_dir() else {}
     if json:
         print_json(
