@@ -19,6 +19,7 @@ from report_study import THREE, TWO, Made, ReportStudy, run_name
 from srlab import store
 from srlab.errors import UserError
 from srlab.profile_store import Enlarging, Profile, Setting, VariantProfile, add_profile, digest_of
+from srlab.records import read_runs
 from srlab.report import gather, write_report
 from srlab.report.grids import as_csv, as_latex, as_markdown
 from srlab.report.page import for_script, render
@@ -368,6 +369,19 @@ def test_the_commands_do_the_study_again(tmp_path: Path) -> None:
     for words in ("--seeds 4,", "--learning-rates 0.001,0.0001", "--steps 300", "--precision fp32"):
         assert words in study_command
     assert report_command == f"srlab report '{study}'"
+
+
+def test_the_precision_that_was_computed_in_is_told_where_it_was_left_open(tmp_path: Path) -> None:
+    folder = ReportStudy(**SMALL).write(tmp_path)  # type: ignore[arg-type]
+    study = store.load_study(folder)
+    study["protocol"]["precision"] = "auto"
+    runs = read_runs(folder)
+    declared = {"variant": runs[0].variant, "protocol": {"precision": "bf16"}}
+    store.save_json(runs[0].folder / store.RUN, declared)
+    assert (
+        dict(read_setting(folder, study, runs).protocol)["Precision"]
+        == "trained in bf16 (auto), scored in fp32"
+    )
 
 
 def test_published_numbers_are_only_beside_the_very_sets() -> None:

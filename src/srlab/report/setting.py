@@ -28,21 +28,29 @@ def read_setting(study_dir: Path, study: Mapping[str, Any], runs: Sequence[RunRe
     """What the study's folder says about it."""
     machines, remarks = _machines(runs)
     return Setting(
-        protocol=tuple(_protocol(study)),
+        protocol=tuple(_protocol(study, runs)),
         machines=tuple(machines),
         commands=read_commands(study_dir, study),
         remarks=tuple(remarks),
     )
 
 
-def _protocol(study: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _precision(training: Mapping[str, Any], runs: Sequence[RunRecord]) -> str:
+    """What the runs computed in; of those that have not begun, what is asked for."""
+    asked = str(training.get("precision", "fp32"))
+    files = [run.folder / store.RUN for run in runs]
+    found = {store.load_json(file).get("protocol", {}).get("precision") for file in files if file.is_file()}
+    return listed(sorted(found - {None, asked})) + f" ({asked})" if found - {None, asked} else asked
+
+
+def _protocol(study: Mapping[str, Any], runs: Sequence[RunRecord]) -> Iterator[tuple[str, str]]:
     training = study.get("protocol", {})
     yield "Scale", f"x{study['scale']}"
     if training:
         yield "Training", _training(training)
         yield "Optimizer", _optimizer(training)
         yield "Augmentation", _augmentation(training)
-        yield "Precision", f"trained in {training.get('precision', 'fp32')}, scored in fp32"
+        yield "Precision", f"trained in {_precision(training, runs)}, scored in fp32"
     if rates := study.get("learning_rates"):
         yield "Learning rates", f"{', '.join(rate(value) for value in rates)}; chosen by {RULE}"
     if seeds := study.get("seeds"):
