@@ -44,10 +44,10 @@ def carry_out(
         from srlab.sources import check_sources
 
         check_sources(found.study, folder)
+        check_claims(make_plan(found.study, folder, machine), data=None)  # before the time that timing takes
         if estimate:
             say("timing a few steps of each variant ...")
         plan = make_plan(found.study, folder, machine, measure_seconds=seconds)
-        check_claims(plan, data=None)
         _show_plan(plan, found, as_json=as_json)
         if remark:
             say(remark)
