@@ -56,7 +56,7 @@ def while_writing(name: str, time: int) -> None:
     write_bytes, left = Path.write_bytes, Countdown(time)
 
     def half(path: Path, content: Any) -> int:
-        if path.name.startswith(name) and left.is_over():
+        if path.name.startswith(f".{name}.") and left.is_over():
             write_bytes(path, bytes(content)[: len(content) // 2])
             kill()
         return write_bytes(path, content)

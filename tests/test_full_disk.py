@@ -93,6 +93,6 @@ def test_a_study_on_a_full_disk_ends_with_2_and_goes_on_when_there_is_room(
     capsys.readouterr()
     with largest_file(100), pytest.raises(SystemExit) as ended:  # nothing is left that needs room
         main()
-    said = capsys.readouterr()
-    assert not ended.value.code, said.err
-    assert "0 left to do" in said.err
+    said = capsys.readouterr().err
+    assert not ended.value.code, said
+    assert "0 left to do" in said
