@@ -21,6 +21,7 @@ _NOTE = 37  # pixels above each crop for a score, below its name
 _LINE = 25  # pixels a line of a name
 _NAME = 10  # points
 _LETTER = 0.66  # of its size is a bold letter wide
+_SMALL_LETTER = 10.5  # pixels, of the caption
 _GAP = 22
 _EDGE = 36
 _LONGEST = 2.75  # times its height is the widest arrangement of two rows, where there is a choice
@@ -49,7 +50,8 @@ def draw_panel(shown: Sequence[Shown], *, crop: Crop, title: str, caption: str) 
     above = _NOTE + _LINE * max(name.count("\n") + 1 for name in names)
     grid = arrange(len(shown), shown[0].pixels.shape[:2], cell=cell, above=above)
     head = 66 + 27 * (caption.count("\n") + 1)
-    width = max(2 * _EDGE + grid.columns * (cell + _GAP) - _GAP, 1250)
+    written = max(len(line) for line in caption.split("\n")) * _SMALL_LETTER
+    width = 2 * _EDGE + max(grid.columns * (cell + _GAP) - _GAP, round(written), 1178)
     height = head + grid.rows * (cell + above + _GAP) - _GAP + _EDGE
 
     with plain_style():
