@@ -202,7 +202,7 @@ def test_all_names_of_a_panel_are_of_one_size_and_none_is_wider_than_its_crop() 
 
 
 def test_a_panel_of_few_pictures_is_as_wide_as_its_caption() -> None:
-    caption = "The original is not shown: " + "data set set5 is not in /root/.local/share/srlab, get it " * 3
+    caption = "The original is not shown: " + "data set set5 is not in /root/.local/share/srlab, get it " * 5
     pixels = planted(30, 40, seed=1)
     crop = most_different_crop([pixels, planted(30, 40, seed=2)], side=16)
     figure = draw_panel([Shown(name="a", pixels=pixels)] * 2, crop=crop, title="t", caption=caption)
