@@ -1,7 +1,7 @@
 """What a study comes to before anything starts: its runs, what is left of them, what they cost."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -125,11 +125,18 @@ def _find_device(name: str | None) -> torch.device:
     return device
 
 
-def make_plan(study: Study, folder: Path, machine: Machine, *, measure_seconds: float = 0) -> Plan:
+def make_plan(
+    study: Study,
+    folder: Path,
+    machine: Machine,
+    *,
+    measure_seconds: float = 0,
+    timing: Callable[[str, int, int], None] | None = None,
+) -> Plan:
     """The study's runs as `folder` has them, and what each variant costs.
 
     With `measure_seconds`, a training step of each variant that has runs left is timed, in about so many
-    seconds.
+    seconds; before each, `timing` is called with its name, how many have been timed, and of how many.
     """
     runs = tuple((run, run_status(folder / run.name)) for run in study.runs())
     to_measure = (
@@ -138,9 +145,13 @@ def make_plan(study: Study, folder: Path, machine: Machine, *, measure_seconds: 
         else set()
     )
     share = measure_seconds / max(1, len(to_measure))
-    costs = {}
+    costs: dict[str, Cost] = {}
+    num_timed = 0
     for variant in study.variants:
         seconds = share if variant.name in to_measure else 0
+        if seconds and timing is not None:
+            timing(variant.name, num_timed, len(to_measure))
+            num_timed += 1
         costs[variant.name] = _cost(study, variant, machine, seconds=seconds)
     return Plan(study=study, folder=folder, machine=machine, runs=runs, costs=costs)
 

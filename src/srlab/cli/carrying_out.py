@@ -41,13 +41,13 @@ def carry_out(
     seconds = MEASURE_SECONDS if estimate else 0
     if plan_only:
         from srlab.claims import check_claims
+        from srlab.cli.progress import TimingProgress
         from srlab.sources import check_sources
 
         check_sources(found.study, folder)
         check_claims(make_plan(found.study, folder, machine), data=None)  # before the time that timing takes
-        if estimate:
-            say("timing a few steps of each variant ...")
-        plan = make_plan(found.study, folder, machine, measure_seconds=seconds)
+        with TimingProgress(messages) as progress:
+            plan = make_plan(found.study, folder, machine, measure_seconds=seconds, timing=progress.report)
         _show_plan(plan, found, as_json=as_json)
         if remark:
             say(remark)

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
 if TYPE_CHECKING:
@@ -37,6 +38,33 @@ def pace(seconds: float) -> str:
     ('50.0 steps/s', '1.0 steps/s', '21.4 s/step')
     """
     return f"{1 / seconds:.1f} steps/s" if seconds <= 1 else f"{seconds:.1f} s/step"
+
+
+class TimingProgress:
+    """Which variant is being timed for a plan; a context manager."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._status = console.status("timing a few steps of each variant")
+        self._said: float | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._status.stop()
+
+    def report(self, name: str, done: int, total: int) -> None:
+        """Show that `name` is next, after `done` of `total`."""
+        text = f"timing a few steps of {name} ({done + 1} of {total}; --no-estimate leaves it out)"
+        if self._console.is_terminal:
+            self._status.update(escape(text))
+            self._status.start()
+        elif self._said is None or time.monotonic() - self._said > LINE_SECONDS:
+            self._said = time.monotonic()
+            self._console.print(text, markup=False, soft_wrap=True)
 
 
 class StudyProgress:
