@@ -203,6 +203,18 @@ def test_the_table_files_escape_what_their_format_takes_for_its_own() -> None:
     assert list(csv.reader(io.StringIO(as_csv(grid)))) == [["k"], ['q"r,s'], ["inf"]]
 
 
+def test_csv_has_the_ends_of_intervals_and_the_spreads_beside_what_they_are_of(
+    whole: tuple[Path, Path],
+) -> None:
+    contents = gather(whole[0])
+    (row, *_) = csv.DictReader(io.StringIO(as_csv(contents.leaderboards["five", "psnr_y"])))
+    low, found, high = (float(row[key]) for key in ("to_base_low", "to_base", "to_base_high"))
+    assert low < found < high
+    assert float(row["psnr_y_sd"]) > 0
+    (effect, *_) = csv.DictReader(io.StringIO(as_csv(contents.effects["five", "psnr_y"])))
+    assert float(effect["effect_low"]) < float(effect["effect"]) < float(effect["effect_high"])
+
+
 STATES = {
     "one run": {"variants": TWO[:1], "seeds": (0,), "rates": (1e-3,)},
     "one image": {"sets": {"five": ("a",)}},

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from srlab.report.grids import Cell, Column, Grid, GridRow
+from srlab.report.grids import Cell, Column, Grid, GridRow, spread
 from srlab.report.texts import NOTHING, count, duration, number, plural, rate, signed, whole
 from srlab.verdicts import BICUBIC, RateScore, RateSensitivity, Spread, Verdicts
 
@@ -234,6 +234,7 @@ def _rate(score: RateScore) -> Cell:
     return Cell(
         text=number(score.mean, _DB) + ("" if score.sd is None else f" ± {number(score.sd, _DB)}"),
         value=score.mean,
+        more=spread(score.sd),
         note=", ".join(words),
         tone="warning" if score.diverged else "chosen" if score.is_chosen else "",
     )
@@ -246,6 +247,7 @@ def _spread(found: Spread | None, *, hint: str = "") -> Cell:
         text=number(found.mean, _DB),
         value=found.mean,
         note="" if found.sd is None else f"± {number(found.sd, _DB)}",
+        more=spread(found.sd),
     )
 
 

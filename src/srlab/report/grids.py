@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from srlab.verdicts import Interval
+
 Tone = Literal["", "better", "worse", "dim", "warning", "chosen"]
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -37,7 +39,8 @@ _LATEX_SPECIAL = re.compile("|".join(map(re.escape, _LATEX)))
 class Cell:
     """What is read, and the value behind it, unrounded: by it the page sorts, and it goes into CSV.
 
-    `note` is a second, smaller line, such as an interval; `hint` explains.
+    `note` is a second, smaller line, such as an interval; `hint` explains. `more` is what else CSV has of it:
+    a part of a column's name, and a value.
     """
 
     text: str
@@ -45,6 +48,7 @@ class Cell:
     note: str = ""
     hint: str = ""
     tone: Tone = ""
+    more: tuple[tuple[str, float | None], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,19 +87,48 @@ class Grid:
 
 
 def as_csv(grid: Grid) -> str:
-    """Unrounded values; what is not known is empty, infinity is ``inf``."""
+    """Unrounded values, with intervals and spreads; what is not known is empty, infinity is ``inf``."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([column.key for column in grid.columns])
+    parts = [
+        list(dict.fromkeys(part for row in grid.rows for part, _ in row.cells[place].more))
+        for place in range(len(grid.columns))
+    ]
+    headings = zip(grid.columns, parts, strict=True)
+    writer.writerow(
+        [
+            name
+            for column, more in headings
+            for name in (column.key, *(f"{column.key}_{part}" for part in more))
+        ]
+    )
     for row in grid.rows:
-        writer.writerow([_plain(cell) for cell in row.cells])
+        writer.writerow(
+            [
+                _plain(value)
+                for cell, more in zip(row.cells, parts, strict=True)
+                for value in (cell.value, *(dict(cell.more).get(part) for part in more))
+            ]
+        )
     return text.getvalue()
 
 
-def _plain(cell: Cell) -> float | str:
-    if isinstance(cell.value, float) and math.isinf(cell.value):
-        return "inf"
-    return "" if cell.value is None else cell.value
+def ends(interval: Interval | None) -> tuple[tuple[str, float | None], ...]:
+    """What CSV has of an interval."""
+    if interval is None:
+        return ()
+    return ("low", interval.low), ("high", interval.high)
+
+
+def spread(sd: float | None) -> tuple[tuple[str, float | None], ...]:
+    """What CSV has of a standard deviation between seeds."""
+    return () if sd is None else (("sd", sd),)
+
+
+def _plain(value: float | str | None) -> float | str:
+    if isinstance(value, float) and math.isinf(value):
+        return "inf" if value > 0 else "-inf"
+    return "" if value is None else value
 
 
 def as_markdown(grid: Grid) -> str:

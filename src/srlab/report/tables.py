@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from srlab.report.grids import Cell, Column, Grid, GridRow, Tone
+from srlab.report.grids import Cell, Column, Grid, GridRow, Tone, ends, spread
 from srlab.report.published import Published, published
 from srlab.report.texts import (
     NOTHING,
@@ -95,6 +95,7 @@ def leaderboard_grid(
                 text=number(row.mean, metric.decimals),
                 value=row.mean,
                 note="" if row.sd is None else f"± {number(row.sd, metric.decimals)}",
+                more=spread(row.sd),
                 hint="" if row.mean is not None else "no complete set of scores yet",
             ),
             _to_base(row, metric.decimals),
@@ -160,6 +161,7 @@ def _difference(found: Difference | None, decimals: int) -> Cell:
         text=signed(found.estimate, decimals),
         value=found.estimate,
         note=bounds(found.interval, decimals),
+        more=ends(found.interval),
         hint=reading(found),
         tone=tone(found.outcome),
     )
@@ -233,6 +235,7 @@ def effects_grid(verdicts: Verdicts, *, scope: str, metric: str) -> Grid:
                         text=signed(effect.estimate, decimals),
                         value=effect.estimate,
                         note=bounds(effect.interval, decimals),
+                        more=ends(effect.interval),
                         hint=effect.reason,
                         tone=tone(effect.outcome),
                     ),
