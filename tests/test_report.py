@@ -159,6 +159,12 @@ def test_figures_and_tables_are_files_for_papers(whole: tuple[Path, Path]) -> No
         with Image.open(path) as image:
             assert image.width > 1500
         assert "var(--" not in path.with_suffix(".svg").read_text(encoding="utf-8")  # plain colors
+    for name in (
+        "cost-five-psnr-y",
+        "curves",
+    ):  # which sign is whose stands with the figure, not only on the page
+        drawn = (figures / f"{name}.svg").read_text(encoding="utf-8")
+        assert all(f">{variant.name}<" in drawn for variant in THREE)
     rows = list(
         csv.DictReader(io.StringIO((figures / "leaderboard-five-psnr_y.csv").read_text(encoding="utf-8")))
     )

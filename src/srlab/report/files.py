@@ -8,6 +8,7 @@ from srlab.pictures.style import plain_style
 from srlab.report.colors import FOR_PAPERS
 from srlab.report.contents import Contents
 from srlab.report.grids import as_csv, as_latex, as_markdown
+from srlab.report.plots.canvas import add_legend
 
 _DPI = 200
 
@@ -18,6 +19,8 @@ def write_files(contents: Contents, folder: Path) -> list[Path]:
     for drawing in contents.drawings:
         with plain_style():
             figure = drawing.draw(FOR_PAPERS, "wide")
+            if drawing.variants:
+                add_legend(figure, drawing.variants, FOR_PAPERS)
         for suffix in ("png", "svg"):
             path = folder / f"{drawing.name}.{suffix}"
             save_figure(figure, path, dpi=_DPI)

@@ -1,10 +1,13 @@
 """What all figures of the report share: two sizes in which one unit is a CSS pixel, and quiet axes."""
 
+import math
 import textwrap
+from collections.abc import Sequence
 from typing import Literal
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from srlab.report.colors import Colors
 
@@ -14,6 +17,7 @@ FONT = 12.0
 SMALL = 11.0
 _INCH = 72  # SVG's units in an inch: so a unit is a pixel where the figure is shown in its own size
 _BASELINE = 22.0  # pixels that an axis gets for the number of what lies beyond it
+_LEGEND_LINE = 20.0  # pixels
 _LETTER = 0.6  # of the font's size: the width of a letter, roughly and rather too much
 DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h")
@@ -115,3 +119,36 @@ def wrap(text: str, width: float, size: float = FONT) -> list[str]:
 def appearance(number: int) -> tuple[str, object]:
     """Marker and dashes of the variant with this place: with the color they tell 32 apart."""
     return MARKERS[number % len(MARKERS)], DASHES[number // 8 % len(DASHES)]
+
+
+def add_legend(figure: Figure, names: Sequence[str], colors: Colors) -> None:
+    """What sign each variant has, below a figure that stands alone; the page has it beside its figures."""
+    width, height = (side * _INCH for side in figure.get_size_inches())
+    column = max(text_width(name, SMALL) for name in names) + 40
+    per_row = max(1, int(width // column))
+    extra = _LEGEND_LINE * math.ceil(len(names) / per_row) + 10
+    figure.set_size_inches(width / _INCH, (height + extra) / _INCH)
+    for axes in figure.axes:
+        left, bottom, wide, high = axes.get_position().bounds
+        scale = height / (height + extra)
+        axes.set_position((left, (bottom * height + extra) / (height + extra), wide, high * scale))
+    for number, name in enumerate(names):
+        marker, dashes = appearance(number)
+        row, place = divmod(number, per_row)
+        y = (extra - 6 - _LEGEND_LINE * (row + 0.5)) / (height + extra)
+        left = place * column / width
+        figure.add_artist(
+            Line2D(
+                (left + 6 / width, left + 17 / width, left + 28 / width),
+                (y, y, y),
+                color=colors.series(number),
+                linestyle=dashes,  # type: ignore[arg-type]
+                linewidth=1.8,
+                marker=marker,
+                markersize=6,
+                markevery=[1],
+            )
+        )
+        figure.text(
+            left + 34 / width, y, name, color=colors["ink"], fontsize=SMALL, va="center", parse_math=False
+        )
