@@ -179,6 +179,28 @@ def test_without_a_common_seed_nothing_is_compared(tmp_path: Path) -> None:
     assert {rank.best for rank in verdicts.ranks().values()} == {1}
 
 
+def test_a_seed_that_diverged_is_missing_and_the_study_is_finished_all_the_same(tmp_path: Path) -> None:
+    study = study_of(tmp_path, a=noisy(30), b=noisy(31, key=1))
+    run = study.path / "b-lr0.001-seed1"
+    store.save_json(run / store.RESULT, {"status": "diverged", "seconds": 10.0, "step": 7})
+    for name in (store.TEST_SCORES, store.SCORES):
+        (run / name).unlink()
+    verdicts = judge(study.write())
+    assert [(cell.seed, cell.is_final) for cell in verdicts.missing] == [(1, True)]
+    assert verdicts.is_complete
+    assert "Not finished" not in verdicts.answer
+
+
+def test_times_that_other_work_has_spoilt_are_named_and_the_median_stands_for_them(tmp_path: Path) -> None:
+    study = study_of(tmp_path, a=noisy(30), b=noisy(31, key=1))
+    assert not any("took up to" in remark for remark in judge(study.write()).remarks)
+    slow = study.path / "b-lr0.001-seed1" / store.RESULT
+    store.save_json(slow, {"status": "finished", "seconds": 80.0, "step": 100})
+    verdicts = judge(study.path)
+    assert any("took up to 8.0 times as long" in remark for remark in verdicts.remarks)
+    assert {cost.seconds for cost in verdicts.costs} == {10.0}
+
+
 @pytest.mark.parametrize("other", ["protocol", "scale"])
 def test_scores_of_another_protocol_or_scale_meet_no_others(tmp_path: Path, other: str) -> None:
     study = study_of(tmp_path, a=noisy(30), b=noisy(31, key=1))

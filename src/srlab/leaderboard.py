@@ -50,8 +50,8 @@ class Standing:
     `tests` has the scores by test set and metric, `gains` psnr_y over bicubic's in dB by test set, and
     `over_bicubic` the same with interval and test; `over_base` is by test set and, where there are several,
     `ALL_SETS`. `rank` is the one that counts (`Verdicts.ranks`). `learning_rate` is the chosen one; None for
-    bicubic, and before there is a choice. `seconds` of training are the mean over the seeds. `notes` say what
-    is not as it should be.
+    bicubic, and before there is a choice. `seconds` of training are the median over the seeds. `notes` say
+    what is not as it should be.
     """
 
     name: str

@@ -20,7 +20,13 @@ def write_files(contents: Contents, folder: Path) -> list[Path]:
         with plain_style():
             figure = drawing.draw(FOR_PAPERS, "wide")
             if drawing.variants:
-                add_legend(figure, drawing.variants, FOR_PAPERS)
+                add_legend(
+                    figure,
+                    drawing.variants,
+                    FOR_PAPERS,
+                    has_lines=drawing.group not in ("pareto", "plane"),
+                    has_markers=drawing.name != "curves",
+                )
         for suffix in ("png", "svg"):
             path = folder / f"{drawing.name}.{suffix}"
             save_figure(figure, path, dpi=_DPI)

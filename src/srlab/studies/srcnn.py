@@ -2,7 +2,7 @@
 
 Run:       srlab study srcnn --train t91 --test set5,set14
 Takes:     not measured in full; `srlab study srcnn --plan` estimates it for your machine
-Measured:  two rates, 3,000 steps, one seed: docs/results.md
+Measured:  three rates, 3,000 steps, three seeds: docs/results.md
 
 The seed study's six variants, rates and protocol (mean squared error, Adam as Keras has it, batches of 64
 LR patches of 32 x 32 at x2). One variant more, residual_bicubic, tells the skip from the interpolation

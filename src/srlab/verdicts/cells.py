@@ -202,7 +202,10 @@ def missing_cells(
                 lacking = [metric for metric in metrics if (scope, metric) not in found]
                 if lacking:
                     reason = _why(chosen[0] if chosen else None, rate, lacking, metrics)
-                    missing.append(MissingCell(variant=variant, seed=seed, scope=scope, reason=reason))
+                    is_final = bool(chosen) and chosen[0].status == "diverged"
+                    missing.append(
+                        MissingCell(variant=variant, seed=seed, scope=scope, reason=reason, is_final=is_final)
+                    )
     return tuple(missing)
 
 

@@ -205,7 +205,7 @@ def cost_of(
         multiply_adds=variant.get("multiply_adds", 0),
         frozen=variant.get("frozen", 0),
         learning_rate=rate,
-        seconds=statistics.fmean(chosen) if chosen else None,
+        seconds=statistics.median(chosen) if chosen else None,
         tuning_seconds=sum(run.seconds or 0.0 for run in ended),
         tuning_multiply_adds=sum(steps) * cost.multiply_adds,
         runs=len(runs),

@@ -79,7 +79,9 @@ def judge(
     adversarial = any(map(is_adversarial, declared))
     plane = _plane(tables, names) if adversarial else {}
     missing = missing_cells(cells, runs, rates, metrics or ("psnr_y",))
-    is_complete = not missing and all(run.status in ("finished", "diverged") for run in runs)
+    is_complete = all(cell.is_final for cell in missing) and all(
+        run.status in ("finished", "diverged") for run in runs
+    )
     ranking = tables[0] if tables else None
     ranks = plane if adversarial else _ranks(ranking)
     protocol = study.get("protocol", {})

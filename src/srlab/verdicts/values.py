@@ -267,7 +267,7 @@ class Progress:
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What a variant cost: `seconds` of the chosen rate's runs (mean), `tuning_seconds` of all its runs.
+    """What a variant cost: `seconds` of the chosen rate's runs (median), `tuning_seconds` of all its runs.
 
     All rates and seeds count, those that diverged too; `tuning_multiply_adds` are estimated. `runs` were
     planned, `ended` have, `diverged` of those.
@@ -305,12 +305,16 @@ class ImageRow:
 
 @dataclass(frozen=True, kw_only=True)
 class MissingCell:
-    """Scores that the study asks for and does not have; `scope` is a test set, `reason` for people."""
+    """Scores that the study asks for and does not have; `scope` is a test set, `reason` for people.
+
+    `is_final` where the run diverged, so that they will never be there.
+    """
 
     variant: str
     seed: int
     scope: str
     reason: str
+    is_final: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,6 +22,7 @@ from srlab.verdicts.values import (
 )
 
 _MOST_NAMED = 6
+_UNEVEN = 1.5  # times of one training, longest to shortest
 _ALONE = "What one change alone brings, over all pairs that differ in it"
 
 
@@ -266,7 +267,23 @@ def remarks(
         who = "every variant" if len(edges) == len(rates) > 1 else _listed(edges)
         found.append(f"the smallest or largest rate tried was chosen for {who}: a better one may lie beyond")
     found.append("learning rates were chosen on the validation images, whose scores rank nothing here")
+    found += _about_times(runs)
     return tuple(found)
+
+
+def _about_times(runs: Sequence[RunRecord]) -> list[str]:
+    """Seeds of one variant at one rate are the same work: where their times differ much, times say little."""
+    times: dict[tuple[str, float], list[float]] = {}
+    for run in runs:
+        if run.status == "finished" and run.seconds:
+            times.setdefault((run.variant, run.learning_rate), []).append(run.seconds)
+    ratio = max((max(seconds) / min(seconds) for seconds in times.values()), default=1.0)
+    if ratio < _UNEVEN:
+        return []
+    return [
+        f"the same training took up to {ratio:.1f} times as long with one seed as with another: other work "
+        "ran beside, and times of training compare little; read multiply-adds"
+    ]
 
 
 def _about_weights(left_out: Sequence[tuple[str, int, str]]) -> list[str]:

@@ -121,8 +121,10 @@ def appearance(number: int) -> tuple[str, object]:
     return MARKERS[number % len(MARKERS)], DASHES[number // 8 % len(DASHES)]
 
 
-def add_legend(figure: Figure, names: Sequence[str], colors: Colors) -> None:
-    """What sign each variant has, below a figure that stands alone; the page has it beside its figures."""
+def add_legend(
+    figure: Figure, names: Sequence[str], colors: Colors, *, has_lines: bool, has_markers: bool
+) -> None:
+    """What line and sign each variant has, below a figure that stands alone; the page has its own."""
     width, height = (side * _INCH for side in figure.get_size_inches())
     column = max(text_width(name, SMALL) for name in names) + 40
     per_row = max(1, int(width // column))
@@ -142,9 +144,9 @@ def add_legend(figure: Figure, names: Sequence[str], colors: Colors) -> None:
                 (left + 6 / width, left + 17 / width, left + 28 / width),
                 (y, y, y),
                 color=colors.series(number),
-                linestyle=dashes,  # type: ignore[arg-type]
+                linestyle=dashes if has_lines else "none",  # type: ignore[arg-type]
                 linewidth=1.8,
-                marker=marker,
+                marker=marker if has_markers else None,
                 markersize=6,
                 markevery=[1],
             )
