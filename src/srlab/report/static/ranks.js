@@ -67,7 +67,7 @@ function describe(pairs) {
   const some = state.shown.size;
   document.getElementById('filter-status').textContent = some === all
     ? `All ${all} variants are shown.`
-    : `${some} of ${all} variants are shown. Ranks are among these, with Holm's correction over their ${pairs} pairs; differences from the base are as before.`;
+    : `${some} of ${all} variants are shown. Ranks are among these, with Holm's correction over their ${pairs} pairs: they hold for variants that were chosen before their scores were seen. Differences from the base are as before.`;
 }
 
 function setShown(variants) {
