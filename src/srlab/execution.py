@@ -22,7 +22,7 @@ from srlab.checkpoints import load_weights
 from srlab.claims import FREE_TO_DIFFER, declare_run
 from srlab.data.datasets import ImageSet, SetImage, Split, data_hash, load_sets, split
 from srlab.data.patches import Patches
-from srlab.errors import UserError, naming
+from srlab.errors import UserError
 from srlab.evaluation import METRICS, evaluate_network
 from srlab.images import HRImage
 from srlab.networks import BicubicOptions, Network, build_network, network_color
@@ -339,8 +339,7 @@ def describe_network(folder: Path, run: Run) -> None:
     if not (folder / "summary.txt").exists():
         store.write_text(folder / "summary.txt", summary(options, scale=scale, frozen=frozen) + "\n")
     if not (folder / "diagram.svg").exists():
-        with naming(folder / "diagram.svg"):
-            plot(options, folder / "diagram.svg", scale=scale, title=run.variant.name, frozen=frozen)
+        plot(options, folder / "diagram.svg", scale=scale, title=run.variant.name, frozen=frozen)
 
 
 def _begin_session(folder: Path, *, device: str, threads: int) -> list[dict[str, Any]]:

@@ -32,7 +32,7 @@ def text(value: Any, place: str) -> None:
 
 
 def option(value: Any, place: str) -> None:
-    """What an option may be: null, true, false, a number, printable text, or a list of those."""
+    """What an option may be: null, true, false, a number, printable text, or a list or object of those."""
     if isinstance(value, list | dict):
         for key, one in value.items() if isinstance(value, dict) else enumerate(value):
             option(one, f"{place}.{key}")

@@ -45,9 +45,13 @@ def carry_out(
         from srlab.sources import check_sources
 
         check_sources(found.study, folder)
-        check_claims(make_plan(found.study, folder, machine), data=None)  # before the time that timing takes
-        with TimingProgress(messages) as progress:
-            plan = make_plan(found.study, folder, machine, measure_seconds=seconds, timing=progress.report)
+        plan = make_plan(found.study, folder, machine)
+        check_claims(plan, data=None)  # before the time that timing takes
+        if estimate:
+            with TimingProgress(messages) as progress:
+                plan = make_plan(
+                    found.study, folder, machine, measure_seconds=seconds, timing=progress.report
+                )
         _show_plan(plan, found, as_json=as_json)
         if remark:
             say(remark)

@@ -27,13 +27,15 @@ def list_sets(
 ) -> None:
     """List the data sets and weights, whether they are there, where, and under which terms."""
     from srlab.data.catalogue import CATALOGUE, data_folder
-    from srlab.data.weights import WEIGHTS, size_in_words
+    from srlab.data.weights import WEIGHTS
 
     rows = [_describe(name) for name in CATALOGUE]
     weights = [_describe_weights(name) for name in WEIGHTS]
     if as_json:
         print_json({"folder": str(data_folder()), "sets": rows, "weights": weights})
         return
+    from rich.filesize import decimal
+
     from srlab.cli.tables import make_table, print_table
 
     headings = ("set", "images", "there", "download", "what", "terms")
@@ -52,7 +54,7 @@ def list_sets(
     table = make_table(*columns, text=columns)
     for row in weights:
         there = "yes" if row["present"] else "no"
-        table.add_row(row["name"], there, size_in_words(row["download_bytes"]), row["about"], row["terms"])
+        table.add_row(row["name"], there, decimal(row["download_bytes"]), row["about"], row["terms"])
     show("")
     print_table(table)
     say(f"They lie in {data_folder()} ($SRLAB_DATA chooses another folder).")
@@ -140,10 +142,10 @@ def _size(row: dict[str, Any]) -> str:
         return "its parts"
     if not row["urls"]:
         return "none needed" if row["present"] else "on request"
-    from srlab.data.weights import size_in_words
+    from rich.filesize import decimal
 
     size = row["download_bytes"]
-    return "size unknown" if size is None else size_in_words(size)
+    return "size unknown" if size is None else decimal(size)
 
 
 @contextmanager

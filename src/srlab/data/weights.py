@@ -11,6 +11,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.filesize import decimal
+
 from srlab.data.catalogue import data_folder
 from srlab.data.download import DownloadError, Patience, Progress, download
 from srlab.errors import UserError
@@ -86,23 +88,11 @@ def weights_file(name: str) -> Path:
     return data_folder() / FOLDER / WEIGHTS[name].file
 
 
-def size_in_words(size: int) -> str:
-    """A number of bytes as one reads it.
-
-    >>> size_in_words(10811), size_in_words(22_000_000), size_in_words(574_673_361)
-    ('11 KB', '22.0 MB', '575 MB')
-    """
-    for unit, name in ((1e9, "GB"), (1e6, "MB")):
-        if size >= unit:
-            return f"{size / unit:.3g} {name}" if size >= 100 * unit else f"{size / unit:.1f} {name}"
-    return f"{size / 1e3:.0f} KB"
-
-
 def absent(name: str, *, hint: str = "") -> UserError:
     """What to do about weights that are known but not there; `hint` is another way."""
     known = WEIGHTS[name]
     return UserError(
-        f"{known.about}: {weights_file(name)} is not there; fetch it ({size_in_words(known.size)}) with "
+        f"{known.about}: {weights_file(name)} is not there; fetch it ({decimal(known.size)}) with "
         f"`srlab data get {name}`, or add a copy of {known.file} with `srlab data add {name} FILE`{hint}"
     )
 

@@ -281,8 +281,8 @@ def _about_times(runs: Sequence[RunRecord]) -> list[str]:
     if ratio < _UNEVEN:
         return []
     return [
-        f"the same training took up to {ratio:.1f} times as long with one seed as with another: other work "
-        "ran beside, and times of training compare little; read multiply-adds"
+        f"the same training took up to {ratio:.1f} times as long with one seed as with another (other work "
+        "beside it, or another machine): times of training compare little; read multiply-adds"
     ]
 
 
