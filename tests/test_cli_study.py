@@ -382,3 +382,31 @@ def is_alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (OSError, IndexError):
         return False
+
+
+def test_what_is_not_final_is_said_with_what_to_do(
+    srlab: Srlab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    study = write_study_file(tmp_path)
+    text = study.read_text().replace("learning_rates=(1e-3,)", "learning_rates=(1e-3, 1e-4)")
+    study.write_text(text)
+
+    def fail(run: Any, **rest: Any) -> Any:
+        if run.name == "tiny-edsr-lr0.0001-seed0":
+            raise ZeroDivisionError("a bug")
+        return train(run, **rest)
+
+    monkeypatch.setattr(execution, "train", fail)
+    code, out, err = srlab("study", str(study), "--no-estimate")
+    assert code == 1
+    assert "tiny/srcnn" in out
+    said = " ".join(err.split())
+    assert (
+        "srlab: tiny/edsr is not final and not scored on the test sets yet: tiny-edsr-lr0.0001-seed0 has failed"
+        in said
+    )
+    assert "leave its rate or its seed out of --learning-rates or --seeds" in said
+    assert not (tmp_path / "runs" / "tiny" / "tiny-edsr-lr0.001-seed0" / "test").exists()
+    code, out, err = srlab("study", str(study), "--no-estimate", "--learning-rates", "1e-3")
+    assert code == 0
+    assert "not final" not in err

@@ -1,17 +1,21 @@
 """What a study with sources promises: sources first, of the same seed, and no run without its own."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from srlab import store
+from srlab.choice import load_choice, outdated_starts
 from srlab.comparison import compare
 from srlab.errors import UserError
 from srlab.execution import Event
+from srlab.leaderboard import leaderboard
 from srlab.networks import SRResNetOptions
 from srlab.networks.parts import is_part
 from srlab.objectives import PixelObjective
@@ -21,8 +25,8 @@ from srlab.protocol import TrainingProtocol
 from srlab.records import read_runs
 from srlab.scheduler import Failure
 from srlab.sources import find_source, take_sources
-from srlab.study import Start, Study, Variant
-from srlab.training.train import train
+from srlab.study import Run, Start, Study, Variant
+from srlab.training.train import Outcome, train
 from tiny_study import MACHINE, QUESTION, tiny_study
 from tiny_study import write_pictures as write_images
 
@@ -142,6 +146,151 @@ def test_without_its_source_a_run_is_not_run_and_nothing_else_suffers(
     monkeypatch.setattr("srlab.execution.train", honest)
     assert carry_out(study, folder) == []
     assert set(statuses(folder).values()) == {"finished"}
+
+
+def failing_at(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    """Let the runs of these names fail."""
+
+    def fail(run: Run, **arguments: Any) -> Outcome:
+        if run.name in names:
+            raise RuntimeError("broken")
+        return train(run, **arguments)
+
+    monkeypatch.setattr("srlab.execution.train", fail)
+
+
+@pytest.fixture
+def two_rates(study: Study) -> Study:
+    """A source with two rates, of which the first is better, and what starts from it."""
+    original = replace(study.variants[1], learning_rates=(1e-3, 1e-9))
+    return replace(study, variants=(study.variants[0], original), seeds=(0,))
+
+
+GOOD, POOR = "tiny-original-lr0.001-seed0", "tiny-original-lr1e-09-seed0"
+
+
+def test_nothing_starts_from_a_source_and_nothing_is_tested_before_its_rate_is_final(
+    two_rates: Study, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing_at(monkeypatch, GOOD)
+    events: list[Event] = []
+    carry_out(two_rates, folder, events)
+    (blocked,) = (event for event in events if event.phase == "blocked")
+    assert blocked.name == "tiny-transfer-lr0.001-seed0"
+    assert blocked.reason == (
+        f"tiny/original, from which it starts, has no learning rate yet, since {GOOD} has failed"
+    )
+    assert load_choice(folder)["tiny/original"]["learning_rate"] is None
+    assert not (folder / POOR / store.TEST).exists()
+    row = next(row for row in leaderboard(folder).standings if row.name == "tiny/original")
+    assert f"not final: {GOOD} has failed" in row.notes
+    assert (row.learning_rate, row.tests) == (1e-9, {})
+
+    monkeypatch.undo()
+    assert carry_out(two_rates, folder) == []
+    started = store.load_json(folder / "tiny-transfer-lr0.001-seed0" / store.RUN)["source"]["run"]
+    assert started == GOOD
+    assert not (folder / POOR / store.TEST).exists()
+    assert load_choice(folder)["tiny/original"]["superseded"] == []
+    assert not any("final" in note for row in leaderboard(folder).standings for note in row.notes)
+
+
+@pytest.mark.parametrize("left_out", ["rate", "seed"])
+def test_what_fails_every_time_can_be_left_out(
+    two_rates: Study, folder: Path, monkeypatch: pytest.MonkeyPatch, left_out: str
+) -> None:
+    seed = "1" if left_out == "seed" else "0"
+    broken = f"tiny-original-lr0.001-seed{seed}"
+    failing_at(monkeypatch, broken)
+    asked = replace(two_rates, seeds=(0, 1)) if left_out == "seed" else two_rates
+    carry_out(asked, folder)
+    carry_out(asked, folder)
+    assert load_choice(folder)["tiny/original"]["waits_for"] == [broken]
+    transfer, original = two_rates.variants
+    without = replace(two_rates, variants=(transfer, replace(original, learning_rates=(1e-9,))))
+    assert carry_out(two_rates if left_out == "seed" else without, folder) == []
+    choice = load_choice(folder)["tiny/original"]
+    assert choice["learning_rate"] == (1e-3 if left_out == "seed" else 1e-9)
+    assert choice["left_out"] == [broken]
+    assert statuses(folder)["tiny-transfer-lr0.001-seed0"] == "finished"
+    rows = {row.name: row for row in leaderboard(folder).standings}
+    assert all(row.tests for row in rows.values())
+    assert f"the last command left out {broken}, which did not end" in rows["tiny/original"].notes
+
+
+def test_a_variant_keeps_its_place_while_an_added_seed_is_not_finished(
+    two_rates: Study, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    carry_out(two_rates, folder)
+    before = load_choice(folder)["tiny/original"]
+    failing_at(monkeypatch, "tiny-original-lr0.001-seed1")
+    carry_out(replace(two_rates, seeds=(0, 1)), folder)
+    waiting = load_choice(folder)["tiny/original"]
+    assert waiting["learning_rate"] is None
+    row = next(row for row in leaderboard(folder).standings if row.name == "tiny/original")
+    assert row.learning_rate == 1e-3
+    assert row.tests
+    monkeypatch.undo()
+    assert carry_out(replace(two_rates, seeds=(0, 1)), folder) == []
+    after = load_choice(folder)["tiny/original"]
+    assert (after["learning_rate"], after["since"]) == (before["learning_rate"], before["since"])
+    assert after["superseded"] == []
+    assert "previous" not in after
+
+
+def test_a_run_whose_source_diverged_is_not_waited_for(
+    two_rates: Study, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def diverge(run: Run, **arguments: Any) -> Outcome:
+        if run.name == "tiny-original-lr0.001-seed1":
+            return Outcome(status="diverged", step=1, seconds=0.1, loss=None, reason="the loss is nan")
+        return train(run, **arguments)
+
+    monkeypatch.setattr("srlab.execution.train", diverge)
+    transfer, original = two_rates.variants
+    rates = replace(transfer, learning_rates=(1e-3, 1e-4))
+    one = replace(original, learning_rates=(1e-3,))
+    assert carry_out(replace(two_rates, variants=(rates, one), seeds=(0, 1)), folder) == []
+    assert statuses(folder)["tiny-transfer-lr0.0001-seed1"] == "blocked"
+    choice = load_choice(folder)["tiny/transfer"]
+    assert choice["waits_for"] == []
+    assert choice["learning_rate"] is not None
+
+
+def test_a_start_from_a_rate_that_is_no_longer_chosen_is_said(two_rates: Study, folder: Path) -> None:
+    transfer, original = two_rates.variants
+    poor = replace(two_rates, variants=(transfer, replace(original, learning_rates=(1e-9,))))
+    carry_out(poor, folder)
+    assert outdated_starts(folder) == {}
+    carry_out(two_rates, folder)
+    how = "it started from tiny/original at the learning rate 1e-09, but the chosen one is 0.001 now"
+    assert outdated_starts(folder) == {"tiny/transfer": how}
+    row = next(row for row in leaderboard(folder).standings if row.name == "tiny/transfer")
+    assert how in row.notes
+
+    shutil.rmtree(folder / "tiny-transfer-lr0.001-seed0")
+    assert carry_out(two_rates, folder) == []
+    assert outdated_starts(folder) == {}
+    assert store.load_json(folder / "tiny-transfer-lr0.001-seed0" / store.RUN)["source"]["run"] == GOOD
+
+
+def test_a_source_whose_rate_is_not_final_is_not_taken_from_another_study(
+    two_rates: Study, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = two_rates.with_variants(["original"])
+    failing_at(monkeypatch, GOOD)
+    carry_out(source, folder)
+    with pytest.raises(UserError, match=rf"finish that study first \({GOOD} has failed\)"):
+        take_sources(two_rates, folder)
+    values = store.load_json(folder / store.CHOICE)  # as it was written before rates had to be final
+    old = values["variants"]["tiny/original"] | {"learning_rate": 1e-9, "psnr_y": 20.0}
+    del old["waits_for"], old["left_out"]
+    store.save_json(folder / store.CHOICE, values | {"variants": {"tiny/original": old}})
+    with pytest.raises(UserError, match=f"has not finished {GOOD}, on which the learning rate"):
+        take_sources(two_rates, folder)
+    monkeypatch.undo()
+    carry_out(source, folder)
+    assert take_sources(two_rates, folder).variants[1].learning_rates == (1e-3,)
 
 
 def test_a_plan_says_what_waits_for_what(study: Study, folder: Path) -> None:

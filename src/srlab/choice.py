@@ -4,24 +4,29 @@ Needs no torch.
 
 The rule. A variant's seeds are all that the study asks of it. A rate is complete when all of them finished
 there. The complete rate with the highest validation psnr_y, mean over its seeds, is chosen. Only if no rate
-is complete (a seed diverged, failed or is missing at each) are incomplete ones considered: those with the
-most finished seeds, by the same mean. Of equal ones the first in the plan is taken. A variant none of whose
-runs finished has no choice.
+is complete (a seed diverged or is missing at each) are incomplete ones considered: those with the most
+finished seeds, by the same mean. Of equal ones the first in the plan is taken. A variant none of whose runs
+finished has no choice.
+
+A choice is final. It is made when all runs of the variant have ended, well or diverged. While one has failed
+or is unfinished the variant waits: it has no choice, nothing starts from it and no test image is scored. A
+variant of one rate has nothing to wait for. A run that has not ended does not count if the last command asks
+for the variant but not for the run: so a rate or a seed that fails every time can be left out.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from srlab import store
-from srlab.records import RunRecord, mean, read_runs
+from srlab.records import RunRecord, mean, read_runs, run_status
 from srlab.scores import to_json
 
 RULE = (
     "highest validation psnr_y, mean over the seeds, among the rates at which every seed finished; "
-    "where there is none, among those at which most did"
+    "where there is none, among those at which most did; once all runs have ended"
 )
 
 
@@ -71,44 +76,188 @@ def choose(rates: Sequence[Rate]) -> Rate | None:
     return max(finished, key=lambda rate: (rate.is_complete, len(rate.finished), rate.psnr_y), default=None)
 
 
-def update_choice(folder: Path) -> dict[str, Any]:
+def update_choice(folder: Path, *, asked: Collection[str] | None = None) -> dict[str, Any]:
     """Choose again from what the study's folder holds, write ``choice.json`` and return it.
 
-    A choice that is no longer the best is kept in its variant's ``superseded``, with the time; its test
-    scores stay where they are and count no more.
+    `asked` names the runs that the command asks for; None stands for all that are planned. A choice that is
+    no longer the best is kept in its variant's ``superseded``, with the time; its test scores stay where they
+    are and count no more.
     """
-    runs = read_runs(folder)
-    before = _stored(folder)
-    variants = {}
-    for variant in dict.fromkeys(run.variant for run in runs):
-        rates = rates_of(run for run in runs if run.variant == variant)
-        chosen = choose(rates)
-        old = before.get(variant, {})
-        superseded = list(old.get("superseded", []))
-        rate = None if chosen is None else chosen.learning_rate
-        since = old.get("since")
-        if rate != old.get("learning_rate"):
-            if old.get("learning_rate") in {planned.learning_rate for planned in rates}:
-                superseded.append(
-                    {
-                        "learning_rate": old["learning_rate"],
-                        "psnr_y": _number(old["psnr_y"]),
-                        "since": since,
-                        "superseded": store.now(),
-                    }
-                )
-            since = store.now()
-        variants[variant] = {
-            "learning_rate": rate,
-            "psnr_y": _number(None if chosen is None else chosen.psnr_y),
-            "since": since,
-            "is_complete": chosen is not None and chosen.is_complete,
-            "rates": [_as_json(rate) for rate in rates],
-            "superseded": superseded,
-        }
-    choice = {"rule": RULE, "variants": variants}
+    study, runs, before = store.load_study(folder), read_runs(folder), _stored(folder)
+    names = list(dict.fromkeys(run.variant for run in runs))
+    runs_of = {name: [run for run in runs if run.variant == name] for name in names}
+    sources = _sources(study)
+    variants: dict[str, dict[str, Any]] = {}
+
+    def is_settled(run: RunRecord) -> bool:
+        """Whether nothing that is still to come can change what is known of `run`."""
+        if run.status == "finished":
+            return "psnr_y" in (run.validation or {})
+        if run.status != "blocked":
+            return run.status == "diverged"
+        source = sources.get(run.variant)
+        if source not in runs_of:
+            return False
+        decide(source)
+        rate = next(iter(_started_rates(source, folder, study)), variants[source]["learning_rate"])
+        there = [
+            other
+            for other in runs_of[source]
+            if other.seed == run.seed and rate in (None, other.learning_rate)
+        ]
+        return bool(there) and all(other.status != "finished" and is_settled(other) for other in there)
+
+    def decide(name: str) -> None:
+        if name not in variants:
+            counted, left_out = _counted(runs_of[name], is_settled, asked)
+            waits_for = [run.name for run in counted if not (is_settled(run) or run.name in left_out)]
+            has_one_rate = len({run.learning_rate for run in counted}) == 1
+            variants[name] = _entry(
+                rates_of(counted),
+                before.get(name, {}),
+                planned={run.learning_rate for run in runs_of[name]},
+                waits_for=[] if has_one_rate else waits_for,
+                left_out=left_out,
+            )
+
+    for name in names:
+        decide(name)
+    choice = {"rule": RULE, "variants": {name: variants[name] for name in names}}
     store.save_json(folder / store.CHOICE, choice)
     return choice
+
+
+def _counted(
+    runs: Sequence[RunRecord], is_settled: Callable[[RunRecord], bool], asked: Collection[str] | None
+) -> tuple[list[RunRecord], list[str]]:
+    """The runs of one variant among which its rate is chosen, and the names of those that are left out.
+
+    A seed that is not asked for at all is left out whole where one of its runs is, and so is a rate.
+    """
+    wanted = [run for run in runs if asked is None or run.name in asked]
+    if not wanted:
+        return list(runs), []
+    left_out = [run for run in runs if run not in wanted and not is_settled(run)]
+    seeds = {run.seed for run in left_out} - {run.seed for run in wanted}
+    counted = [run for run in runs if run.seed not in seeds]
+    rates = {run.learning_rate for run in left_out if run in counted} - {run.learning_rate for run in wanted}
+    return [run for run in counted if run.learning_rate not in rates], [run.name for run in left_out]
+
+
+def _entry(
+    rates: Sequence[Rate],
+    old: Mapping[str, Any],
+    *,
+    planned: Collection[float],
+    waits_for: list[str],
+    left_out: list[str],
+) -> dict[str, Any]:
+    """What ``choice.json`` says of one variant; while it waits, the `old` choice is its ``previous`` one."""
+    chosen = None if waits_for else choose(rates)
+    rate = None if chosen is None else chosen.learning_rate
+    last = old if old.get("learning_rate") is not None else old.get("previous") or {}
+    superseded, since = list(old.get("superseded", [])), last.get("since")
+    previous = {}
+    if last.get("learning_rate") in planned:
+        kept = {
+            "learning_rate": last["learning_rate"],
+            "psnr_y": _number(_from_json(last["psnr_y"])),
+            "since": since,
+        }
+        if waits_for:
+            previous = {"previous": kept}
+        elif rate != last["learning_rate"]:
+            superseded.append({**kept, "superseded": store.now()})
+    if rate != last.get("learning_rate"):
+        since = None if rate is None else store.now()
+    return {
+        "learning_rate": rate,
+        "psnr_y": _number(None if chosen is None else chosen.psnr_y),
+        "since": since,
+        "is_complete": chosen is not None and chosen.is_complete,
+        "waits_for": waits_for,
+        "left_out": left_out,
+        **previous,
+        "rates": [_as_json(rate) for rate in rates],
+        "superseded": superseded,
+    }
+
+
+def _sources(study: Mapping[str, Any]) -> dict[str, str]:
+    """Which variant each variant of the study starts from; those that start from none are left out."""
+    names = {variant["name"] for variant in study["variants"]}
+    return {
+        variant["name"]: variant["start"]["source"]
+        for variant in study["variants"]
+        if "start" in variant and variant["start"]["source"] in names and not variant.get("taken")
+    }
+
+
+def _started_rates(source: str, folder: Path, study: Mapping[str, Any]) -> dict[float, set[str]]:
+    """The rates of the variant `source` from which runs of the study have started, with those variants."""
+    rate_of = {row["name"]: row["learning_rate"] for row in study["runs"] if row["variant"] == source}
+    followers = {name for name, start in _sources(study).items() if start == source}
+    started: dict[float, set[str]] = {}
+    for row in study["runs"]:
+        path = folder / row["name"] / store.RUN
+        if row["variant"] in followers and path.exists():
+            known = (store.load_object(path, "variant").get("source") or {}).get("run")
+            if known in rate_of:
+                started.setdefault(rate_of[known], set()).add(row["variant"])
+    return started
+
+
+def started_rate(source: str, folder: Path) -> float | None:
+    """The rate of the variant `source` from which a run of the study in `folder` has started already."""
+    if not store.is_study(folder):
+        return None
+    return next(iter(_started_rates(source, folder, store.load_study(folder))), None)
+
+
+def why_waiting(name: str, folder: Path) -> str | None:
+    """Why the variant has no learning rate yet, in words; None where it waits for nothing."""
+    if not store.is_study(folder):
+        return None
+    waits_for = load_choice(folder).get(name, {}).get("waits_for", [])
+    ends = {
+        "failed": "has failed",
+        "blocked": "could not start",
+        "finished": "has no validation scores",
+    }
+    found = [f"{run} {ends.get(run_status(folder / run), 'has not finished')}" for run in waits_for[:3]]
+    more = f", and so for {len(waits_for) - 3} more" if len(waits_for) > 3 else ""
+    return ", ".join(found) + more if found else None
+
+
+def open_runs(name: str, folder: Path) -> list[str]:
+    """The runs of the variant that can still change which rate is chosen: what failed or is unfinished."""
+    left_out = load_choice(folder).get(name, {}).get("left_out", [])
+    runs = [run for run in read_runs(folder) if run.variant == name and run.name not in left_out]
+    has_one_rate = len({run.learning_rate for run in runs}) == 1
+    return [
+        run.name for run in runs if run.status in ("failed", "started", "not started") and not has_one_rate
+    ]
+
+
+def outdated_starts(folder: Path) -> dict[str, str]:
+    """The variants with runs that started from another rate of their source than the one chosen, and how.
+
+    A rate, a seed or a run that is added later can change the choice of a source.
+    """
+    study, choices = store.load_study(folder), load_choice(folder)
+    outdated = {}
+    for source in dict.fromkeys(_sources(study).values()):
+        choice = choices.get(source, {})
+        chosen = choice.get("learning_rate")
+        for rate, variants in _started_rates(source, folder, study).items():
+            if chosen is None and not choice.get("waits_for"):
+                continue
+            if rate in (chosen, (choice.get("previous") or {}).get("learning_rate")):
+                continue
+            now = "none is chosen yet" if chosen is None else f"the chosen one is {chosen:g} now"
+            for variant in sorted(variants):
+                outdated[variant] = f"it started from {source} at the learning rate {rate:g}, but {now}"
+    return outdated
 
 
 def load_choice(folder: Path) -> dict[str, dict[str, Any]]:
@@ -133,9 +282,13 @@ def _stored(folder: Path) -> dict[str, dict[str, Any]]:
         return {}
     choices: dict[str, dict[str, Any]] = store.load_object(path, "variants")["variants"]
     for choice in choices.values():
-        if choice["psnr_y"] == "inf":  # as `to_json` writes it
-            choice["psnr_y"] = math.inf
+        choice["psnr_y"] = _from_json(choice["psnr_y"])
     return choices
+
+
+def _from_json(psnr: float | str | None) -> float | None:
+    """As `to_json` wrote it: infinity is a string there."""
+    return math.inf if isinstance(psnr, str) else psnr
 
 
 def _as_json(rate: Rate) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 1. the images are read, and everything that was started before is checked against the declaration;
 2. bicubic is scored; each run is trained and scored on the validation images;
-3. each variant's learning rate is chosen by those; then variants that start from others take their turn;
+3. each variant's learning rate is chosen by those, once all its runs have ended; then variants that start
+   from others take their turn;
 4. the chosen runs are scored on the test images and keep their pictures.
 """
 
@@ -148,6 +149,9 @@ def _train(plan: Plan, images: Split, data: str, report: Callable[[Event], None]
     """Train what is left, sources before what starts from them; choose rates in between and at the end."""
     shared = TrainingImages(images, plan.study) if plan.machine.jobs == 1 else None
     failures: list[Failure] = []
+    asked = {run.name for run, _ in plan.runs}
+    for run in plan.left:
+        (plan.folder / run.name / store.BLOCKED).unlink(missing_ok=True)  # it has its turn again
     for tier in plan.study.tiers():
         tasks = [
             TrainTask(
@@ -163,7 +167,7 @@ def _train(plan: Plan, images: Split, data: str, report: Callable[[Event], None]
         ]
         with _executor(plan.machine, report) as executor:
             failures += run_all(tasks, executor=executor)
-        update_choice(plan.folder)
+        update_choice(plan.folder, asked=asked)
     for failure in failures:
         folder = plan.folder / failure.name
         # A process that died had no time to say so itself.

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from srlab import store
-from srlab.choice import load_choice
+from srlab.choice import load_choice, outdated_starts, why_waiting
 from srlab.profile_store import Profile, load_profiles
 from srlab.protocol import EvaluationProtocol
 from srlab.records import RunRecord, mean, read_runs, validation_scores
@@ -97,7 +97,7 @@ def leaderboard(folder: Path, *, verdicts: Verdicts | None = None) -> Leaderboar
     """
     study = store.load_study(folder)
     verdicts = verdicts or judge(folder)
-    choice = load_choice(folder)
+    choice, outdated = load_choice(folder), outdated_starts(folder)
     runs = read_runs(folder)
     protocol = EvaluationProtocol(**study["evaluation"])
     standings = [
@@ -106,6 +106,8 @@ def leaderboard(folder: Path, *, verdicts: Verdicts | None = None) -> Leaderboar
             [run for run in runs if run.variant == variant["name"]],
             choice.get(variant["name"], {}),
             verdicts,
+            waits_for=why_waiting(variant["name"], folder),
+            outdated_start=outdated.get(variant["name"]),
         )
         for variant in study["variants"]
     ]
@@ -167,7 +169,13 @@ def _tests(name: str, verdicts: Verdicts) -> dict[str, dict[str, Spread]]:
 
 
 def _standing(
-    variant: Mapping[str, Any], runs: Sequence[RunRecord], choice: Mapping[str, Any], verdicts: Verdicts
+    variant: Mapping[str, Any],
+    runs: Sequence[RunRecord],
+    choice: Mapping[str, Any],
+    verdicts: Verdicts,
+    *,
+    waits_for: str | None,
+    outdated_start: str | None,
 ) -> Standing:
     name = variant["name"]
     cost = next(cost for cost in verdicts.costs if cost.variant == name)
@@ -203,7 +211,11 @@ def _standing(
         gains=gains,
         over_bicubic=over_bicubic,
         over_base={scope: row.to_base for scope, row in rows if row.to_base is not None},
-        notes=_notes(runs, chosen, choice, tests, over_bicubic, verdicts.test_sets),
+        notes=(
+            *((f"not final: {waits_for}",) if waits_for else ()),
+            *((outdated_start,) if outdated_start else ()),
+            *_notes(runs, chosen, choice, tests, over_bicubic, verdicts.test_sets),
+        ),
     )
 
 
@@ -253,8 +265,12 @@ def _notes(
         there = [run for run in runs if run.status == status]
         if there:
             notes.append(f"{len(there)} of {len(runs)} runs {word}{_where(there, chosen)}")
+    if left_out := choice.get("left_out"):
+        notes.append(f"the last command left out {', '.join(left_out)}, which did not end")
     if choice.get("learning_rate") is None:
-        if chosen:
+        if "previous" in choice:
+            notes.append("this learning rate was chosen before the last runs were added")
+        elif chosen:
             notes.append("no learning rate chosen yet: this one leads so far")
         else:
             notes.append("no learning rate chosen yet" if _is_open(runs) else "no run finished")

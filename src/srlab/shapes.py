@@ -221,6 +221,9 @@ _CHOICE = record(
     {"learning_rate": maybe(number), "psnr_y": maybe(decibels)},
     {
         "since": maybe(text),
+        "waits_for": listed(text),
+        "left_out": listed(text),
+        "previous": record({"learning_rate": number, "psnr_y": maybe(decibels)}),
         "superseded": listed(record({"learning_rate": number, "psnr_y": maybe(decibels)})),
     },
 )

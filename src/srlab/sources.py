@@ -8,7 +8,7 @@ from typing import Any
 
 from srlab import store
 from srlab.checkpoints import load_weights
-from srlab.choice import load_choice
+from srlab.choice import load_choice, open_runs, started_rate, why_waiting
 from srlab.errors import UserError
 from srlab.networks import options_to_dict
 from srlab.networks.parts import check_fits
@@ -41,10 +41,10 @@ def find_source(run: Run, *, study: Study, folder: Path) -> Source | None:
 
     A variant's source is its source variant's run of the same seed, at that variant's chosen learning rate.
     Once a run has started from one rate, all that start from that variant take the same, whatever is chosen
-    later.
+    later (`srlab.choice.outdated_starts` says where that is another one).
 
     Raises:
-        SourceMissingError: that run has not finished.
+        SourceMissingError: that run has not finished, or the source variant's rate is not chosen yet.
         UserError: a weights file is missing, or does not fit.
     """
     if run.variant.taken_from is not None:
@@ -56,7 +56,11 @@ def find_source(run: Run, *, study: Study, folder: Path) -> Source | None:
         return _checked_file(run)
     source = study.source_of(run.variant)
     assert source is not None
-    rate = _fixed_rate(source, folder)
+    if not (folder / run.name / store.RUN).exists() and (reason := why_waiting(source.name, folder)):
+        raise SourceMissingError(
+            f"{source.name}, from which it starts, has no learning rate yet, since {reason}"
+        )
+    rate = started_rate(source.name, folder)
     if rate is None:
         rate = load_choice(folder).get(source.name, {}).get("learning_rate")
     if rate is None:
@@ -101,20 +105,6 @@ def _no_run(source: Variant, run: Run, *, study: Study, folder: Path) -> str:
     ends = {_ENDS.get(run_status(folder / name), "not finished") for name in names}
     how = ends.pop() if len(ends) == 1 else "not finished at any rate"
     return f"{source.name}, from which it starts, has {how}"
-
-
-def _fixed_rate(source: Variant, folder: Path) -> float | None:
-    """The rate of `source` from which a run in the study's folder has started already."""
-    if not store.is_study(folder):
-        return None
-    planned = {row["name"]: row for row in store.load_study(folder)["runs"]}
-    for name in planned:
-        path = folder / name / store.RUN
-        known = (store.load_object(path, "variant").get("source") or {}).get("run") if path.exists() else None
-        if known in planned and planned[known]["variant"] == source.name:
-            rate: float = planned[known]["learning_rate"]
-            return rate
-    return None
 
 
 def check_sources(study: Study, folder: Path) -> None:
@@ -162,6 +152,12 @@ def _take(variant: Variant, study: Study, other: Path) -> Variant:
     if rate is None:
         raise UserError(
             f"{other} has chosen no learning rate for {variant.name} yet: finish that study first"
+            + (f" ({reason})" if (reason := why_waiting(variant.name, other)) else "")
+        )
+    if left := open_runs(variant.name, other):
+        raise UserError(
+            f"{other} has not finished {left[0]}, on which the learning rate of {variant.name} depends: "
+            "finish that study first"
         )
     declared: dict[str, Any] = {}
     for seed in study.seeds:

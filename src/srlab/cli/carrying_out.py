@@ -111,6 +111,7 @@ def _finish(folder: Path, failures: list[Any], *, as_json: bool) -> None:
             show_path(path)
     for failure in failures:
         say(f"srlab: {failure.name} failed: {failure.reason}")
+    _say_what_is_not_final(folder)
     if failures:
         details = [
             path
@@ -124,6 +125,39 @@ def _finish(folder: Path, failures: list[Any], *, as_json: bool) -> None:
             markup=False,
         )
         raise typer.Exit(2 if all(failure.kind == "user" for failure in failures) else 1)
+
+
+def _say_what_is_not_final(folder: Path) -> None:
+    """Which variants wait for a run, which started from another rate than the chosen one, and what to do."""
+    from srlab.choice import load_choice, outdated_starts, why_waiting
+    from srlab.records import run_status
+
+    waiting = [name for name, choice in load_choice(folder).items() if choice.get("waits_for")]
+    blocked = []
+    for name in waiting:
+        runs = load_choice(folder)[name]["waits_for"]
+        if all(run_status(folder / run) == "blocked" for run in runs):
+            blocked.append(name)
+        else:
+            say(
+                f"srlab: {name} is not final and not scored on the test sets yet: {why_waiting(name, folder)}"
+            )
+    if blocked:
+        say(f"srlab: not run yet, since what they start from is not final: {', '.join(blocked)}")
+    if waiting:
+        say(
+            "a learning rate is chosen when all runs of its variant have ended: mend what failed and run the "
+            "same command again; to go on without a run, leave its rate or its seed out of --learning-rates "
+            "or --seeds"
+        )
+    outdated = outdated_starts(folder)
+    for name, how in outdated.items():
+        say(f"srlab: {name}: {how}")
+    if outdated:
+        say(
+            "to train them from the chosen rate, remove the folders of their runs and of what starts from "
+            "them, and run the same command again"
+        )
 
 
 def _write_pictures(folder: Path) -> list[Path]:

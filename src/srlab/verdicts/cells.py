@@ -91,8 +91,11 @@ def _weighted_sum(weights: Mapping[str, float], rows: Mapping[str, Block]) -> Bl
 
 
 def chosen_rate(runs: Sequence[RunRecord], choice: Mapping[str, Any]) -> float | None:
-    """The variant's learning rate as chosen, or the one that leads while there is no choice."""
-    rate: float | None = choice.get("learning_rate")
+    """The variant's learning rate as chosen, or the one that leads while there is no choice.
+
+    While the variant waits for a run, the choice before stands.
+    """
+    rate: float | None = choice.get("learning_rate") or choice.get("previous", {}).get("learning_rate")
     if rate is None and (leading := choose(rates_of(runs))) is not None:
         rate = leading.learning_rate
     return rate
