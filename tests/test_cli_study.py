@@ -401,10 +401,7 @@ def test_what_is_not_final_is_said_with_what_to_do(
     assert code == 1
     assert "tiny/srcnn" in out
     said = " ".join(err.split())
-    assert (
-        "srlab: tiny/edsr is not final and not scored on the test sets yet: tiny-edsr-lr0.0001-seed0 has failed"
-        in said
-    )
+    assert "tiny/edsr is not final and not scored on the test sets yet: tiny-edsr-lr0.0001-seed0 has" in said
     assert "leave its rate or its seed out of --learning-rates or --seeds" in said
     assert not (tmp_path / "runs" / "tiny" / "tiny-edsr-lr0.001-seed0" / "test").exists()
     code, out, err = srlab("study", str(study), "--no-estimate", "--learning-rates", "1e-3")
