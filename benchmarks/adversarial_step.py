@@ -41,7 +41,7 @@ from srlab.training.device import (
     tune_allocator,
     use_threads,
 )
-from srlab.training.updates import PixelUpdate
+from srlab.training.updates import DEFAULT_PROTOCOL, PixelUpdate
 
 CPU = torch.device("cpu")
 RATE = 1e-6
@@ -94,7 +94,13 @@ def srlab_step(
 ) -> Step:
     """A whole step of srlab."""
     generator, discriminator = networks(variant)
-    update = AdversarialUpdate(generator, discriminator=discriminator, content=content, precision=precision)
+    update = AdversarialUpdate(
+        generator,
+        discriminator=discriminator,
+        content=content,
+        protocol=DEFAULT_PROTOCOL,
+        precision=precision,
+    )
     if not fused:
         for side in update.sides.values():
             side.optimizer = torch.optim.Adam(side.parameters)

@@ -15,11 +15,12 @@ from srlab.errors import UserError
 from srlab.networks import SRCNNOptions, build_network, discriminator
 from srlab.networks.vgg import random_vgg
 from srlab.objectives import AdversarialObjective
+from srlab.protocol import TrainingProtocol
 from srlab.study import Run
 from srlab.training.adversarial import AdversarialUpdate
 from srlab.training.content import FeatureDistance, pixel_content
 from srlab.training.device import ResolvedPrecision
-from srlab.training.updates import make_update
+from srlab.training.updates import DEFAULT_PROTOCOL, make_update
 from tiny_run import CPU, TINY, TINY_BATCH_NORM
 
 LR, HR = torch.rand(3, 3, 8, 8), torch.rand(3, 3, 16, 16)
@@ -46,12 +47,18 @@ class Judge(nn.Sequential):
 
 
 def update_of(
-    generator: nn.Module, judge: nn.Module, *, precision: ResolvedPrecision = "fp32", **options: float
+    generator: nn.Module,
+    judge: nn.Module,
+    *,
+    precision: ResolvedPrecision = "fp32",
+    protocol: TrainingProtocol = DEFAULT_PROTOCOL,
+    **options: float,
 ) -> AdversarialUpdate:
     return AdversarialUpdate(
         generator,  # type: ignore[arg-type]
         discriminator=judge,
         content=pixel_content,
+        protocol=protocol,
         precision=precision,
         **options,  # type: ignore[arg-type]
     )
@@ -150,7 +157,7 @@ def test_the_pixel_term_is_added_with_its_weight() -> None:
 def test_gradient_norms_are_told_as_they_were_before_they_are_bounded() -> None:
     models = pair()
     free = update_of(*copy.deepcopy(models))(LR, HR, learning_rate=0.01)
-    update = update_of(*models, gradient_clip_norm=1e-3)
+    update = update_of(*models, protocol=TrainingProtocol(num_steps=1, gradient_clip_norm=1e-3))
     bounded = update(LR, HR, learning_rate=0.01)
     for name, side in update.sides.items():
         assert bounded[f"{name}_gradient_norm"].item() == pytest.approx(

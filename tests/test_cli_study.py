@@ -123,6 +123,42 @@ def test_options_change_the_study(srlab: Srlab, tmp_path: Path) -> None:
     assert plan["folder"] == "runs/tiny"
 
 
+def test_every_setting_of_the_protocol_can_be_changed(srlab: Srlab, tmp_path: Path) -> None:
+    words = ["--schedule", "cosine", "--optimizer", "sgd", "--validate-every", "2"]
+    words += ["--validation-images", "1", "--protocol", "momentum=0.9", "--protocol", "warmup_steps=3"]
+    _, out, _ = srlab("study", str(write_study_file(tmp_path)), "--plan", "--json", "--no-estimate", *words)
+    protocol = json.loads(out)["protocol"]
+    asked = {
+        "schedule": "cosine",
+        "optimizer": "sgd",
+        "validate_every": 2,
+        "validation_images": 1,
+        "momentum": 0.9,
+        "warmup_steps": 3,
+    }
+    assert {name: protocol[name] for name in asked} == asked
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("momentun=0.9", "did you mean momentum?"),
+        ("batch_size=8", "--protocol does not set batch_size: use --batch-size 8"),
+        ("num_steps=8", "use --steps 8"),
+        ("momentum=much", "momentum is a number, not 'much'"),
+        ("momentum", "--protocol wants key=value"),
+        ("momentum=0.9", "the optimizer adam has no momentum"),
+    ],
+)
+def test_a_setting_that_the_protocol_does_not_have_is_refused(
+    srlab: Srlab, tmp_path: Path, setting: str, message: str
+) -> None:
+    code, _, err = srlab("study", str(write_study_file(tmp_path)), "--plan", "--protocol", setting)
+    assert code == 2
+    assert one_line(err)
+    assert message in err
+
+
 def test_other_training_data_do_not_keep_the_studys_validation_data(srlab: Srlab) -> None:
     _, out, _ = srlab("study", "edsr", "--plan", "--json", "--no-estimate", "--train", "t91")
     assert json.loads(out)["validate"] == []

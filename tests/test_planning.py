@@ -10,7 +10,7 @@ from srlab import store
 from srlab.claims import check_claims, check_images, declare_run, declare_study
 from srlab.errors import UserError
 from srlab.networks import EDSROptions, num_parameters, preset
-from srlab.planning import Plan, make_plan, measure_step, precision_of, resolve_machine
+from srlab.planning import Plan, make_plan, measure_step, precision_of, precision_of_run, resolve_machine
 from srlab.protocol import TrainingProtocol
 from srlab.study import Study, Variant
 from tiny_study import MACHINE, QUESTION, tiny_study
@@ -33,7 +33,7 @@ def begin(study: Study, folder: Path) -> Plan:
     plan = make_plan(study, folder, MACHINE)
     declare(plan)
     run = plan.runs[0][0]
-    store.claim(folder / run.name, declare_run(run, study=study, machine=MACHINE, data=DATA))
+    store.claim(folder / run.name, declare_run(run, study=study, machine=MACHINE, folder=folder, data=DATA))
     return plan
 
 
@@ -148,17 +148,32 @@ def test_other_images_are_refused_and_another_precision_too(study: Study, tmp_pa
         check_claims(make_plan(other, folder, MACHINE), data=DATA)
 
 
-def test_auto_trains_in_bf16_what_loses_nothing_by_it_and_the_rest_in_fp32(
+def test_auto_is_one_precision_for_all_variants_the_one_that_the_most_careful_network_needs(
     study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("srlab.training.device.cpu_multiplies_bf16", lambda: True)
     asked = replace(study, protocol=replace(study.protocol, precision="auto"))
-    by_name = {
-        variant.name: precision_of(variant, study=asked, machine=MACHINE) for variant in asked.variants
-    }
-    assert by_name == {"tiny/edsr": "fp32", "tiny/srcnn": "bf16"}
+    assert [variant.name for variant in asked.variants] == ["tiny/edsr", "tiny/srcnn"]
+    assert precision_of(asked, MACHINE) == "fp32"
+    assert precision_of(asked.with_variants(["tiny/srcnn"]), MACHINE) == "bf16"
     insists = replace(study, protocol=replace(study.protocol, precision="bf16"))
-    assert {precision_of(variant, study=insists, machine=MACHINE) for variant in insists.variants} == {"bf16"}
+    assert precision_of(insists, MACHINE) == "bf16"
+
+
+def test_a_run_that_has_begun_under_auto_keeps_its_precision(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("srlab.training.device.cpu_multiplies_bf16", lambda: True)
+    folder = tmp_path / "study"
+    whole = replace(study, protocol=replace(study.protocol, precision="auto"))
+    begin(whole.with_variants(["tiny/srcnn"]), folder)
+    plan = make_plan(whole, folder, MACHINE)
+    check_claims(plan, data=DATA)
+    by_variant = {
+        run.variant.name: precision_of_run(run, study=whole, machine=MACHINE, folder=folder)
+        for run, _ in plan.runs
+    }
+    assert by_variant == {"tiny/edsr": "fp32", "tiny/srcnn": "bf16"}
 
 
 def test_another_number_of_threads_is_no_other_declaration(study: Study, tmp_path: Path) -> None:

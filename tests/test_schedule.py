@@ -1,5 +1,7 @@
 """What the schedules promise: a rate that is a function of the step alone, with stated ends."""
 
+from dataclasses import replace
+
 import pytest
 
 from srlab.protocol import Schedule, TrainingProtocol
@@ -35,3 +37,11 @@ def test_cosine_goes_from_the_whole_rate_through_half_of_it_to_nothing() -> None
     assert 0 < values[-1] < 8e-4 * 1e-5
     assert values == sorted(values, reverse=True)
     assert rates("cosine", num_steps=1) == [8e-4]
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_a_warm_up_climbs_evenly_to_the_schedules_rate(schedule: Schedule) -> None:
+    run = replace(tiny_run(), protocol=TrainingProtocol(num_steps=100, schedule=schedule, warmup_steps=4))
+    plain = replace(run, protocol=replace(run.protocol, warmup_steps=0))
+    shares = [learning_rate_at(step, run) / learning_rate_at(step, plain) for step in range(6)]
+    assert shares == pytest.approx([0.25, 0.5, 0.75, 1, 1, 1])

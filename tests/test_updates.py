@@ -19,6 +19,11 @@ LR, HR = Noise().batch(0, seed=0)
 BORDERED = preset("srcnn/paper_915", scale=2)
 
 
+def under(**settings: Any) -> TrainingProtocol:
+    """A protocol with these settings."""
+    return TrainingProtocol(num_steps=1, **settings)
+
+
 def weights(network: Network) -> Tensor:
     return torch.cat([parameter.detach().flatten() for parameter in network.parameters()])
 
@@ -26,7 +31,7 @@ def weights(network: Network) -> Tensor:
 def test_an_update_is_a_step_of_adam_down_the_loss() -> None:
     network, twin = build_network(TINY, scale=2), build_network(TINY, scale=2)
     twin.load_state_dict(network.state_dict())
-    update = PixelUpdate(network, loss="mse", adam_betas=(0.5, 0.9), adam_eps=1e-7)
+    update = PixelUpdate(network, loss="mse", protocol=under(adam_betas=(0.5, 0.9), adam_eps=1e-7))
     adam = torch.optim.Adam(twin.parameters(), lr=0.01, betas=(0.5, 0.9), eps=1e-7)
     for step in range(3):
         lr, hr = Noise().batch(step, seed=0)
@@ -42,8 +47,9 @@ def test_the_protocol_reaches_the_update() -> None:
     protocol = TrainingProtocol(num_steps=1, adam_betas=(0.5, 0.9), adam_eps=1e-7, gradient_clip_norm=0.4)
     update = make_update(tiny_run(protocol, loss="mse"), build_network(TINY, scale=2), precision="bf16")
     assert isinstance(update, PixelUpdate)
-    group = update.optimizer.param_groups[0]
-    assert (group["betas"], group["eps"], update.gradient_clip_norm) == ((0.5, 0.9), 1e-7, 0.4)
+    group = update.descent.optimizer.param_groups[0]
+    assert (group["betas"], group["eps"]) == ((0.5, 0.9), 1e-7)
+    assert update.descent.protocol is protocol
     assert (update.loss.__name__, update.precision) == ("mse", "bf16")
 
 
@@ -81,7 +87,7 @@ def test_the_norm_of_the_whole_gradient_is_bounded() -> None:
     for clip in (None, 1e-3):
         torch.manual_seed(0)
         network = build_network(TINY, scale=2)
-        PixelUpdate(network, gradient_clip_norm=clip)(LR, HR, learning_rate=1e-3)
+        PixelUpdate(network, protocol=under(gradient_clip_norm=clip))(LR, HR, learning_rate=1e-3)
         gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
         norms.append(torch.cat([gradient.flatten() for gradient in gradients]).norm().item())
     assert norms[0] > 1e-2
@@ -90,7 +96,9 @@ def test_the_norm_of_the_whole_gradient_is_bounded() -> None:
 
 def test_clipping_is_of_the_true_gradient_when_fp16_scales_it() -> None:
     network = build_network(TINY, scale=2)
-    PixelUpdate(network, gradient_clip_norm=1e-3, precision="fp16")(LR, HR, learning_rate=1e-3)
+    PixelUpdate(network, protocol=under(gradient_clip_norm=1e-3), precision="fp16")(
+        LR, HR, learning_rate=1e-3
+    )
     gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
     assert torch.cat([gradient.flatten() for gradient in gradients]).norm() == pytest.approx(1e-3, rel=0.01)
 
@@ -152,7 +160,7 @@ def test_the_scale_of_fp16_losses_is_part_of_the_state() -> None:
     update(LR, HR * float("inf"), learning_rate=0.01)  # overflows: the step is left out and the scale halved
     resumed = PixelUpdate(build_network(TINY, scale=2), precision="fp16")
     resumed.load_state_dict(update.state_dict())
-    assert resumed.scaler.get_scale() == update.scaler.get_scale() == 2.0**15
+    assert resumed.descent.scaler.get_scale() == update.descent.scaler.get_scale() == 2.0**15
 
 
 def other(state: dict[str, Any], how: str) -> dict[str, Any]:
@@ -185,6 +193,72 @@ def test_the_state_of_another_precision_is_refused() -> None:
 
 
 def test_rates_and_betas_stay_the_runs_own_when_a_state_is_loaded() -> None:
-    update = PixelUpdate(build_network(TINY, scale=2), adam_betas=(0.5, 0.9))
+    update = PixelUpdate(build_network(TINY, scale=2), protocol=under(adam_betas=(0.5, 0.9)))
     update.load_state_dict(PixelUpdate(build_network(TINY, scale=2)).state_dict())
-    assert update.optimizer.param_groups[0]["betas"] == (0.5, 0.9)
+    assert update.descent.optimizer.param_groups[0]["betas"] == (0.5, 0.9)
+
+
+@pytest.mark.parametrize(
+    ("settings", "optimizer"),
+    [
+        ({"optimizer": "adamw", "weight_decay": 0.1}, torch.optim.AdamW),
+        ({"optimizer": "sgd", "momentum": 0.9, "weight_decay": 0.1}, torch.optim.SGD),
+        ({"optimizer": "sgd"}, torch.optim.SGD),
+        ({"weight_decay": 0.1}, torch.optim.Adam),
+    ],
+)
+def test_an_update_is_a_step_of_the_protocols_optimizer(settings: dict[str, Any], optimizer: Any) -> None:
+    network, twin = build_network(TINY, scale=2), build_network(TINY, scale=2)
+    twin.load_state_dict(network.state_dict())
+    update = PixelUpdate(network, loss="mse", protocol=under(**settings))
+    keywords = {name: value for name, value in settings.items() if name != "optimizer"}
+    reference = optimizer(twin.parameters(), lr=0.01, **keywords)
+    for step in range(3):
+        lr, hr = Noise().batch(step, seed=0)
+        reference.zero_grad()
+        ((twin(lr) - hr) ** 2).mean().backward()
+        reference.step()
+        update(lr, hr, learning_rate=0.01)
+    torch.testing.assert_close(weights(network), weights(twin))
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_sgd_goes_on_from_its_state(momentum: float) -> None:
+    protocol = under(optimizer="sgd", momentum=momentum)
+    network, twin = build_network(TINY, scale=2), build_network(TINY, scale=2)
+    update, resumed = (PixelUpdate(each, protocol=protocol) for each in (network, twin))
+    update(LR, HR, learning_rate=0.01)
+    twin.load_state_dict(network.state_dict())
+    resumed.load_state_dict(copy.deepcopy(update.state_dict()))
+    for each in (update, resumed):
+        each(LR, HR, learning_rate=0.01)
+    assert torch.equal(weights(network), weights(twin))
+
+
+def test_the_state_of_another_optimizer_is_refused() -> None:
+    network = build_network(TINY, scale=2)
+    adam, sgd = PixelUpdate(network), PixelUpdate(network, protocol=under(optimizer="sgd", momentum=0.9))
+    adam(LR, HR, learning_rate=0.01)
+    with pytest.raises(UserError, match="momentum_buffer"):
+        sgd.load_state_dict(adam.state_dict())
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.01])
+def test_adjustable_clipping_bounds_each_number_of_the_gradient_by_the_bound_over_the_rate(
+    rate: float,
+) -> None:
+    network = build_network(TINY, scale=2)
+    PixelUpdate(network, protocol=under(optimizer="sgd", adjustable_clip=1e-4))(LR, HR, learning_rate=rate)
+    gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
+    largest = max(gradient.abs().max().item() for gradient in gradients)
+    assert largest == pytest.approx(1e-4 / rate, rel=1e-5)
+
+
+def test_the_norm_of_the_gradient_is_told_as_it_was_before_it_was_bounded() -> None:
+    norms = []
+    for clip in (None, 1e-3):
+        torch.manual_seed(0)
+        network = build_network(TINY, scale=2)
+        update = PixelUpdate(network, protocol=under(gradient_clip_norm=clip))
+        norms.append(update(LR, HR, learning_rate=1e-3)["gradient_norm"].item())
+    assert norms[0] == norms[1] > 1e-2

@@ -15,7 +15,8 @@ from srlab import store
 from srlab.errors import UserError
 from srlab.networks import options_to_dict
 from srlab.objectives import objective_to_dict
-from srlab.planning import Cost, Machine, Plan, precision_of
+from srlab.planning import Cost, Machine, Plan, precision_of_run
+from srlab.protocol import protocol_to_dict
 from srlab.sources import Source, SourceMissingError, find_source
 from srlab.study import Run, Start, Study, Variant
 
@@ -23,17 +24,20 @@ FREE_TO_DIFFER = ("threads",)
 
 
 def declare_run(
-    run: Run, *, study: Study, machine: Machine, data: str, source: Source | None = None
+    run: Run, *, study: Study, machine: Machine, folder: Path, data: str, source: Source | None = None
 ) -> dict[str, Any]:
-    """What a run's weights and scores depend on, for ``run.json``; `data` is the images' SHA-256."""
-    precision = precision_of(run.variant, study=study, machine=machine)
+    """What a run's weights and scores depend on, for ``run.json``.
+
+    `folder` is the study's, `data` the images' SHA-256.
+    """
+    precision = precision_of_run(run, study=study, machine=machine, folder=folder)
     return {
         "variant": run.variant.name,
         **_declare_variant(run.variant),
         "learning_rate": run.learning_rate,
         "seed": run.seed,
         **_declare_conditions(study, machine=machine, data=data),
-        "protocol": asdict(run.protocol) | {"precision": precision},
+        "protocol": protocol_to_dict(run.protocol) | {"precision": precision},
         "threads": machine.threads,
         **({"source": source.as_dict()} if source is not None else {}),
         **(source.declared if source is not None else {}),
@@ -44,7 +48,7 @@ def _declare_conditions(study: Study, *, machine: Machine, data: str) -> dict[st
     """What all runs of a study share."""
     return {
         "scale": study.scale,
-        "protocol": asdict(study.protocol),
+        "protocol": protocol_to_dict(study.protocol),
         "evaluation": asdict(study.evaluation),
         "device": machine.device.partition(":")[0],
         "data": data,
@@ -118,7 +122,9 @@ def _check_run(run: Run, plan: Plan, *, data: str | None) -> None:
         source = find_source(run, study=plan.study, folder=plan.folder)
     except SourceMissingError:
         ignoring += ("source",)
-    declaration = declare_run(run, study=plan.study, machine=plan.machine, data=data or "", source=source)
+    declaration = declare_run(
+        run, study=plan.study, machine=plan.machine, folder=plan.folder, data=data or "", source=source
+    )
     store.check_claim(plan.folder / run.name, declaration, ignoring=ignoring)
 
 
@@ -155,7 +161,7 @@ def declare_study(
         {
             "name": variant.name,
             **_declare_variant(variant),
-            **({"protocol": asdict(variant.protocol)} if variant.protocol else {}),
+            **({"protocol": protocol_to_dict(variant.protocol)} if variant.protocol else {}),
             **_without_time(plan.costs[variant.name]),
         }
         for variant in study.variants

@@ -29,7 +29,7 @@ from srlab.networks import BicubicOptions, Network, build_network, network_color
 from srlab.networks.diagram import plot
 from srlab.networks.summary import summary
 from srlab.objectives import AdversarialObjective, remarks_on
-from srlab.planning import Machine, precision_of
+from srlab.planning import Machine, precision_of_run
 from srlab.protocol import EvaluationProtocol
 from srlab.records import mean, picture_path, stored_scores
 from srlab.scheduler import Failure, send_report
@@ -139,7 +139,12 @@ class TrainTask:
 
     def _train(self, folder: Path) -> None:
         declaration = declare_run(
-            self.run, study=self.study, machine=self.machine, data=self.data, source=self.source
+            self.run,
+            study=self.study,
+            machine=self.machine,
+            folder=self.folder,
+            data=self.data,
+            source=self.source,
         )
         threads: int = store.claim(folder, declaration, ignoring=FREE_TO_DIFFER)["threads"]
         for name in (store.FAILURE, store.BLOCKED):
@@ -171,9 +176,10 @@ class TrainTask:
     def _fit(self, folder: Path) -> Outcome:
         images = self.images or read_training_images(self.study, data=self.data)
         evaluation, device = self.study.evaluation, torch.device(self.machine.device)
+        num_images = self.run.protocol.validation_images or CURVE_IMAGES
 
         def validate(network: nn.Module) -> dict[str, float]:
-            return mean_scores(network, images.validation[:CURVE_IMAGES], protocol=evaluation, device=device)
+            return mean_scores(network, images.validation[:num_images], protocol=evaluation, device=device)
 
         def report(progress: Progress) -> None:
             send_report(Event(name=self.name, phase="training", progress=progress))
@@ -185,7 +191,7 @@ class TrainTask:
             preview=preview_crop(images.validation[0], scale=self.run.scale, border=evaluation.border),
             folder=folder,
             device=device,
-            precision=precision_of(self.run.variant, study=self.study, machine=self.machine),
+            precision=precision_of_run(self.run, study=self.study, machine=self.machine, folder=self.folder),
             report=report,
             source=None if self.source is None else self.source.weights,
         )

@@ -18,7 +18,7 @@ from srlab.networks import (
 from srlab.networks.complexity import multiply_adds
 from srlab.networks.parts import freeze, num_frozen
 from srlab.objectives import PixelObjective
-from srlab.records import Status, run_status
+from srlab.records import Status, precision_begun, run_status
 from srlab.study import Run, Study, Variant
 from srlab.training.device import (
     ResolvedPrecision,
@@ -104,13 +104,35 @@ def resolve_machine(
     )
 
 
-def precision_of(variant: Variant, *, study: Study, machine: Machine) -> ResolvedPrecision:
-    """What `variant` is trained in on that machine."""
+def precision_of(study: Study, machine: Machine) -> ResolvedPrecision:
+    """What a study is trained in on that machine: one precision for all of its variants.
+
+    ``auto`` takes what the most careful of its networks needs.
+    """
     return resolve_precision(
-        study.protocol_of(variant).precision,
+        study.protocol.precision,
         torch.device(machine.device),
-        suits_bf16=suits_bf16(variant.network),
+        suits_bf16=all(suits_bf16(variant.network) for variant in study.variants),
     )
+
+
+def precision_of_run(run: Run, *, study: Study, machine: Machine, folder: Path) -> ResolvedPrecision:
+    """What `run` is trained in, where `folder` is the study's.
+
+    A variant of which a run has begun under ``auto`` keeps its precision: version 0.1 chose one for each
+    variant, and a study that gains a more careful network later does not lose what it has.
+    """
+    alone = resolve_precision(
+        run.protocol.precision,
+        torch.device(machine.device),
+        suits_bf16=suits_bf16(run.variant.network),
+    )
+    together = precision_of(study, machine)
+    if alone == together:
+        return together
+    of_variant = [run, *(other for other in study.runs() if other.variant.name == run.variant.name)]
+    begun = {precision_begun(folder / each.name) for each in of_variant}
+    return alone if alone in begun else together
 
 
 def _find_device(name: str | None) -> torch.device:
@@ -204,7 +226,7 @@ def measure_step(study: Study, variant: Variant, machine: Machine, *, seconds: f
     lr = torch.rand(batch_size, channels, patch_size, patch_size, generator=generator)
     hr = torch.rand(batch_size, channels, scale * patch_size, scale * patch_size, generator=generator)
     lr, hr = (images.to(device, memory_format=torch.channels_last) for images in (lr, hr))
-    update = make_update(run, network, precision=precision_of(variant, study=study, machine=machine))
+    update = make_update(run, network, precision=precision_of(study, machine))
 
     times: list[float] = []
     begun = time.perf_counter()

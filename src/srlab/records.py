@@ -24,6 +24,7 @@ class RunRecord:
     folder: Path
     status: Status
     seconds: float | None = None
+    precision: str | None = None  # what it is trained in; None before it has begun
     validation: Mapping[str, float] | None = None
     remarks: tuple[str, ...] = ()  # what must be known to read its scores, as its result has it
 
@@ -48,9 +49,19 @@ def _read_run(folder: Path, planned: Mapping[str, Any], *, protocol: EvaluationP
         folder=run_folder,
         status=status,
         seconds=result.get("seconds"),
+        precision=precision_begun(run_folder),
         remarks=tuple(result.get("remarks", ())),
         validation=validation_scores(run_folder, protocol=protocol) if status == "finished" else None,
     )
+
+
+def precision_begun(folder: Path) -> str | None:
+    """What the run in `folder` is trained in; None before it has begun."""
+    path = folder / store.RUN
+    if not path.is_file():
+        return None
+    found: str | None = store.load_json(path).get("protocol", {}).get("precision")
+    return found
 
 
 def run_status(folder: Path) -> Status:

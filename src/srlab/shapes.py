@@ -168,11 +168,13 @@ _EVALUATION = both(record({}, _PROTOCOL), keys_among(*_PROTOCOL))
 _TRAINING = record(
     {},
     dict.fromkeys(("num_steps", "batch_size", "lr_patch_size"), count)
-    | dict.fromkeys(("validate_every", "checkpoint_every"), maybe(count))
+    | dict.fromkeys(("validate_every", "checkpoint_every", "validation_images"), maybe(count))
     | dict.fromkeys(("halve_at", "adam_betas"), listed(number))
     | dict.fromkeys(("flips", "quarter_turns", "jpeg_noise"), flag)
-    | dict.fromkeys(("schedule", "precision"), text)
-    | {"adam_eps": number, "gradient_clip_norm": maybe(number)},
+    | dict.fromkeys(("schedule", "precision", "optimizer"), text)
+    | dict.fromkeys(("gradient_clip_norm", "adjustable_clip"), maybe(number))
+    | dict.fromkeys(("adam_eps", "momentum", "weight_decay"), number)
+    | {"warmup_steps": count},
 )
 _START = record({"source": text}, {"keep": listed(text), "freeze": flag})
 _IMAGES = listed(record({"set": text, "name": text, "sha256": text}))

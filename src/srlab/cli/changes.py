@@ -8,20 +8,28 @@ if TYPE_CHECKING:
 
 
 def with_protocol(
-    study: "Study",
-    steps: int | None,
-    batch_size: int | None,
-    lr_patch_size: int | None,
-    precision: str | None,
+    study: "Study", *, steps: int | None = None, settings: list[str] | None = None, **changes: Any
 ) -> "Study":
-    """The study with another training protocol; what is None stays as it is."""
-    changes: dict[str, Any] = {
-        "batch_size": batch_size,
-        "lr_patch_size": lr_patch_size,
-        "precision": precision,
-    }
+    """The study with another training protocol; what is None stays as it is.
+
+    `settings` are texts such as ``momentum=0.9``, of `--protocol`. Where the optimizer changes, the settings
+    that the new one does not have go back to their defaults.
+    """
+    from srlab.cli.parsing import parse_changes
+    from srlab.errors import UserError
+    from srlab.protocol import parse_settings, without_settings_of_others
+
+    asked = {name: value for name, value in changes.items() if value is not None}
+    own = {name: f"--{name.replace('_', '-')}" for name in changes} | {"num_steps": "--steps"}
+    texts = parse_changes(settings or [], option="--protocol")
+    for name in texts:
+        if name in own:
+            raise UserError(f"--protocol does not set {name}: use {own[name]} {texts[name]}")
+    asked |= parse_settings(texts)
+    if "optimizer" in asked:
+        asked = without_settings_of_others(asked["optimizer"]) | asked
     study = study if steps is None else study.with_steps(steps)
-    return study.with_protocol({name: value for name, value in changes.items() if value is not None})
+    return study.with_protocol(asked)
 
 
 def with_objective(study: "Study", content: str | None, settings: list[str], vgg: Path | None) -> "Study":

@@ -62,6 +62,50 @@ PatchSize = Annotated[
         rich_help_panel=TRAINING,
     ),
 ]
+Schedule = Annotated[
+    str | None,
+    typer.Option(
+        "--schedule",
+        help="How the rate goes: cosine (to zero at the end), constant, or step (with "
+        "--protocol halve_at=0.5).",
+        show_default=OF_STUDY,
+        rich_help_panel=TRAINING,
+    ),
+]
+Optimizer = Annotated[
+    str | None,
+    typer.Option("--optimizer", help="adam, adamw or sgd.", show_default=OF_STUDY, rich_help_panel=TRAINING),
+]
+ValidateEvery = Annotated[
+    int | None,
+    typer.Option(
+        "--validate-every",
+        min=1,
+        help="Steps between two validations.",
+        show_default="ten validations in a run",
+        rich_help_panel=TRAINING,
+    ),
+]
+ValidationImages = Annotated[
+    int | None,
+    typer.Option(
+        "--validation-images",
+        min=1,
+        help="Images of each validation during training; at the end all are scored.",
+        show_default="5",
+        rich_help_panel=TRAINING,
+    ),
+]
+ProtocolSettings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--protocol",
+        metavar="SETTING=VALUE",
+        help="Any other setting of the training protocol, such as momentum=0.9, weight_decay=1e-4, "
+        "warmup_steps=500, gradient_clip_norm=1 or adjustable_clip=0.01; repeatable.",
+        rich_help_panel=TRAINING,
+    ),
+]
 Seeds = Annotated[
     str | None,
     typer.Option(

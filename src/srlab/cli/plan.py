@@ -7,6 +7,7 @@ from srlab.cli.output import results, show
 from srlab.cli.progress import cost_line, duration
 from srlab.cli.tables import make_table, print_table
 from srlab.planning import Plan, precision_of
+from srlab.protocol import protocol_to_dict
 from srlab.records import in_words
 from srlab.study import Run
 
@@ -21,7 +22,7 @@ def plan_as_dict(plan: Plan, *, question: str) -> dict[str, Any]:
         "question": question,
         "folder": str(plan.folder),
         "scale": study.scale,
-        "protocol": asdict(study.protocol),
+        "protocol": protocol_to_dict(study.protocol),
         "evaluation": str(study.evaluation),
         "machine": asdict(machine),
         "train": list(study.train),
@@ -35,7 +36,7 @@ def plan_as_dict(plan: Plan, *, question: str) -> dict[str, Any]:
                 "start": None if variant.start is None else asdict(variant.start),
                 "taken_from": variant.taken_from,
                 "steps": study.protocol_of(variant).num_steps,
-                "precision": precision_of(variant, study=study, machine=machine),
+                "precision": precision_of(study, machine),
                 **asdict(plan.costs[variant.name]),
             }
             for variant in study.variants

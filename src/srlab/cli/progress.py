@@ -178,6 +178,8 @@ def cost_line(plan: "Plan") -> str:
 
     Without a measurement it says so.
     """
+    from srlab.planning import precision_of
+
     runs, left = len(plan.runs), len(plan.left)
     machine = plan.machine
     words = f"{plan.study.name}: {_count(runs, 'run')}, {left} left to do"
@@ -186,23 +188,9 @@ def cost_line(plan: "Plan") -> str:
         words += f", about {duration(seconds)} of training" if seconds is not None else ", time not estimated"
     threads = _count(machine.threads, "thread")
     jobs = f"{machine.jobs} at a time with {threads} each" if machine.jobs > 1 else threads
-    return f"{words} ({machine.device}, {precisions(plan)}, {jobs}); it goes to {plan.folder}"
-
-
-def precisions(plan: "Plan") -> str:
-    """What the plan's variants are trained in, as ``bf16`` or ``bf16, edsr/vanilla in fp32``."""
-    from srlab.planning import precision_of
-
-    by_name = {
-        variant.name: precision_of(variant, study=plan.study, machine=plan.machine)
-        for variant in plan.study.variants
-    }
-    usual = max(by_name.values(), key=list(by_name.values()).count)
-    others: dict[str, list[str]] = {}
-    for name, precision in by_name.items():
-        if precision != usual:
-            others.setdefault(precision, []).append(name)
-    return ", ".join([usual, *(f"{', '.join(names)} in {precision}" for precision, names in others.items())])
+    return (
+        f"{words} ({machine.device}, {precision_of(plan.study, machine)}, {jobs}); it goes to {plan.folder}"
+    )
 
 
 def _count(number: int, what: str) -> str:

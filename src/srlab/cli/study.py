@@ -17,9 +17,12 @@ from srlab.cli.options import (
     Device,
     Estimate,
     Jobs,
+    Optimizer,
     Out,
     PatchSize,
     Precision,
+    ProtocolSettings,
+    Schedule,
     Seeds,
     ShowPlan,
     Steps,
@@ -27,6 +30,8 @@ from srlab.cli.options import (
     Threads,
     Train,
     Validate,
+    ValidateEvery,
+    ValidationImages,
 )
 
 
@@ -45,6 +50,11 @@ def study(
     steps: Steps = None,
     batch_size: BatchSize = None,
     lr_patch_size: PatchSize = None,
+    schedule: Schedule = None,
+    optimizer: Optimizer = None,
+    validate_every: ValidateEvery = None,
+    validation_images: ValidationImages = None,
+    protocol: ProtocolSettings = None,
     seeds: Seeds = None,
     learning_rates: Annotated[
         str | None,
@@ -124,7 +134,18 @@ def study(
     from srlab.studies import load_study
 
     found = load_study(name_or_file)
-    asked = with_protocol(found.study, steps, batch_size, lr_patch_size, precision)
+    asked = with_protocol(
+        found.study,
+        steps=steps,
+        settings=protocol,
+        batch_size=batch_size,
+        lr_patch_size=lr_patch_size,
+        schedule=schedule,
+        optimizer=optimizer,
+        validate_every=validate_every,
+        validation_images=validation_images,
+        precision=precision,
+    )
     if variants is not None:
         asked = asked.with_variants(parse_names(variants, option="--variants"))
     if learning_rates is not None:

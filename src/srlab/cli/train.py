@@ -16,8 +16,11 @@ from srlab.cli.options import (
     Device,
     Estimate,
     Out,
+    ProtocolSettings,
     ShowPlan,
     Threads,
+    ValidateEvery,
+    ValidationImages,
 )
 
 
@@ -64,7 +67,8 @@ def train(
         str,
         typer.Option(
             "--schedule",
-            help="How the rate goes: cosine (to zero at the end) or constant.",
+            help="How the rate goes: cosine (to zero at the end), constant, or step (with "
+            "--protocol halve_at=0.5).",
             rich_help_panel=TRAINING,
         ),
     ] = "cosine",
@@ -80,6 +84,12 @@ def train(
             "--lr-patch-size", min=1, help="Side of a training patch, in LR pixels.", rich_help_panel=TRAINING
         ),
     ] = 24,
+    optimizer: Annotated[
+        str, typer.Option("--optimizer", help="adam, adamw or sgd.", rich_help_panel=TRAINING)
+    ] = "adam",
+    validate_every: ValidateEvery = None,
+    validation_images: ValidationImages = None,
+    protocol: ProtocolSettings = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="The one seed.", rich_help_panel=TRAINING)] = 0,
     settings: Annotated[
         list[str] | None,
@@ -118,12 +128,21 @@ def train(
         seed=seed,
         num_steps=steps,
         loss=loss,
-        schedule=schedule,
         changes=parse_changes(settings or []),
         train=parse_names(train, option="--train"),
         test=parse_names(test, option="--test"),
     )
-    asked = with_protocol(declared, None, batch_size, lr_patch_size, precision)
+    asked = with_protocol(
+        declared,
+        settings=protocol,
+        batch_size=batch_size,
+        lr_patch_size=lr_patch_size,
+        schedule=schedule,
+        optimizer=optimizer,
+        validate_every=validate_every,
+        validation_images=validation_images,
+        precision=precision,
+    )
     asked = with_data(asked, None, validate, None)
     carry_out(
         StudyFile(

@@ -287,7 +287,7 @@ class _Measuring:
             name: Training(
                 batch_size=self.study.protocol_of(self.variants[name]).batch_size,
                 lr_patch_size=self.study.protocol_of(self.variants[name]).lr_patch_size,
-                precision=precision_of(self.variants[name], study=self.study, machine=self.machine),
+                precision=precision_of(self.study, self.machine),
                 seconds=() if reasons[name] else tuple(times[name]),
                 reason=reasons[name],
             )

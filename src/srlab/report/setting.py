@@ -38,9 +38,8 @@ def read_setting(study_dir: Path, study: Mapping[str, Any], runs: Sequence[RunRe
 def _precision(training: Mapping[str, Any], runs: Sequence[RunRecord]) -> str:
     """What the runs computed in; of those that have not begun, what is asked for."""
     asked = str(training.get("precision", "fp32"))
-    files = [run.folder / store.RUN for run in runs]
-    found = {store.load_json(file).get("protocol", {}).get("precision") for file in files if file.is_file()}
-    return listed(sorted(found - {None, asked})) + f" ({asked})" if found - {None, asked} else asked
+    found = {run.precision for run in runs if run.precision is not None} - {asked}
+    return f"{listed(sorted(found))} ({asked})" if found else asked
 
 
 def _protocol(study: Mapping[str, Any], runs: Sequence[RunRecord]) -> Iterator[tuple[str, str]]:
@@ -88,10 +87,22 @@ def _training(training: Mapping[str, Any]) -> str:
 
 
 def _optimizer(training: Mapping[str, Any]) -> str:
-    betas = ", ".join(map(str, training.get("adam_betas", ())))
-    clip = training.get("gradient_clip_norm")
-    words = f"Adam, betas {betas}, epsilon {rate(training.get('adam_eps'))}"
-    return words + (f", gradient's norm at most {clip:g}" if clip else "")
+    kind = training.get("optimizer", "adam")
+    if kind == "sgd":
+        words = [f"SGD, momentum {training.get('momentum', 0.0):g}"]
+    else:
+        betas = ", ".join(map(str, training.get("adam_betas", ())))
+        name = {"adam": "Adam", "adamw": "AdamW"}.get(kind, kind)
+        words = [f"{name}, betas {betas}, epsilon {rate(training.get('adam_eps'))}"]
+    if decay := training.get("weight_decay"):
+        words.append(f"weight decay {decay:g}")
+    if clip := training.get("gradient_clip_norm"):
+        words.append(f"gradient's norm at most {clip:g}")
+    if bound := training.get("adjustable_clip"):
+        words.append(f"each number of the gradient within {bound:g} / rate")
+    if steps := training.get("warmup_steps"):
+        words.append(f"warm-up of {steps:,} steps")
+    return ", ".join(words)
 
 
 def _augmentation(training: Mapping[str, Any]) -> str:

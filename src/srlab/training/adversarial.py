@@ -19,13 +19,14 @@ from srlab.checkpoints import require_same_tensors
 from srlab.errors import UserError
 from srlab.losses import PIXEL_LOSSES, without_border
 from srlab.networks import Luma, Network
-from srlab.training.adam import gradient_norm, load_adam, load_scaler, set_learning_rate
+from srlab.protocol import TrainingProtocol
 from srlab.training.content import ContentLoss
 from srlab.training.device import ResolvedPrecision, autocast
+from srlab.training.optimizers import Descent
 
 
 class AdversarialUpdate:
-    """One step of the generator and one of the discriminator, each with its own Adam.
+    """One step of the generator and one of the discriminator, each with its own optimizer.
 
     Losses are those of logits, means over the batch: ``adversarial`` is -log D(SR), ``discriminator`` is
     -log D(HR) - log(1 - D(SR)). ``discriminator_real`` and ``discriminator_fake`` are the discriminator's
@@ -49,9 +50,7 @@ class AdversarialUpdate:
         pixel_weight: float = 0.0,
         pixel_loss: str = "l1",
         discriminator_rate: float = 1.0,
-        adam_betas: tuple[float, float] = (0.9, 0.999),
-        adam_eps: float = 1e-8,
-        gradient_clip_norm: float | None = None,
+        protocol: TrainingProtocol,
         precision: ResolvedPrecision = "fp32",
     ) -> None:
         if isinstance(generator, Luma):
@@ -69,15 +68,9 @@ class AdversarialUpdate:
         self.precision = precision
         parameters = [p for p in generator.parameters() if p.requires_grad]
         self.device = parameters[0].device
+        fused = self.device.type in ("cpu", "cuda")
         self.sides = {
-            name: _Side(
-                trained,
-                betas=adam_betas,
-                eps=adam_eps,
-                gradient_clip_norm=gradient_clip_norm,
-                device=self.device,
-                precision=precision,
-            )
+            name: Descent(trained, protocol=protocol, precision=precision, fused=fused)
             for name, trained in (
                 ("generator", parameters),
                 ("discriminator", list(discriminator.parameters())),
@@ -131,46 +124,8 @@ class AdversarialUpdate:
         )
         self.discriminator.load_state_dict(state["discriminator"], strict=True)
         for name, side in self.sides.items():
-            side.load(state[f"{name}_optimizer"], state[f"{name}_scaler"], what=name)
-
-
-class _Side:
-    """What one of the two networks is trained with."""
-
-    def __init__(
-        self,
-        parameters: list[nn.Parameter],
-        *,
-        betas: tuple[float, float],
-        eps: float,
-        gradient_clip_norm: float | None,
-        device: torch.device,
-        precision: ResolvedPrecision,
-    ) -> None:
-        self.parameters = parameters
-        self.gradient_clip_norm = gradient_clip_norm
-        self.optimizer = torch.optim.Adam(
-            parameters, betas=betas, eps=eps, fused=device.type in ("cpu", "cuda")
-        )
-        self.scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
-
-    def backward(self, loss: Tensor, *, retain_graph: bool = False) -> None:
-        """The gradient of `loss` for these parameters and no others."""
-        self.optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(self.scaler.scale(loss), inputs=self.parameters, retain_graph=retain_graph)
-
-    def step(self, learning_rate: float) -> Tensor:
-        """Descend; the norm of the gradient as it was before it is bounded."""
-        set_learning_rate(self.optimizer, learning_rate)
-        self.scaler.unscale_(self.optimizer)
-        norm = gradient_norm(self.parameters, bound=self.gradient_clip_norm)
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-        return torch.where(norm.isfinite(), norm, 0) if self.scaler.is_enabled() else norm
-
-    def state(self) -> dict[str, Any]:
-        return {"optimizer": self.optimizer.state_dict()["state"], "scaler": self.scaler.state_dict()}
-
-    def load(self, optimizer: Mapping[int, Any], scaler: Mapping[str, Any], *, what: str) -> None:
-        load_adam(self.optimizer, optimizer, self.parameters, what=f"the checkpoint's {what} optimizer")
-        load_scaler(self.scaler, scaler)
+            side.load(
+                state[f"{name}_optimizer"],
+                state[f"{name}_scaler"],
+                what=f"the checkpoint's {name} optimizer",
+            )

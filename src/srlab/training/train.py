@@ -23,6 +23,7 @@ from srlab.errors import NotFiniteError, UserError
 from srlab.networks import Network, build_network, options_to_dict
 from srlab.networks.parts import freeze, keep
 from srlab.objectives import objective_to_dict
+from srlab.protocol import protocol_to_dict
 from srlab.store import WEIGHTS
 from srlab.study import Run, Start
 from srlab.training.device import ResolvedPrecision, to_device, tune_allocator
@@ -308,7 +309,7 @@ def settings(run: Run, *, precision: ResolvedPrecision) -> dict[str, str | int |
         "seed": run.seed,
         **objective_to_dict(run.variant.objective),
         **({f"start.{name}": value for name, value in asdict(start).items()} if start else {}),
-        **asdict(run.protocol),
+        **protocol_to_dict(run.protocol),
         "precision": precision,
         **{f"network.{name}": value for name, value in options_to_dict(run.variant.network).items()},
     }

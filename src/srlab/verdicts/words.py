@@ -267,8 +267,23 @@ def remarks(
         who = "every variant" if len(edges) == len(rates) > 1 else _listed(edges)
         found.append(f"the smallest or largest rate tried was chosen for {who}: a better one may lie beyond")
     found.append("learning rates were chosen on the validation images, whose scores rank nothing here")
+    found += _about_precision(runs)
     found += _about_times(runs)
     return tuple(found)
+
+
+def _about_precision(runs: Sequence[RunRecord]) -> list[str]:
+    """Two precisions in one study: part of a difference may be theirs."""
+    variants: dict[str, dict[str, None]] = {}
+    for run in runs:
+        if run.precision is not None:
+            variants.setdefault(run.precision, {})[run.variant] = None
+    if len(variants) < 2:
+        return []
+    parts = [f"{_listed(list(names))} in {precision}" for precision, names in variants.items()]
+    return [
+        f"not all runs were trained in one precision ({'; '.join(parts)}): it may be part of a difference"
+    ]
 
 
 def _about_times(runs: Sequence[RunRecord]) -> list[str]:
