@@ -1,0 +1,21 @@
+"""Does LeakyReLU or sub-pixel convolution make a ten-layer VDSR better?
+
+Run:       srlab study docs/results/c2_vdsr/study.py
+Takes:     docs/results/PLAN.md
+Measured:  not yet
+
+The variants are those of pilot.py, with four times the steps and 5 seeds. Each variant is trained at the one
+rate that the pilot chose for it; choose_rates.py wrote it into rates.json. docs/results/PLAN.md has the plan.
+"""
+
+import runpy
+from pathlib import Path
+
+from srlab.studies import load_study
+
+HERE = Path(__file__).parent
+with_chosen_rates = runpy.run_path(str(HERE.parent / "choose_rates.py"))["with_chosen_rates"]
+
+STUDY = with_chosen_rates(
+    load_study(str(HERE / "pilot.py")).study, HERE, name="c2_vdsr", seeds=(0, 1, 2, 3, 4)
+)
