@@ -8,6 +8,7 @@ import torch
 
 from srlab import store
 from srlab.claims import check_claims, check_images, declare_run, declare_study
+from srlab.data.datasets import PictureSizes, picture_sizes, split
 from srlab.errors import UserError
 from srlab.networks import EDSROptions, num_parameters, preset
 from srlab.planning import Plan, make_plan, measure_step, precision_of, precision_of_run, resolve_machine
@@ -65,7 +66,41 @@ def test_the_estimate_is_steps_times_the_time_of_one_shared_by_the_jobs(study: S
     plan = make_plan(study, tmp_path / "study", replace(MACHINE, jobs=2), measure_seconds=0.1)
     steps = [plan.costs[run.variant.name].seconds_per_step or 0 for run in plan.left]
     assert all(step > 0 for step in steps)
-    assert plan.seconds(plan.left) == pytest.approx(sum(steps) * study.protocol.num_steps / 2)
+    seconds = plan.seconds(plan.left)
+    assert seconds is not None
+    assert seconds.training == pytest.approx(sum(steps) * study.protocol.num_steps / 2)
+
+
+def test_the_estimate_counts_every_validation_and_the_test_images_of_each_seed_once(
+    study: Study, tmp_path: Path
+) -> None:
+    protocol = replace(study.protocol, num_steps=7, validate_every=3, validation_images=2)
+    study = replace(study, protocol=protocol, learning_rates=(1e-3, 1e-4), seeds=(0, 1, 2))
+    sizes = PictureSizes(validation=(100, 20, 3), test=(1000, 200))
+    plan = make_plan(study, tmp_path / "study", MACHINE)
+    costs = {
+        name: replace(cost, seconds_per_step=0.0, seconds_per_pixel=2.0) for name, cost in plan.costs.items()
+    }
+    seconds = replace(plan, costs=costs, sizes=sizes).seconds(plan.left)
+    assert seconds is not None
+    runs, variants = len(plan.left), len(study.variants)
+    assert runs == variants * 2 * 3
+    assert seconds.validation == pytest.approx(
+        2.0 * runs * (3 * 120 + 123)
+    )  # at steps 3, 6 and 7; all at the end
+    assert seconds.test == pytest.approx(2.0 * variants * 3 * 1200)
+    unknown = replace(plan, costs=costs).seconds(plan.left)
+    assert unknown is not None
+    assert (unknown.validation, unknown.test) == (None, None)
+
+
+def test_sizes_are_those_of_the_pictures_that_are_scored(study: Study, tmp_path: Path) -> None:
+    found = split(train=study.train, validate=study.validate, test=study.test)
+    sizes = picture_sizes(train=study.train, validate=study.validate, test=study.test)
+    assert sizes is not None
+    assert sizes.validation == tuple(image.pixels[..., 0].size for image in found.validation)
+    assert sizes.test == tuple(image.pixels[..., 0].size for tested in found.test for image in tested.images)
+    assert picture_sizes(train=(str(tmp_path / "nothing"),), test=study.test) is None
 
 
 def test_a_network_too_large_to_time_whole_is_timed_in_part(study: Study) -> None:

@@ -29,7 +29,7 @@ from srlab.networks import BicubicOptions, Network, build_network, network_color
 from srlab.networks.diagram import plot
 from srlab.networks.summary import summary
 from srlab.objectives import AdversarialObjective, remarks_on
-from srlab.planning import Machine, precision_of_run
+from srlab.planning import CURVE_IMAGES, Machine, precision_of_run
 from srlab.protocol import EvaluationProtocol
 from srlab.records import mean, picture_path, stored_scores
 from srlab.scheduler import Failure, send_report
@@ -41,7 +41,6 @@ from srlab.training.preview import preview_crop
 from srlab.training.remarks import discriminator_remarks
 from srlab.training.train import CHECKPOINT, Outcome, Progress, train
 
-CURVE_IMAGES = 5  # validation images scored while a run trains; its scores.json has all of them
 LOCK = "run.lock"
 VALIDATION = "validation"  # the data set of scores.json
 NOTE = "the last step's weights; validation picked no step"

@@ -1,13 +1,19 @@
 """What a study comes to before anything starts: its runs, what is left of them, what they cost."""
 
+import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
+import numpy as np
 import torch
 
+from srlab.data.datasets import PictureSizes, picture_sizes
 from srlab.errors import UserError
+from srlab.evaluation import evaluate_network
+from srlab.images import HRImage
 from srlab.networks import (
     build_network,
     meta_network,
@@ -30,8 +36,10 @@ from srlab.training.device import (
 from srlab.training.updates import make_update
 
 ENDED: tuple[Status, ...] = ("finished", "diverged")
+CURVE_IMAGES = 5  # validation images scored while a run trains; its scores.json has all of them
 
 _FLOP_PER_MULTIPLY_ADD = 6  # two in the forward pass, four in the backward one
+_FLOP_PER_SECOND = 50e9  # what a slow core does; only the size of a trial rests on it
 _MEASURED_FLOP = {"cpu": 12e9, "cuda": 2e12}  # of one measured step at most: well under a second
 
 
@@ -48,8 +56,8 @@ class Machine:
 class Cost:
     """What one variant costs.
 
-    `parameters` are all weights, of which `frozen` are not trained. `seconds_per_step` is None where it was
-    not measured.
+    `parameters` are all weights, of which `frozen` are not trained. What was not measured is None:
+    `seconds_per_step` of training, `seconds_per_pixel` of an HR picture that is scored.
     """
 
     parameters: int
@@ -57,6 +65,24 @@ class Cost:
     multiply_adds: int
     frozen: int = 0
     seconds_per_step: float | None = None
+    seconds_per_pixel: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seconds:
+    """What runs take: training, validation (during training and at its end), and scoring on the test sets.
+
+    Validation and test are None where the data are not there, so that nothing is known of their size.
+    """
+
+    training: float
+    validation: float | None
+    test: float | None
+
+    @property
+    def total(self) -> float:
+        """All that is known."""
+        return self.training + (self.validation or 0.0) + (self.test or 0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,23 +94,45 @@ class Plan:
     machine: Machine
     runs: tuple[tuple[Run, Status], ...]
     costs: Mapping[str, Cost]
+    sizes: PictureSizes | None = None
 
     @property
     def left(self) -> tuple[Run, ...]:
         """The runs that have not ended."""
         return tuple(run for run, status in self.runs if status not in ENDED)
 
-    def seconds(self, runs: Iterable[Run]) -> float | None:
-        """How long training `runs` takes, about; None where a variant was not measured."""
-        total = 0.0
+    def seconds(self, runs: Sequence[Run]) -> Seconds | None:
+        """How long `runs` take, about; None where a variant was not measured.
+
+        A test set is scored once for each variant and seed, at the chosen rate, so that a run has its share.
+        """
+        training = validation = test = 0.0
         for run in runs:
-            if run.variant.taken_from is not None:
+            cost = self.costs[run.variant.name]
+            if cost.seconds_per_step is None or cost.seconds_per_pixel is None:
+                if run.variant.taken_from is None:
+                    return None
                 continue
-            per_step = self.costs[run.variant.name].seconds_per_step
-            if per_step is None:
-                return None
-            total += per_step * run.protocol.num_steps
-        return total / self.machine.jobs
+            if run.variant.taken_from is None:
+                training += cost.seconds_per_step * run.protocol.num_steps
+            validation += cost.seconds_per_pixel * self._validated_pixels(run)
+            rates = len(self.study.rates_of(run.variant))
+            test += cost.seconds_per_pixel * sum(self.sizes.test if self.sizes else ()) / rates
+        jobs = self.machine.jobs
+        return Seconds(
+            training=training / jobs,
+            validation=validation / jobs if self.sizes else None,
+            test=test / jobs if self.sizes else None,
+        )
+
+    def _validated_pixels(self, run: Run) -> int:
+        """HR pixels of all of a run's validations: each during training, and the one of all images."""
+        if self.sizes is None:
+            return 0
+        images, protocol = self.sizes.validation, run.protocol
+        each = sum(images[: protocol.validation_images or CURVE_IMAGES])
+        times = math.ceil(protocol.num_steps / protocol.validation_interval)
+        return sum(images) + (0 if run.variant.taken_from is not None else times * each)
 
 
 def resolve_machine(
@@ -175,7 +223,8 @@ def make_plan(
             timing(variant.name, num_timed, len(to_measure))
             num_timed += 1
         costs[variant.name] = _cost(study, variant, machine, seconds=seconds)
-    return Plan(study=study, folder=folder, machine=machine, runs=runs, costs=costs)
+    sizes = picture_sizes(train=study.train, validate=study.validate, test=study.test) if to_measure else None
+    return Plan(study=study, folder=folder, machine=machine, runs=runs, costs=costs, sizes=sizes)
 
 
 def _cost(study: Study, variant: Variant, machine: Machine, *, seconds: float) -> Cost:
@@ -184,7 +233,8 @@ def _cost(study: Study, variant: Variant, machine: Machine, *, seconds: float) -
         running_statistics=num_running_statistics(variant.network, scale=study.scale),
         multiply_adds=multiply_adds(variant.network, scale=study.scale),
         frozen=_num_frozen(study, variant),
-        seconds_per_step=_try_step(study, variant, machine, seconds=seconds) if seconds > 0 else None,
+        seconds_per_step=_try(measure_step, study, variant, machine, seconds=seconds),
+        seconds_per_pixel=_try(measure_scoring, study, variant, machine, seconds=seconds / 4),
     )
 
 
@@ -194,12 +244,47 @@ def _num_frozen(study: Study, variant: Variant) -> int:
     return num_frozen(meta_network(variant.network, scale=study.scale), variant.start.keep)
 
 
-def _try_step(study: Study, variant: Variant, machine: Machine, *, seconds: float) -> float | None:
-    """As `measure_step`; None where no step can be taken, since the run will fail, alone, and say why."""
+class _Measure(Protocol):
+    def __call__(
+        self, study: Study, variant: Variant, machine: Machine, *, seconds: float
+    ) -> float | None: ...
+
+
+def _try(
+    measure: _Measure, study: Study, variant: Variant, machine: Machine, *, seconds: float
+) -> float | None:
+    """What `measure` finds in `seconds`; None where it fails: the run will fail too, alone, and say why."""
+    if seconds <= 0:
+        return None
     try:
-        return measure_step(study, variant, machine, seconds=seconds)
+        return measure(study, variant, machine, seconds=seconds)
     except Exception:
         return None
+
+
+def measure_scoring(study: Study, variant: Variant, machine: Machine, *, seconds: float) -> float:
+    """Seconds that scoring takes here for each pixel of an HR picture, from one of random pixels.
+
+    It is as large as can be scored twice in about `seconds`, 48 x 48 at least and 256 x 256 at most.
+    """
+    use_threads(machine.threads)
+    lr_pixels = 1280 * 720 / study.scale**2  # what multiply-adds are counted for
+    flop = 2 * multiply_adds(variant.network, scale=study.scale) / lr_pixels / study.scale**2
+    side = int(min(256, max(48, math.sqrt(seconds * _FLOP_PER_SECOND / max(1.0, flop)))))
+    side -= side % 12  # a multiple of every scale
+    with torch.random.fork_rng(devices=[]):
+        network = build_network(variant.network, scale=study.scale).eval()
+    pixels = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
+    image = HRImage(name="random", pixels=pixels, is_gray=False)
+    times = []
+    for _ in range(2):
+        started = time.perf_counter()
+        for _ in evaluate_network(
+            network, [image], protocol=study.evaluation, device=torch.device(machine.device)
+        ):
+            pass
+        times.append(time.perf_counter() - started)
+    return min(times) / side**2
 
 
 def measure_step(study: Study, variant: Variant, machine: Machine, *, seconds: float) -> float | None:

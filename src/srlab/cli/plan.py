@@ -1,5 +1,7 @@
 """How a plan is shown: what each variant costs, every run and its state, and what the whole takes."""
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,8 @@ from srlab.study import Run
 
 def plan_as_dict(plan: Plan, *, question: str) -> dict[str, Any]:
     """A plan as JSON has it; what was not measured is null."""
-    from dataclasses import asdict
-
     study, machine = plan.study, plan.machine
+    parts = plan.seconds(plan.left)
     return {
         "study": study.name,
         "question": question,
@@ -50,13 +51,19 @@ def plan_as_dict(plan: Plan, *, question: str) -> dict[str, Any]:
                 "steps": run.protocol.num_steps,
                 "status": status,
                 "waits_for": waits_for(run, plan),
-                "seconds": plan.seconds([run]),
+                "seconds": _total(plan, [run]),
             }
             for run, status in plan.runs
         ],
         "left": len(plan.left),
-        "seconds": plan.seconds(plan.left),
+        "seconds": _total(plan, plan.left),
+        "seconds_by_part": None if parts is None else asdict(parts),
     }
+
+
+def _total(plan: Plan, runs: Sequence[Run]) -> float | None:
+    seconds = plan.seconds(runs)
+    return None if seconds is None else seconds.total
 
 
 def show_plan(plan: Plan, *, question: str) -> None:
@@ -97,8 +104,7 @@ def show_plan(plan: Plan, *, question: str) -> None:
         f"test: {', '.join(study.test)}",
         f"scores: {study.evaluation}",
         "multiply-adds: for an output of 1280 x 720; parameters: trainable + running statistics",
-        "time: of training alone, from a few steps on random patches here and now; scoring comes on top, and "
-        "other work on this machine changes it",
+        "time: measured here and now with random pixels and scaled up; other work on this machine changes it",
         *remarks(plan),
         *(f"missing data: {problem}" for problem in missing_data(plan)),
         cost_line(plan),

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 if TYPE_CHECKING:
     from srlab.execution import Event
-    from srlab.planning import Plan
+    from srlab.planning import Plan, Seconds
 
 LINE_SECONDS = 30  # between two lines of one run where there is no terminal
 
@@ -185,12 +185,23 @@ def cost_line(plan: "Plan") -> str:
     words = f"{plan.study.name}: {_count(runs, 'run')}, {left} left to do"
     if left:
         seconds = plan.seconds(plan.left)
-        words += f", about {duration(seconds)} of training" if seconds is not None else ", time not estimated"
+        words += f", about {duration(seconds.total)}" if seconds else ", time not estimated"
+        if seconds:
+            words += f" ({_parts(seconds)})"
     threads = _count(machine.threads, "thread")
     jobs = f"{machine.jobs} at a time with {threads} each" if machine.jobs > 1 else threads
     return (
         f"{words} ({machine.device}, {precision_of(plan.study, machine)}, {jobs}); it goes to {plan.folder}"
     )
+
+
+def _parts(seconds: "Seconds") -> str:
+    """What an estimate is made of."""
+    parts = [f"training {duration(seconds.training)}"]
+    if seconds.validation is None or seconds.test is None:
+        return ", ".join([*parts, "validation and test not counted: their data are not there"])
+    parts += [f"validation {duration(seconds.validation)}", f"test images {duration(seconds.test)}"]
+    return ", ".join(parts)
 
 
 def _count(number: int, what: str) -> str:

@@ -16,6 +16,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
+from PIL import Image
+
 from srlab.data.catalogue import CATALOGUE, absent, entry, set_folder
 from srlab.errors import UserError
 from srlab.images import HRImage, list_images, read_hr_image
@@ -117,6 +119,42 @@ def split(
         test=tuple(chain.from_iterable(found.images for found in test_sets)),
     )
     return Split(train=train_images, validation=_with_unique_names(validation), test=test_sets)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureSizes:
+    """How many pixels each picture has that a study scores, read from the files' headers alone."""
+
+    validation: tuple[int, ...]  # in the order in which training takes them
+    test: tuple[int, ...]
+
+
+def picture_sizes(
+    *, train: Sequence[str], validate: Sequence[str] = (), test: Sequence[str]
+) -> PictureSizes | None:
+    """The sizes of what `split` would score; None where a data set is not there or cannot be read.
+
+    The held-out images are those of distinct pictures: copies that `split` would hold out too are not known.
+    """
+    try:
+        if validate:
+            held = [path for name in validate for path in _files(name, "validate")[1]]
+        else:
+            ordered = sorted(
+                (path for name in train for path in _files(name, "train")[1]), key=lambda path: path.stem
+            )
+            held = ordered[9::10] or ordered[-1:]
+        tested = [path for name in test for path in _files(name, "test")[1]]
+        return PictureSizes(validation=tuple(map(_num_pixels, held)), test=tuple(map(_num_pixels, tested)))
+    except (UserError, OSError, ValueError, Image.DecompressionBombError):
+        return None
+
+
+def _num_pixels(path: Path) -> int:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with Image.open(path) as picture:
+            return picture.width * picture.height
 
 
 def manifest(found: Split) -> dict[str, list[dict[str, Any]]]:
