@@ -4,7 +4,8 @@
 #   sh FOLDER/code/docs/results/run_all.sh FOLDER
 #
 # FOLDER has the clone `code`, the environment `venv` and the pictures `data`; `runs` and `log.txt` are made.
-# Two of these on one FOLDER do not run at once: the second ends. See PLAN.md, "How to run it".
+# Two of these on one FOLDER do not run at once: the second ends. `lock` has the
+# number of the process group, so that `kill -- -$(cat FOLDER/lock)` stops all. See PLAN.md, "How to run it".
 set -u
 FOLDER=$(CDPATH='' cd -- "${1:?give the folder that has code, venv and data}" && pwd) || exit 2
 cd "$FOLDER" || exit 2
@@ -12,8 +13,9 @@ for needed in code venv/bin/srlab data; do
     [ -e "$needed" ] || { echo "$FOLDER has no $needed; PLAN.md says how to make it"; exit 2; }
 done
 mkdir -p runs
-exec 9>lock
+exec 9>>lock
 flock -n 9 || { echo "the trainings in $FOLDER run already; see log.txt"; exit 0; }
+echo $$ >lock
 exec >>log.txt 2>&1
 export OMP_NUM_THREADS=1 COLUMNS=120
 RESULTS=code/docs/results
