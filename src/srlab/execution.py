@@ -36,6 +36,7 @@ from srlab.scheduler import Failure, send_report
 from srlab.scores import Score, StoredScores, save_scores
 from srlab.sources import Source
 from srlab.study import Run, Study
+from srlab.training.batch_norm import batch_norm_remarks, has_batch_norm
 from srlab.training.device import use_threads
 from srlab.training.preview import preview_crop
 from srlab.training.remarks import discriminator_remarks
@@ -201,7 +202,20 @@ class TrainTask:
         found = list(remarks_on(objective))
         if isinstance(objective, AdversarialObjective) and outcome.status == "finished":
             found += discriminator_remarks(folder, num_steps=self.run.protocol.num_steps)
+        if outcome.status == "finished" and self.run.variant.taken_from is None:
+            found += self._batch_norm_remarks(folder)
         return found
+
+    def _batch_norm_remarks(self, folder: Path) -> list[str]:
+        network = load_weights(folder / store.WEIGHTS).network
+        if not has_batch_norm(network):
+            return []
+        images = self.images or read_training_images(self.study, data=self.data)
+        start = self.run.variant.start
+        # A batch that the training has not seen: the one after its last.
+        lr, hr = images.patches(self.run).batch(self.run.protocol.num_steps, seed=self.run.seed)
+        frozen = start.keep if start is not None and start.freeze else ()
+        return batch_norm_remarks(network, lr, hr, frozen=frozen)
 
     def _take(self, folder: Path) -> Outcome:
         """Copy the weights and logs of the finished run that this one is taken from."""
