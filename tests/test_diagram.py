@@ -51,6 +51,22 @@ def test_what_is_repeated_is_drawn_once_with_its_number() -> None:
     assert "18 x conv 3x3 | 64 → 64 | ReLU" in lines(boxes)
 
 
+def test_blocks_of_one_name_that_are_not_alike_are_told_apart() -> None:
+    boxes, _ = picture("srresnet/transfer_dense", scale=4)
+    blocks = [line for line in lines(boxes) if "block" in line]
+    assert blocks == ["9 x residual block A", "residual block B", "7 x dense block"]
+
+
+def test_a_residual_of_one_channel_that_is_added_to_three_colours_says_so() -> None:
+    for name, labels in (
+        ("vdsr/vanilla", {"", "1 channel, added to R, G and B"}),
+        ("vdsr/vanilla_rgb", {""}),
+        ("vdsr/paper", {"", "Y", "Cb, Cr"}),  # works on Y alone
+    ):
+        _, arrows = picture(name, scale=2)
+        assert {arrow.label for arrow in arrows} == labels, name
+
+
 def test_a_skip_is_an_arrow_past_the_boxes() -> None:
     boxes, arrows = picture("edsr/vanilla", scale=4)
     names = lines(boxes)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from html import escape
 from operator import add, getitem, mul, sub, truediv
 from pathlib import Path
+from string import ascii_uppercase
 from typing import Any
 
 import torch
@@ -22,7 +23,7 @@ from srlab.errors import UserError
 from srlab.files import write_bytes
 from srlab.networks import NetworkOptions, meta_network
 from srlab.networks.blocks import Enlarge, Network, Upsampler
-from srlab.networks.luma import MergeYCbCr, SplitYCbCr
+from srlab.networks.luma import Luma, MergeYCbCr, SplitYCbCr
 from srlab.networks.parts import freeze
 from srlab.networks.structure import Step, trace
 
@@ -123,9 +124,10 @@ def picture_of(module: nn.Module, *, scale: int | None = None) -> tuple[list[Box
     steps = trace(
         module, is_box=lambda inner: not (isinstance(inner, OPENED) or type(inner) is nn.Sequential)
     )
+    is_rgb = scale is not None and not isinstance(module, Luma)
     groups = _groups([step for step in steps if step.kind != "constant" and step.function is not getitem])
     place = {step: i for i, group in enumerate(groups) for step in group}
-    boxes = [_box(group, scale=scale) for group in groups]
+    boxes = _told_apart([_box(group, scale=scale) for group in groups])
     arrows: list[Arrow] = []
     depth = [0] * len(boxes)  # the longest way from the input
     for target, group in enumerate(groups):
@@ -136,6 +138,8 @@ def picture_of(module: nn.Module, *, scale: int | None = None) -> tuple[list[Box
                 label = PARTS_OF_YCBCR[int(step.number or 0)]
                 (step,) = step.inputs
             if step.kind != "constant":
+                if boxes[target].kind == "sum" and is_rgb and _num_channels(step.module) == 1:
+                    label = "1 channel, added to R, G and B"
                 sources[place[step], label] += 1
         deepest = max((depth[source] for source, _ in sources), default=-1)
         depth[target] = deepest + 1
@@ -143,6 +147,30 @@ def picture_of(module: nn.Module, *, scale: int | None = None) -> tuple[list[Box
             is_skip = boxes[target].kind == "sum" and depth[source] < deepest
             arrows.append(Arrow(source, target, f"all {count}" if count > 1 else label, is_skip))
     return boxes, _whole_skips(arrows)
+
+
+def _told_apart(boxes: Sequence[Box]) -> list[Box]:
+    """The boxes; blocks of one name that are not alike get a letter: ``residual block A``."""
+    kinds: dict[str, list[str]] = {}
+    for box in boxes:
+        if box.kind == "block":
+            alike = kinds.setdefault(box.lines[0], [])
+            alike += [] if repr(box.module) in alike else [repr(box.module)]
+    named = []
+    for box in boxes:
+        alike = kinds.get(box.lines[0], []) if box.kind == "block" else []
+        if len(alike) > 1:
+            times, place = divmod(alike.index(repr(box.module)), len(ascii_uppercase))
+            first = f"{box.lines[0]} {ascii_uppercase[place] * (times + 1)}"
+            box = replace(box, lines=(first, *box.lines[1:]))
+        named.append(box)
+    return named
+
+
+def _num_channels(module: nn.Module | None) -> int | None:
+    """How many channels come out of the module's last convolution; None where there is none."""
+    convolutions = [] if module is None else [one for one in module.modules() if isinstance(one, nn.Conv2d)]
+    return convolutions[-1].out_channels if convolutions else None
 
 
 def _whole_skips(arrows: Sequence[Arrow]) -> list[Arrow]:
