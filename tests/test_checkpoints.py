@@ -3,6 +3,7 @@
 import io
 import json
 import pickle
+import random
 import re
 import struct
 import zipfile
@@ -263,6 +264,32 @@ def test_a_weights_file_cut_off_anywhere_is_refused(weights: Path) -> None:
         weights.write_bytes(whole[:length])
         with pytest.raises(UserError, match="no weights file of srlab"):
             load_weights(weights)
+
+
+def test_no_flipped_bit_of_a_weights_file_is_accepted(weights: Path) -> None:
+    whole = weights.read_bytes()
+    draw = random.Random(0)
+    header = 8 + struct.unpack("<Q", whole[:8])[0]
+    places = [draw.randrange(8 * header) for _ in range(60)]
+    places += [draw.randrange(8 * header, 8 * len(whole)) for _ in range(40)]
+    for name in ("sha256", "version", "edsr/tiny"):
+        start = whole.index(name.encode())
+        places += range(8 * start, 8 * (start + len(name)))
+    for place in places:
+        content = bytearray(whole)
+        content[place // 8] ^= 1 << place % 8
+        weights.write_bytes(content)
+        with pytest.raises(UserError) as caught:
+            load_weights(weights)
+        assert str(weights) in str(caught.value)
+        if place >= 8 * header:
+            assert "is damaged: the checksum in its header is not that of its contents" in str(caught.value)
+
+
+def test_weights_from_before_there_was_a_checksum_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    write(path, tensors(), describe())
+    assert load_weights(path).variant == "edsr/tiny"
 
 
 def test_a_network_is_not_allocated_before_its_shapes_are_compared(tmp_path: Path) -> None:

@@ -220,6 +220,25 @@ def test_a_damaged_checkpoint_is_an_error_that_says_what_to_do(tmp_path: Path) -
     assert train_tiny(tmp_path).status == "finished"
 
 
+@pytest.mark.parametrize("part", ["network", "optimizer"])
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_checkpoint_with_numbers_that_are_not_finite_is_damaged_and_ends_no_run(
+    tmp_path: Path, part: str, value: float
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        train_tiny(tmp_path, batches=Stopped(6))
+    checkpoint = tmp_path / "checkpoint.pt"
+    state = load_checkpoint(checkpoint)
+    tensors = state["network"] if part == "network" else state["update"]["optimizer"][0]
+    tensor = next(tensor for tensor in tensors.values() if tensor.ndim > 0)
+    tensor[(0,) * tensor.ndim] = value
+    save_checkpoint(checkpoint, state)
+    with pytest.raises(UserError, match=r"is damaged: .* not finite.*; delete it, and the run starts again"):
+        train_tiny(tmp_path)
+    checkpoint.unlink()
+    assert train_tiny(tmp_path).status == "finished"
+
+
 @pytest.mark.parametrize("key", ["position", "network", "update", "generators"])
 def test_a_checkpoint_that_lacks_a_part_is_an_error_that_says_what_to_do(tmp_path: Path, key: str) -> None:
     with pytest.raises(KeyboardInterrupt):

@@ -3,9 +3,11 @@
 ``checkpoint.pt`` holds tensors, numbers and strings only and is read with ``weights_only=True``, so that it
 cannot run code. ``weights.safetensors`` describes itself: its metadata say which network it is for, so it
 is loaded without its run, strictly. Nothing that a file says is believed before it is checked against what
-the file holds.
+the file holds. A checksum in its metadata covers that description and every tensor; files that srlab wrote
+before it had one are read without.
 """
 
+import hashlib
 import io
 import json
 import os
@@ -43,6 +45,7 @@ from srlab.study import Variant
 CHECKPOINT_FORMAT = 1
 WEIGHTS_FORMAT = 1
 WEIGHTS_KEY = "srlab"  # in the metadata of weights.safetensors
+CHECKSUM_KEY = "sha256"  # in what is under that key
 # Tensors, in a network built for a file that has fewer; the largest RDN has a few hundred.
 MOST_PARAMETERS = 1_000
 
@@ -107,9 +110,11 @@ def require_same_tensors(found: Mapping[str, Any], expected: Mapping[str, Tensor
 
 
 def is_finite(values: object) -> bool:
-    """Whether no tensor in `values`, or in the dicts in it, holds NaN or infinity."""
+    """Whether no tensor in `values`, or in the dicts and lists in it, holds NaN or infinity."""
     if isinstance(values, Mapping):
         return all(is_finite(value) for value in values.values())
+    if isinstance(values, list | tuple):
+        return all(is_finite(value) for value in values)
     return not isinstance(values, Tensor) or bool(torch.isfinite(values).all())
 
 
@@ -149,15 +154,26 @@ def save_weights(path: Path, network: Network, *, variant: str, options: Network
         "scale": scale,
         "color": network.color,
     }
-    _write(path, safetensors.torch.save(tensors, metadata={WEIGHTS_KEY: json.dumps(description)}))
+    text = json.dumps({**description, CHECKSUM_KEY: checksum(description, tensors)})
+    _write(path, safetensors.torch.save(tensors, metadata={WEIGHTS_KEY: text}))
+
+
+def checksum(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of a weights file's description, and of each tensor's name, kind and bytes."""
+    digest = hashlib.sha256(json.dumps(description).encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"\n{name} {_kind(tensor)}\n".encode())
+        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def load_weights(path: Path) -> LoadedWeights:
     """Build the network that the file describes and load it, strictly; the run it came from is not needed.
 
     Raises:
-        UserError: the file is missing, cut off, no safetensors file, not srlab's, its tensors are not exactly
-            those of the network it names, or it lies in the folder of a run of another variant.
+        UserError: the file is missing, cut off, no safetensors file, not srlab's, its checksum is wrong, its
+            tensors are not exactly those of the network it names, or it lies in the folder of a run of
+            another variant.
     """
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
@@ -176,6 +192,7 @@ def load_weights(path: Path) -> LoadedWeights:
             tensors = {name: file.get_tensor(name) for name in slices}
     except SafetensorError as error:
         raise UserError(f"{path} is no weights file of srlab: {_explain(path, error)}") from error
+    _check_checksum(path, metadata[WEIGHTS_KEY], tensors)
     if not is_finite(tensors):
         raise UserError(f"{path} holds weights that are not finite; pictures made with them would be black")
     with torch.random.fork_rng(devices=[]):
@@ -222,6 +239,24 @@ def _read_description(
             f"{path} describes a network that srlab does not know: {_first_line(error)}"
         ) from error
     return variant, options, scale, color, version
+
+
+def _check_checksum(path: Path, text: str, tensors: Mapping[str, Tensor]) -> None:
+    description = json.loads(text)
+    expected = description.pop(CHECKSUM_KEY, None)
+    # A file from before there was a checksum has these keys alone; else a flipped bit renamed the checksum.
+    if expected is None and description.keys() <= _DESCRIBED:
+        return
+    is_whole = text == json.dumps({**description, CHECKSUM_KEY: expected})
+    if not is_whole or expected != checksum(description, tensors):
+        raise UserError(
+            f"{path} is damaged: the checksum in its header is not that of its contents; take another copy "
+            "of it, or, where it is a run's, remove the run's folder, and the same `srlab study` trains it "
+            "anew"
+        )
+
+
+_DESCRIBED = {"format", "version", "variant", "network", "scale", "color"}
 
 
 def _check_run(path: Path, variant: str) -> None:

@@ -272,6 +272,11 @@ def restore(
         )
     try:
         require_same_tensors(state["network"], network.state_dict(), what=str(path))
+        if not is_finite([state["network"], state["update"]]):  # else the run would end as diverged
+            raise UserError(
+                f"{path} is damaged: it holds numbers that are not finite, which srlab never saves; delete "
+                "it, and the run starts again from its first step"
+            )
         network.load_state_dict(state["network"], strict=True)
         update.load_state_dict(state["update"])
         torch.set_rng_state(state["generators"][0])
