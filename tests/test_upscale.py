@@ -1,11 +1,17 @@
-"""What upscaling in tiles promises: the pixels of the whole image, for any tile, size and memory."""
+"""What upscaling in tiles promises: the whole image's picture, for any tile, size and memory.
+
+`tests/same_picture.py` says what "the same picture" means. Here are networks whose seams would show.
+"""
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from same_picture import assert_same_floats, assert_same_pixels
 from srlab.color import to_uint8
 from srlab.errors import UserError
 from srlab.networks import (
@@ -56,25 +62,32 @@ def test_every_architecture_is_tried_here() -> None:
     assert {type(options) for options in TINY.values()} == set(NETWORKS)
 
 
+def levels_of(sr: Tensor) -> NDArray[np.float32]:
+    """SR [1, C, H, W] -> the values [H, W, C] that are rounded to levels, where 1 is white."""
+    return np.asarray(sr[0].permute(1, 2, 0).clamp(0, 1).numpy())
+
+
+def assert_same_picture(found: Tensor, expected: Tensor) -> None:
+    """Both are SR [1, C, H, W], as floats and once rounded to uint8."""
+    assert_same_floats(found, expected)
+    assert_same_pixels(to_uint8(found[0]), to_uint8(expected[0]), values=levels_of(expected))
+
+
 @every_network
 @pytest.mark.parametrize("tile", [5, 16, 64])
 def test_tiles_join_without_seams(name: str, tile: int) -> None:
     network = lively(TINY[name])
     lr = torch.rand(1, 3, 37, 23)
-    whole = network(lr).detach()
-    tiled = upscale_tensor(network, lr, tile=tile)
-    torch.testing.assert_close(tiled, whole, rtol=1e-5, atol=2e-6)
-    assert (to_uint8(tiled[0]) == to_uint8(upscale_tensor(network, lr, tile=1000)[0])).all()
+    assert_same_picture(upscale_tensor(network, lr, tile=tile), network(lr).detach())
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 @pytest.mark.parametrize("tile", [7, 20, 33])
-def test_exact_halves_of_bicubic_are_rounded_alike_in_every_tile(scale: int, tile: int) -> None:
+def test_exact_halves_of_bicubic_differ_by_one_level_at_most(scale: int, tile: int) -> None:
     """From whole levels bicubic often gives a level and a half, where the last bit decides."""
     network = lively(TINY["bicubic"], scale=scale)
     lr = torch.randint(0, 256, (1, 3, 90, 70)) / 255
-    whole = upscale_tensor(network, lr, tile=1000)
-    assert (to_uint8(upscale_tensor(network, lr, tile=tile)[0]) == to_uint8(whole[0])).all()
+    assert_same_picture(upscale_tensor(network, lr, tile=tile), upscale_tensor(network, lr, tile=1000))
 
 
 @every_network
@@ -91,21 +104,62 @@ def test_luma_goes_from_y_to_y(name: str) -> None:
     network = lively(TINY[name])
     forward: Callable[[Tensor], Tensor] = network.forward_luma  # type: ignore[assignment]
     y = torch.rand(1, 1, 19, 33)
-    torch.testing.assert_close(
-        upscale_tensor(network, y, tile=8, luma=True), forward(y).detach(), rtol=0, atol=2e-6
-    )
+    assert_same_picture(upscale_tensor(network, y, tile=8, luma=True), forward(y).detach())
 
 
-def test_a_narrower_margin_would_show() -> None:
-    """The margin is needed to its last pixel, or the test above would prove little."""
-    network = lively(TINY["edsr"])
-    lr = torch.rand(1, 3, 3, 60)
-    radius = receptive_radius(network)
-    changed = lr.clone()
-    changed[..., 30 + radius] += 1
-    difference = (network(changed) - network(lr)).detach().abs().amax(dim=(0, 1, 2))
-    assert difference[2 * 30 : 2 * 31].max() > 0
-    assert difference[: 2 * 30].max() == 0
+class FarSighted(Network):
+    """Each pixel is the mean of the two that are `reach` pixels away along the two diagonals."""
+
+    def __init__(self, reach: int) -> None:
+        super().__init__(scale=2, enlargement="sub_pixel", skip=None)
+        convolutions = [nn.Conv2d(6, 6, 3, padding=1, groups=6, bias=False) for _ in range(reach)]
+        self.split = nn.Conv2d(3, 6, 1, bias=False)
+        self.body = nn.Sequential(*convolutions)
+        self.join = nn.Conv2d(6, 12, 1, bias=False)
+        self.larger = nn.PixelShuffle(2)
+        with torch.no_grad():
+            self.split.weight.copy_(torch.eye(3).repeat(2, 1)[:, :, None, None])
+            for convolution in convolutions:
+                convolution.weight.zero_()
+                convolution.weight[:3, 0, 0, 0] = 1
+                convolution.weight[3:, 0, 2, 2] = 1
+            self.join.weight.copy_(torch.eye(3).repeat_interleave(4, 0).repeat(1, 2)[:, :, None, None] / 2)
+
+    def forward(self, lr: Tensor) -> Tensor:
+        larger: Tensor = self.larger(self.join(self.body(self.split(lr))))
+        return larger
+
+
+@pytest.mark.parametrize("reach", [3, 21, 30])
+@pytest.mark.parametrize("tile", [5, 20, 33])
+def test_a_network_that_sees_only_what_is_far_away_has_no_seams(reach: int, tile: int) -> None:
+    network = FarSighted(reach)
+    lr = torch.rand(1, 3, 70, 90)
+    assert receptive_radius(network) == reach
+    assert_same_picture(upscale_tensor(network, lr, tile=tile), network(lr).detach())
+
+
+def test_a_margin_that_is_one_pixel_too_narrow_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or the tests with `FarSighted` would prove nothing."""
+    network = FarSighted(21)
+    lr = torch.rand(1, 3, 70, 90)
+    whole = network(lr).detach()
+    monkeypatch.setattr("srlab.upscale.receptive_radius", lambda _: 20)
+    tiled = upscale_tensor(network, lr, tile=33)
+    with pytest.raises(AssertionError):
+        assert_same_floats(tiled, whole)
+    with pytest.raises(AssertionError, match="levels"):
+        assert_same_pixels(to_uint8(tiled[0]), to_uint8(whole[0]), values=levels_of(whole))
+
+
+def test_a_level_of_difference_is_allowed_at_a_rounding_boundary_alone() -> None:
+    values = np.array([100.5 / 255 - 0.9e-5, 100.5 / 255 - 1.1e-5, 0.1])
+    expected = np.array([100, 100, 26], np.uint8)
+    assert_same_pixels(np.array([101, 100, 26], np.uint8), expected, values=values)
+    with pytest.raises(AssertionError, match="1 of 3 pixels differ far from a rounding boundary"):
+        assert_same_pixels(np.array([101, 101, 26], np.uint8), expected, values=values)
+    with pytest.raises(AssertionError, match="up to 2 levels"):
+        assert_same_pixels(np.array([102, 100, 26], np.uint8), expected, values=values)
 
 
 def test_the_grid_covers_each_pixel_once_and_no_tile_is_larger_than_asked() -> None:
@@ -164,7 +218,7 @@ def test_out_of_memory_makes_the_tiles_smaller_and_the_picture_the_same(
     lr = torch.rand(1, 3, 70, 90)
     starved = Starved(network, limit=(32 + 2 * radius) ** 2, error=error)
     tiled = upscale_tensor(starved, lr)
-    assert (to_uint8(tiled[0]) == to_uint8(upscale_tensor(network, lr)[0])).all()
+    assert_same_picture(tiled, upscale_tensor(network, lr))
     refused = sum(area > starved.limit for area in starved.areas)
     assert refused <= 4  # a size that was refused once is not tried again for each tile
 

@@ -11,6 +11,7 @@ from PIL import Image, ImageCms
 from torch import Tensor
 
 import srlab
+from same_picture import assert_same_pixels
 from srlab import Upscaler, UserError
 from srlab.checkpoints import save_weights
 from srlab.color import to_tensor, to_uint8
@@ -101,8 +102,8 @@ class Alpha:
 def test_alpha_is_enlarged_by_bicubic(upscaler: Upscaler) -> None:
     alpha = noise(21, 19, seed=1)
     pixels = np.dstack([noise(21, 19, 3), alpha])
-    expected = to_uint8(resize(to_tensor(alpha[:, :, None]), size=(42, 38)))[:, :, 0]
-    assert (upscaler.upscale(pixels)[:, :, 3] == expected).all()
+    values = resize(to_tensor(alpha[:, :, None]), size=(42, 38)).clamp(0, 1)
+    assert_same_pixels(upscaler.upscale(pixels)[:, :, 3], to_uint8(values)[:, :, 0], values=values[0].numpy())
 
 
 def test_what_is_hidden_does_not_bleed_into_what_shows(bicubic: Upscaler) -> None:
@@ -134,13 +135,15 @@ def test_an_opaque_picture_is_the_same_with_alpha_and_without(upscaler: Upscaler
 
 @pytest.mark.parametrize("channels", [2, 4])
 @pytest.mark.parametrize("scale", [2, 3, 4])
-def test_every_tile_gives_the_same_pixels(channels: int, scale: int) -> None:
+def test_every_tile_gives_the_same_picture(channels: int, scale: int) -> None:
     network = build_network(OPTIONS, scale=scale)
     pixels = noise(41, 30, channels)
     pixels[5:20, 5:20, -1] = 0
-    whole = Upscaler(network, variant="edsr/tiny", tile=100).upscale(pixels)
+    upscaler = Upscaler(network, variant="edsr/tiny", tile=100)
+    whole, values = upscaler.upscale(pixels), upscaler.upscale(pixels / np.float32(255))
     for tile in (7, 16):
-        assert (Upscaler(network, variant="edsr/tiny", tile=tile).upscale(pixels) == whole).all()
+        tiled = Upscaler(network, variant="edsr/tiny", tile=tile).upscale(pixels)
+        assert_same_pixels(tiled, whole, values=values)
 
 
 @pytest.mark.parametrize(
@@ -245,9 +248,10 @@ def test_load_takes_a_weights_file_or_the_run_that_it_is_in(tmp_path: Path) -> N
     network = weights(tmp_path / "weights.safetensors")
     pixels = noise(5, 5, 3)
     expected = Upscaler(network, variant="edsr/tiny").upscale(pixels)
+    values = Upscaler(network, variant="edsr/tiny").upscale(pixels / np.float32(255))
     for path in (tmp_path, tmp_path / "weights.safetensors", str(tmp_path)):
         upscaler = srlab.load(path)
-        assert (upscaler.upscale(pixels) == expected).all()
+        assert_same_pixels(upscaler.upscale(pixels), expected, values=values)
         assert (upscaler.scale, upscaler.variant, upscaler.color) == (2, "edsr/tiny", "rgb")
 
 
