@@ -21,6 +21,9 @@ class Answer:
     etag: str | None = '"v1"'
     content_type: str = "application/octet-stream"
     has_length: bool = True
+    drip_every: float | None = None  # seconds between two bytes of the body
+    is_endless: bool = False  # the body again and again, until the client has gone
+    location: str | None = None  # where the request is to go instead, with a status that says so
 
 
 @dataclass
@@ -72,12 +75,21 @@ def running() -> Iterator[Server]:
             if answer.etag:
                 self.send_header("ETag", answer.etag)
             self.send_header("Content-Type", answer.content_type)
+            if answer.location is not None:
+                self.send_header("Location", answer.location)
             if answer.has_length:
                 self.send_header(
                     "Content-Length", str(len(body) if answer.promise is None else answer.promise)
                 )
             self.send_header("Connection", "close")
             self.end_headers()
+            if answer.drip_every is not None:
+                for byte in body:
+                    self.wfile.write(bytes([byte]))
+                    if state.let_go.wait(answer.drip_every):
+                        return
+            while answer.is_endless and not state.let_go.is_set():
+                self.wfile.write(body)  # raises when the client has gone
             cut = answer.break_after if answer.break_after is not None else answer.stall_after
             self.wfile.write(body if cut is None else body[:cut])
             self.wfile.flush()

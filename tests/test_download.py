@@ -3,12 +3,15 @@
 import hashlib
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -187,6 +190,70 @@ def test_a_web_page_in_place_of_the_file_is_refused(server: Server, target: Path
     with pytest.raises(DownloadError, match="a web page in place of the file"):
         fetch(server, target, Answer(content=b"<!doctype html>", content_type="text/html; charset=utf-8"))
     assert leftovers(target) == []
+
+
+def test_a_server_that_sends_without_end_is_left_and_nothing_kept(server: Server, target: Path) -> None:
+    server.answers = [Answer(content=CONTENT, has_length=False, is_endless=True)]
+    with pytest.raises(DownloadError, match="sends more than 1,000,000 bytes, more than the file can have"):
+        download(f"{server.url}/f", target, most_bytes=1_000_000, patience=QUICK)
+    assert leftovers(target) == []
+    assert len(server.requests) == 1
+
+
+def test_a_file_that_says_it_is_larger_than_it_can_be_is_not_begun(server: Server, target: Path) -> None:
+    server.answers = [GOOD]
+    with pytest.raises(DownloadError, match="sends more than 299,999 bytes"):
+        download(f"{server.url}/f", target, most_bytes=299_999, patience=QUICK)
+    assert leftovers(target) == []
+    assert download(f"{server.url}/f", target, most_bytes=300_000, patience=QUICK) == sha256(CONTENT)
+
+
+@pytest.mark.parametrize("has_length", [True, False])
+def test_a_server_that_sends_a_byte_now_and_then_is_given_up(
+    server: Server, target: Path, has_length: bool
+) -> None:
+    """Each byte comes in time, so that no wait for a byte is too long."""
+    patience = replace(QUICK, stall=10, window=0.2, slowest=1000)
+    server.answers = [Answer(content=CONTENT, has_length=has_length, drip_every=0.05)]
+    with pytest.raises(
+        DownloadError, match=r"only \d+ bytes came in \d+ s, 3 times in a row; .* goes on after"
+    ):
+        download(f"{server.url}/f", target, patience=patience)
+    assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize(
+    ("location", "message"),
+    [
+        ("/f", "the address leads round and round to itself"),
+        ("http://127.0.0.1:port/f", "the address leads nowhere"),
+        ("ftp://example.org/f", "the address leads to one that is not of the web"),
+        ("http://no-such-host.invalid/f", "the address leads to no-such-host.invalid, which does not exist"),
+        (None, "the server answered 302 Found"),
+    ],
+)
+def test_an_address_that_leads_nowhere_is_not_asked_again(
+    server: Server, target: Path, location: str | None, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = socket.getaddrinfo
+
+    def find_none(host: Any, *others: Any, **more: Any) -> Any:  # whatever the name server here says
+        if host == "no-such-host.invalid":
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return find(host, *others, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", find_none)
+    with pytest.raises(DownloadError) as caught:
+        fetch(server, target, Answer(status=302, location=location))
+    assert message in caught.value.why
+    assert "in a row" not in caught.value.why
+    assert len(server.requests) == (21 if location == "/f" else 1)
+
+
+def test_an_address_that_leads_to_a_refusal_is_not_asked_again(server: Server, target: Path) -> None:
+    with pytest.raises(DownloadError, match="the server answered 404"):
+        fetch(server, target, Answer(status=302, location="/gone"), Answer(status=404))
+    assert len(server.requests) == 2
 
 
 def test_an_address_where_nobody_answers_is_given_up(target: Path) -> None:

@@ -12,6 +12,7 @@ import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from PIL import Image
 
 from badserver import Answer, Server, running
 from srlab.data import library
+from srlab.data.archives import unpack_pictures
 from srlab.data.catalogue import CATALOGUE, Entry, Mirror, is_present
 from srlab.data.download import Patience
 from srlab.errors import UserError
@@ -62,7 +64,7 @@ GOOD = Answer(content=archive())
 @pytest.fixture
 def tiny(server: Server, monkeypatch: pytest.MonkeyPatch) -> str:
     """A set of three images at two addresses of the local server."""
-    mirrors = tuple(Mirror(url=f"{server.url}/{n}/tiny.zip", folder="Tiny") for n in (1, 2))
+    mirrors = tuple(Mirror(url=f"{server.url}/{n}/tiny.zip", folder="Tiny", size=5_000) for n in (1, 2))
     entry = Entry(name="tiny", about="", num_images=3, terms="", homepage="", mirrors=mirrors)
     monkeypatch.setitem(CATALOGUE, "tiny", entry)
     return "tiny"
@@ -138,9 +140,21 @@ def test_a_set_that_is_there_is_not_fetched_again(server: Server, tiny: str) -> 
         Answer(content=archive(2)),
         Answer(content=archive(2, ("Tiny/bad.png", b"words"))),
         Answer(content=archive(2, ("../evil.png", b"words"))),
+        Answer(content=archive(2, (f"Tiny/{'x' * 260}.png", b"words"))),
         Answer(content=GOOD.content[:-200]),
+        Answer(content=GOOD.content, has_length=False, is_endless=True),
     ],
-    ids=["gone", "page", "disguised page", "too few", "no picture", "escaping path", "cut short"],
+    ids=[
+        "gone",
+        "page",
+        "disguised page",
+        "too few",
+        "no picture",
+        "escaping path",
+        "name too long",
+        "cut short",
+        "endless",
+    ],
 )
 def test_the_next_mirror_is_asked_when_one_has_something_else(
     server: Server, tiny: str, data: Path, bad: Answer
@@ -148,6 +162,41 @@ def test_the_next_mirror_is_asked_when_one_has_something_else(
     get(server, tiny, bad, GOOD)
     assert visible(data) == ["tiny"]
     assert json.loads((data / "tiny" / "about.json").read_text())["url"].endswith("/2/tiny.zip")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError(errno.ENAMETOOLONG, "File name too long"), OSError(errno.EINVAL, "Invalid"), KeyError("x")],
+)
+def test_whatever_an_archive_does_the_next_mirror_is_asked(
+    server: Server, tiny: str, data: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    unpack, asked = unpack_pictures, []
+
+    def fail_once(*words: Any, **more: Any) -> Any:
+        asked.append(words)
+        if len(asked) == 1:
+            raise error
+        return unpack(*words, **more)
+
+    monkeypatch.setattr(library, "unpack_pictures", fail_once)
+    get(server, tiny, GOOD)
+    assert json.loads((data / "tiny" / "about.json").read_text())["url"].endswith("/2/tiny.zip")
+
+
+def test_an_archive_is_kept_when_the_disk_is_full(
+    server: Server, tiny: str, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> Any:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(library, "unpack_pictures", full)
+        with pytest.raises(UserError, match="No space left on device"):
+            get(server, tiny, GOOD)
+    assert len(list((data / ".downloads").glob("**/*.zip"))) == 1
+    get(server, tiny, GOOD)
+    assert len(server.requests) == 1
 
 
 def test_an_archive_that_was_no_good_is_not_kept_for_the_next_time(

@@ -5,6 +5,7 @@ of its folders are copied, each under its bare name. What no archive of pictures
 outside, a link in place of a picture, or far more bytes than it could hold, is refused.
 """
 
+import errno
 import gzip
 import lzma
 import stat
@@ -23,6 +24,7 @@ from srlab.images import SUFFIXES
 MOST_MEMBERS = 200_000
 MOST_TIMES_LARGER = 20  # BMP packs well, but not better than this
 ALWAYS_ALLOWED = 100 * 2**20  # bytes
+MOST_NAME = 255  # bytes of a file's name
 _CHUNK = 2**20
 _DAMAGE = (
     zipfile.BadZipFile,
@@ -73,6 +75,12 @@ def unpack_pictures(archive: Path, into: Path, *, folder: str) -> list[Path]:
         return _copy(archive, chosen, into, most_bytes=most_bytes)
 
 
+def is_disk_full(error: BaseException) -> bool:
+    """Whether the disk has no room, or the user may not write more: no fault of an archive."""
+    full = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+    return isinstance(error, OSError) and error.errno in full
+
+
 def _chosen(
     archive: Path, by_folder: dict[PurePosixPath, list[_Member]], folder: PurePosixPath
 ) -> list[_Member]:
@@ -88,6 +96,11 @@ def _copy(archive: Path, members: list[_Member], into: Path, *, most_bytes: int)
     paths: list[Path] = []
     written = 0
     for member in members:
+        if len(member.path.name.encode(errors="surrogateescape")) > MOST_NAME:
+            raise UserError(
+                f"{archive.name} has a file whose name is longer than {MOST_NAME} bytes "
+                f"({member.path.name[:40]}...); not unpacked"
+            )
         path = into / member.path.name
         source = member.open() if member.is_plain else None
         if source is None:
@@ -130,6 +143,10 @@ def _members(archive: Path) -> Iterator[Iterator[_Member]]:
         raise
     except _DAMAGE as error:
         raise UserError(f"{archive.name} is damaged or locked: {error}") from error
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise UserError(f"{archive.name} is damaged: {error}") from error  # bz2 says so without a number
 
 
 def _what_instead(archive: Path) -> str:

@@ -19,8 +19,8 @@ from srlab.errors import UserError
 class Mirror:
     """One archive that holds a set.
 
-    `folder` is where in the archive the pictures lie ("" for its root), `size` the bytes to download (None:
-    not known), `checksum` ``sha256:...`` or ``md5:...`` as published by `checksum_from`.
+    `folder` is where in the archive the pictures lie ("" for its root), `size` the bytes to download, about
+    (None: not known), `checksum` ``sha256:...`` or ``md5:...`` as published by `checksum_from`.
     """
 
     url: str
@@ -28,6 +28,23 @@ class Mirror:
     size: int | None = None
     checksum: str | None = None
     checksum_from: str = ""
+
+    @property
+    def most_bytes(self) -> int:
+        """A download of more bytes than this is given up, since it cannot be the archive."""
+        return most_bytes(self.size)
+
+
+MOST_UNKNOWN = 500_000_000  # bytes of an archive whose size nobody told
+
+
+def most_bytes(size: int | None) -> int:
+    """The bytes that a download of about `size` bytes may have: sizes are rounded, and archives are renewed.
+
+    >>> most_bytes(22_000_000), most_bytes(None)
+    (45000000, 500000000)
+    """
+    return MOST_UNKNOWN if size is None else 2 * size + 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,13 +4,15 @@ What has arrived is kept beside the target as ``NAME.part``, with ``NAME.part.js
 of; so a download that was broken off, even by SIGKILL or a power cut, goes on where it was. It goes on only
 where the server vouches that the file has not changed (``If-Range`` with its ETag or date), or where a
 published checksum will tell; else it starts again. The target appears once it is whole and its checksum, if
-one is known, is right.
+one is known, is right. No download lasts for ever: a server that sends next to nothing is left, and so is one
+that sends more than the file can have.
 """
 
 import hashlib
 import json
 import os
 import re
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,11 +35,15 @@ _CHANGED = "the file on the server changed"
 class Patience:
     """How long to wait for a server, in seconds, and how often to come back.
 
-    `attempts` in a row without a new byte give up; the pause before the n-th is ``pause * 2^(n - 1)``.
+    `attempts` in a row that bring next to nothing give up; the pause before the n-th is
+    ``pause * 2^(n - 1)``. Next to nothing is less than `slowest` bytes a second, over `window` seconds or
+    over a whole attempt.
     """
 
     connect: float = 20.0
     stall: float = 30.0
+    window: float = 60.0
+    slowest: float = 1000.0
     attempts: int = 5
     pause: float = 1.0
 
@@ -63,28 +69,35 @@ def download(
     path: Path,
     *,
     checksum: str | None = None,
+    most_bytes: int | None = None,
     progress: Progress | None = None,
     patience: Patience | None = None,
 ) -> str:
     """Fetch `url` to `path` and return its SHA-256.
 
     `checksum` is ``sha256:...`` or ``md5:...``, or how it begins, where no more is published. A server that
-    refuses, stalls or breaks off for good, and a file that is not the one of the checksum, are a
-    `DownloadError`; a disk that is full or read-only is a `UserError` that says so. In every case `path`
-    does not exist, and what can still be used lies in its ``.part``.
+    refuses, stalls, breaks off for good or sends more than `most_bytes`, and a file that is not the one of
+    the checksum, are a `DownloadError`; a disk that is full or read-only is a `UserError` that says so. In
+    every case `path` does not exist, and what can still be used lies in its ``.part``.
     """
-    patience = patience or Patience()
     part = path.with_name(path.name + ".part")
     part.parent.mkdir(parents=True, exist_ok=True)
-    timeout = httpx.Timeout(patience.stall, connect=patience.connect)
+    wanted = _Wanted(
+        url=url,
+        part=part,
+        has_checksum=checksum is not None,
+        most_bytes=most_bytes,
+        progress=progress,
+        patience=patience or Patience(),
+    )
+    timeout = httpx.Timeout(wanted.patience.stall, connect=wanted.patience.connect)
     with httpx.Client(timeout=timeout, follow_redirects=True) as client:
-        checked = checksum is not None
-        pieces = _receive(client, url, part, has_checksum=checked, progress=progress, patience=patience)
+        pieces = _receive(client, wanted)
         sha256, problem = _verify(part, checksum)
         if problem and pieces > 1:
             # They may be of two files that a server passed off as one: once more, from the first byte.
             _forget(part)
-            _receive(client, url, part, has_checksum=checked, progress=progress, patience=patience)
+            _receive(client, wanted)
             sha256, problem = _verify(part, checksum)
     if problem:
         _forget(part)
@@ -94,52 +107,96 @@ def download(
     return sha256
 
 
-def _receive(
-    client: httpx.Client,
-    url: str,
-    part: Path,
-    *,
-    has_checksum: bool,
-    progress: Progress | None,
-    patience: Patience,
-) -> int:
-    """Fill `part` to the end, over as many requests as it takes; in how many pieces it came."""
+@dataclass(frozen=True, kw_only=True)
+class _Wanted:
+    """What is to be fetched, and how."""
+
+    url: str
+    part: Path
+    has_checksum: bool
+    most_bytes: int | None
+    progress: Progress | None
+    patience: Patience
+
+    def is_too_much(self, size: int | None) -> bool:
+        """Whether the file is larger than it can be."""
+        return size is not None and self.most_bytes is not None and size > self.most_bytes
+
+    def check_size(self, size: int | None) -> None:
+        """A `DownloadError` if the file is larger than it can be; what came is thrown away."""
+        if self.is_too_much(size):
+            _forget(self.part)
+            raise DownloadError(
+                self.url, f"the server sends more than {self.most_bytes:,} bytes, more than the file can have"
+            )
+
+
+def _receive(client: httpx.Client, wanted: _Wanted) -> int:
+    """Fill the part to the end, over as many requests as it takes; in how many pieces it came."""
+    part, patience = wanted.part, wanted.patience
     furthest = _size(part)
     pieces = 2 if furthest else 1
     failures = 0
     while True:
+        begun = time.monotonic()
         try:
-            _transfer(client, url, part, has_checksum=has_checksum, progress=progress)
+            _transfer(client, wanted)
             return pieces
         except httpx.TimeoutException:
             why = f"nothing came for {patience.stall:g} s"
         except (httpx.TransportError, httpx.TooManyRedirects) as error:
+            if (lasting := _lasting(error, wanted.url)) is not None:
+                raise DownloadError(wanted.url, lasting) from error
             why = str(error) or type(error).__name__
         except httpx.InvalidURL as error:
-            raise DownloadError(url, f"this is no address ({error})") from error
+            raise DownloadError(wanted.url, f"this is no address ({error})") from error
         except _TryAgainError as again:
             why = str(again)
             if again.from_scratch:
                 _forget(part)
-        # A long file over a bad line may need many requests; only those that bring nothing new count.
-        failures = 0 if _size(part) > furthest else failures + 1
+        # A long file over a bad line may need many requests; only those that bring next to nothing count.
+        new = _size(part) - furthest
+        seconds = time.monotonic() - begun
+        failures = 0 if new > 0 and new >= patience.slowest * seconds else failures + 1
         furthest = max(furthest, _size(part))
         pieces += 1
         if failures >= patience.attempts:
             size = _size(part)
             kept = f"; the same command goes on after the {size:,} bytes that came" if size else ""
-            raise DownloadError(url, f"{why}, {failures} times in a row{kept}")
+            raise DownloadError(wanted.url, f"{why}, {failures} times in a row{kept}")
         time.sleep(patience.pause * 2 ** max(failures - 1, 0))
 
 
-def _transfer(
-    client: httpx.Client, url: str, part: Path, *, has_checksum: bool, progress: Progress | None
-) -> None:
+def _lasting(error: httpx.HTTPError, url: str) -> str | None:
+    """Why it is no use to ask again, in words; None where it may be."""
+    if isinstance(error, httpx.TooManyRedirects):
+        return "the address leads round and round to itself"
+    if isinstance(error, httpx.UnsupportedProtocol):
+        return f"the address leads to one that is not of the web ({error})"
+    if isinstance(error, httpx.RemoteProtocolError) and "location header" in str(error):
+        return f"the address leads nowhere ({error})"
+    target = error.request.url
+    if target.host != httpx.URL(url).host and _is_unknown_host(error):
+        return f"the address leads to {target.host}, which does not exist"
+    return None
+
+
+def _is_unknown_host(error: BaseException | None) -> bool:
+    """Whether the name server said that there is no such host."""
+    while error is not None:
+        if isinstance(error, socket.gaierror):
+            return error.errno == socket.EAI_NONAME
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _transfer(client: httpx.Client, wanted: _Wanted) -> None:
     """One request: the rest of the file if part of it is there, else the whole."""
+    url, part = wanted.url, wanted.part
     state = _state(part, url)
     start = _size(part) if state is not None else 0
     vouched = None if state is None else state["validator"]
-    if not vouched and not has_checksum:
+    if not vouched and not wanted.has_checksum:
         start = 0
     # "identity": a compressed transfer has no lengths to go on from.
     headers = {"Accept-Encoding": "identity", "User-Agent": "srlab"}
@@ -163,8 +220,10 @@ def _transfer(
             total = _total(response)
         else:
             start, total = 0, _content_length(response)
+        wanted.check_size(total)
+        if response.status_code == 200:
             _start_anew(part, url, response, total)
-        _append(response, part, start=start, total=total, progress=progress)
+        _append(response, wanted, start=start, total=total)
 
 
 def _check_continuation(response: httpx.Response, *, start: int, state: dict[str, Any] | None) -> None:
@@ -186,11 +245,10 @@ def _start_anew(part: Path, url: str, response: httpx.Response, total: int | Non
         save_json(_state_path(part), {"url": url, "validator": _validator(response), "size": total})
 
 
-def _append(
-    response: httpx.Response, part: Path, *, start: int, total: int | None, progress: Progress | None
-) -> None:
-    done = start
-    with _disk_named(part), part.open("r+b") as file:
+def _append(response: httpx.Response, wanted: _Wanted, *, start: int, total: int | None) -> None:
+    patience, done = wanted.patience, start
+    since, before = time.monotonic(), start
+    with _disk_named(wanted.part), wanted.part.open("r+b") as file:
         file.seek(start)
         # Raw: some servers call a .tar.gz "encoded", and unpacking it here would spoil its checksum.
         # As they come, not gathered: what has arrived is not lost when the line breaks.
@@ -198,9 +256,17 @@ def _append(
             file.write(chunk)
             file.flush()  # so that a kill loses nothing that had arrived
             done += len(chunk)
-            if progress is not None:
-                progress(done, total)
+            if wanted.is_too_much(done):
+                break
+            if wanted.progress is not None:
+                wanted.progress(done, total)
+            seconds = time.monotonic() - since
+            if seconds >= patience.window:
+                if done - before < patience.slowest * seconds:
+                    raise _TryAgainError(f"only {done - before:,} bytes came in {seconds:.0f} s")
+                since, before = time.monotonic(), done
         os.fsync(file.fileno())
+    wanted.check_size(done)
     if total is not None and done != total:
         raise _TryAgainError(f"{done:,} bytes came of {total:,}")
 

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
-from srlab.data.archives import unpack_pictures
+from srlab.data.archives import is_disk_full, unpack_pictures
 from srlab.data.catalogue import Entry, Mirror, data_folder, entry, is_present, set_folder
 from srlab.data.datasets import SetImage, picture_folder, read_images
 from srlab.data.download import DownloadError, Patience, Progress, download
@@ -133,7 +133,14 @@ def _get_from(
     if archive.exists():
         sha256 = _sha256(archive)  # broken off while it was unpacked
     else:
-        sha256 = download(mirror.url, archive, checksum=mirror.checksum, progress=progress, patience=patience)
+        sha256 = download(
+            mirror.url,
+            archive,
+            checksum=mirror.checksum,
+            most_bytes=mirror.most_bytes,
+            progress=progress,
+            patience=patience,
+        )
     verified = f"{mirror.checksum} as published by {mirror.checksum_from}" if mirror.checksum else None
     report(
         f"verified: {verified}" if verified else f"not verified: nobody published a checksum; sha256 {sha256}"
@@ -142,9 +149,13 @@ def _get_from(
         try:
             files = unpack_pictures(archive, incoming, folder=mirror.folder)
             images = _checked(known, sorted(files, key=lambda path: path.name), where=mirror.url)
-        except UserError as error:
-            archive.unlink()
-            raise DownloadError(mirror.url, str(error)) from error
+        except Exception as error:
+            # Whatever it is, the archive would do it again next time. On a full disk it is not to blame.
+            if is_disk_full(error):
+                raise
+            archive.unlink(missing_ok=True)
+            why = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+            raise DownloadError(mirror.url, why) from error
         about = {"url": mirror.url, "sha256": sha256, "verified": verified, "fetched": now()}
         _settle(incoming, folder, images, about)
     report(f"got {known.name}, {len(images)} images: {folder}")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rich.filesize import decimal
 
-from srlab.data.catalogue import data_folder
+from srlab.data.catalogue import data_folder, most_bytes
 from srlab.data.download import DownloadError, Patience, Progress, download
 from srlab.errors import UserError
 from srlab.store import locked, write_atomically
@@ -121,7 +121,14 @@ def get_weights(
             report(f"fetching {name} from {url}")
             try:
                 checksum = f"sha256:{known.sha256}"
-                sha256 = download(url, path, checksum=checksum, progress=progress, patience=patience)
+                sha256 = download(
+                    url,
+                    path,
+                    checksum=checksum,
+                    most_bytes=most_bytes(known.size),
+                    progress=progress,
+                    patience=patience,
+                )
             except DownloadError as error:
                 problems.append(error.why)
                 report(str(error))
