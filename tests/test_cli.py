@@ -2,6 +2,7 @@
 
 import io
 import re
+import shlex
 import signal
 import sys
 import time
@@ -14,6 +15,7 @@ import typer.main
 from rich.console import Console
 
 from srlab.cli import ORDER, app, main
+from srlab.cli.examples import EXAMPLES
 from srlab.cli.output import show
 from srlab.cli.progress import pace
 from srlab.cli.tables import make_table, print_table
@@ -22,7 +24,17 @@ from tiny_study import start_srlab, write_pictures, write_study_file
 
 Srlab = Callable[..., tuple[int, str, str]]
 # Left out, these do nothing; there is no default to show.
-OPTIONAL = {"--set", "--plot", "--csv", "--markdown", "--latex", "--image", "--source", "--figures"}
+OPTIONAL = {
+    "--set",
+    "--protocol",
+    "--plot",
+    "--csv",
+    "--markdown",
+    "--latex",
+    "--image",
+    "--source",
+    "--figures",
+}
 
 
 @pytest.fixture
@@ -227,3 +239,58 @@ def test_a_polite_kill_ends_a_study_like_an_interruption(tmp_path: Path) -> None
     assert "srlab: interrupted" in err
     assert "Warning" not in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("command", ["", "data", *commands()])
+def test_every_help_ends_with_two_examples_and_h_is_help(srlab: Srlab, command: str) -> None:
+    code, out, _ = srlab(*command.split(), "-h")
+    assert code == 0
+    assert srlab(*command.split(), "--help")[1] == out
+    _, _, end = out.rpartition("Examples:")
+    assert tuple(line.strip() for line in end.splitlines() if line.strip()) == EXAMPLES[command]
+
+
+@pytest.mark.parametrize("words", [words for pair in EXAMPLES.values() for words in pair])
+def test_every_example_is_a_command_that_parses(words: str) -> None:
+    name, *arguments = shlex.split(words)
+    assert name == "srlab"
+    command: Any = typer.main.get_command(app)
+    while hasattr(command, "commands"):
+        command = command.commands[arguments.pop(0)]
+    assert command.make_context(command.name, list(arguments)).args == []
+
+
+PICTURES = ["--train", "p", "--test", "q", "--plan"]
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (["study", "smoke", "--learning-rates", "1e-3,1e-3"], "--learning-rates: "),
+        (["study", "smoke", "--seeds", "0,0"], "--seeds: "),
+        (["study", "smoke", "--seeds", "99999999999,"], "--seeds: "),
+        (["study", "smoke", "--variants", "vanila"], "--variants: "),
+        (["study", "smoke", "--test", "a,a"], "--test "),
+        (["study", "smoke", "--precision", "fp16", "--optimizer", "adam"], "--precision: "),
+        (["study", "smoke", "--schedule", "step"], "--schedule: "),
+        (["study", "smoke", "--protocol", "adam_eps=-1"], "--protocol: "),
+        (["study", "srgan", "--content", "vgg"], "--content: "),
+        (["study", "srgan", "--objective", "pixel_loss=vgg"], "--objective: "),
+        (["train", "srcnn/vanilla", "--learning-rate", "nan", *PICTURES], "--learning-rate "),
+        (["train", "srcnn/vanilla", "--seed", "99999999999", *PICTURES], "--seed: "),
+        (["train", "srcnn/vanilla", "--loss", "huber", *PICTURES], "--loss: "),
+        (["train", "edsr/baseline", "--scale", "5", *PICTURES], "--scale: "),
+        (["train", "srcnn/vanilla", "--set", "skip=foo", *PICTURES], "--set: "),
+        (["networks", "edsr/vanilla", "--scale", "7"], "--scale: "),
+        (["networks", "edsr/vanilla", "--set", "num_blocks=0"], "--set: "),
+        (["evaluate", "bicubic", "--data", "x", "--scale", "7"], "--scale: "),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_wrong_value_is_told_by_its_option_not_by_an_argument_of_python(
+    srlab: Srlab, words: list[str], option: str
+) -> None:
+    code, out, err = srlab(*words)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"srlab: {option}")
+    assert "learning_rates" not in err

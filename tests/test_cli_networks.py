@@ -1,11 +1,14 @@
 """What ``srlab networks`` promises: the list, one network in detail, its picture; one line when wrong."""
 
+import io
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from srlab.cli import main
 from srlab.networks import PRESETS
@@ -36,6 +39,7 @@ def test_all_variants_are_listed_at_all_their_scales(srlab: Command) -> None:
     ]
     assert {
         "name": "srresnet/original",
+        "about": "16 normalized blocks, ends in tanh",
         "architecture": "SRResNet",
         "scale": 4,
         "color": "rgb",
@@ -61,8 +65,34 @@ def test_the_list_is_whole_on_a_narrow_terminal(srlab: Command, monkeypatch: pyt
     code, out, _ = srlab("networks", "--scale", "3")
     assert code == 0
     (line,) = (line for line in out.splitlines() if line.startswith("rdn/paper_small"))
-    assert line.split() == ["rdn/paper_small", "x3", "rgb", "5,801,155", "0", "594.8", "G"]
+    assert re.split(" {2,}", line) == [
+        "rdn/paper_small",
+        "the paper's 20 narrow blocks",
+        *("x3", "rgb", "5,801,155", "0", "594.8 G"),
+    ]
     assert "edsr/vanilla" not in out
+
+
+def test_five_words_say_what_each_variant_is() -> None:
+    for known in PRESETS.values():
+        assert 3 <= len(known.about.split()) <= 6, known
+        assert len(known.about) <= 36, known  # so that the list fits 100 columns
+        within = [other.about for other in PRESETS.values() if other.name.split("/")[0] in known.name]
+        assert within.count(known.about) == 1, known
+
+
+@pytest.mark.parametrize("columns", [80, 100])
+def test_on_a_terminal_the_list_is_no_wider_and_no_name_is_broken(
+    srlab: Command, monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    shown = io.StringIO()
+    console = Console(file=shown, force_terminal=True, color_system=None, width=columns, highlight=False)
+    monkeypatch.setattr("srlab.cli.output.results", console)
+    monkeypatch.setattr("srlab.cli.tables.results", console)
+    srlab("networks")
+    lines = shown.getvalue().splitlines()
+    assert max(map(len, lines)) <= columns
+    assert {line.split()[0] for line in lines if line and line[0] != " "} >= PRESETS.keys()
 
 
 def test_one_variant_is_shown_layer_by_layer(srlab: Command) -> None:

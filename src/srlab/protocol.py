@@ -106,7 +106,7 @@ class TrainingProtocol:
                 raise UserError(f"{name} is a number, not {shown(value)}")
             object.__setattr__(self, name, number)
         if (self.schedule == "step") != bool(self.halve_at):
-            raise UserError("the step schedule needs halve_at, and only it; for example halve_at=(0.5,)")
+            raise UserError("the step schedule needs halve_at, such as halve_at=0.5; no other has it")
         if not all(0 < fraction < 1 for fraction in self.halve_at):
             raise UserError(f"halve_at holds fractions of the run, between 0 and 1; got {self.halve_at}")
         for name in ("gradient_clip_norm", "adjustable_clip"):

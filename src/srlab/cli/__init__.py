@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 import srlab
+from srlab.cli.examples import as_epilog
 from srlab.cli.output import messages, say
 from srlab.errors import UserError
 
@@ -35,7 +36,18 @@ ORDER = (  # in which one comes to need them; the help lists them so
 )
 
 
-class InOrder(TyperGroup):
+class WithExamples(TyperGroup):
+    """A group of commands: the help of each, and its own, ends with examples."""
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        command = super().get_command(ctx, cmd_name)
+        if command is not None:
+            within = ctx.command_path.partition(" ")[2]
+            command.epilog = as_epilog(f"{within} {cmd_name}".strip())
+        return command
+
+
+class InOrder(WithExamples):
     """Commands listed in `ORDER`, not in that of the imports; an empty word is refused for all of them.
 
     An unset variable of a shell leaves one, and an empty path would be the current folder.
@@ -63,6 +75,8 @@ app = typer.Typer(
     add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=as_epilog(""),
 )
 
 

@@ -15,7 +15,7 @@ def with_protocol(
     `settings` are texts such as ``momentum=0.9``, of `--protocol`. Where the optimizer changes, the settings
     that the new one does not have go back to their defaults.
     """
-    from srlab.cli.parsing import parse_changes
+    from srlab.cli.parsing import of_option, parse_changes
     from srlab.errors import UserError
     from srlab.protocol import parse_settings, without_settings_of_others
 
@@ -25,18 +25,22 @@ def with_protocol(
     for name in texts:
         if name in own:
             raise UserError(f"--protocol does not set {name}: use {own[name]} {texts[name]}")
-    asked |= parse_settings(texts)
+    given = [own[name] for name in asked] + (["--protocol"] if texts else [])
+    with of_option("--protocol"):
+        asked |= parse_settings(texts)
     if "optimizer" in asked:
         asked = without_settings_of_others(asked["optimizer"]) | asked
-    study = study if steps is None else study.with_steps(steps)
-    return study.with_protocol(asked)
+    with of_option("--steps"):
+        study = study if steps is None else study.with_steps(steps)
+    with of_option(*given):
+        return study.with_protocol(asked)
 
 
 def with_objective(study: "Study", content: str | None, settings: list[str], vgg: Path | None) -> "Study":
     """The study with another objective for its adversarial variants."""
     from dataclasses import replace
 
-    from srlab.cli.parsing import parse_changes
+    from srlab.cli.parsing import of_option, parse_changes
     from srlab.errors import UserError
     from srlab.objectives import AdversarialObjective, with_settings, with_vgg
 
@@ -48,7 +52,8 @@ def with_objective(study: "Study", content: str | None, settings: list[str], vgg
     variants = list(study.variants)
     for place, variant in enumerate(variants):
         if isinstance(variant.objective, AdversarialObjective):
-            objective = with_settings(variant.objective, changes)
+            with of_option("--objective", *(["--content"] if content is not None else [])):
+                objective = with_settings(variant.objective, changes)
             if vgg is not None:
                 if not objective.needs_vgg:
                     raise UserError(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from srlab.cli import app
+from srlab.cli import WithExamples, app
 from srlab.cli.output import messages, print_json, say, show, show_path
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 data = typer.Typer(
     name="data",
+    cls=WithExamples,
     help="The data sets that are known by name: which there are, fetching one, adding a copy you have.",
     no_args_is_help=True,
 )

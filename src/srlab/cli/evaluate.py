@@ -100,11 +100,13 @@ def _check_exists(model: str) -> None:
 
 def _find(model: str, scale: int | None) -> _Model:
     from srlab import store
+    from srlab.cli.parsing import of_option
     from srlab.networks import build_network, preset
     from srlab.networks.blocks import check_scale
 
     if scale is not None:
-        check_scale(scale)
+        with of_option("--scale"):
+            check_scale(scale)
     path = Path(model)
     is_network = path.is_file() or store.is_study(path) or (path / store.RUN).is_file()
     if model != "bicubic" and (is_network or (path / store.WEIGHTS).is_file()):

@@ -10,6 +10,8 @@ from srlab.cli.output import print_json, say, show, show_path
 from srlab.errors import UserError
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from srlab.networks import NetworkOptions
 
 
@@ -39,13 +41,14 @@ def networks(
     as_json: Annotated[bool, typer.Option("--json", help="The list, as one JSON object.")] = False,
 ) -> None:
     """List all networks with their size and cost, or show one layer by layer."""
-    from srlab.cli.parsing import parse_changes
+    from srlab.cli.parsing import of_option, parse_changes
     from srlab.networks import PRESETS, find_preset, preset, with_options
     from srlab.networks.blocks import check_scale
     from srlab.networks.options import changed_name
 
     if scale is not None:
-        check_scale(scale)
+        with of_option("--scale"):
+            check_scale(scale)
     family = [known for known in PRESETS.values() if name is None or known.name.startswith(f"{name}/")]
     if family:
         if changes or plot:
@@ -53,7 +56,7 @@ def networks(
                 "--set and --plot need a variant, such as: srlab networks edsr/vanilla --plot edsr.svg"
             )
         rows = [
-            _row(known.name, known.options, known_scale)
+            _row(known.name, known.options, known_scale, about=known.about)
             for known in family
             for known_scale in known.scales
             if scale in (None, known_scale)
@@ -71,7 +74,8 @@ def networks(
     options = known.options
     set_to = parse_changes(changes or [])
     if set_to:  # a new network, which exists at any scale
-        options = with_options(options, set_to)
+        with of_option("--set"):
+            options = with_options(options, set_to)
         scale = scale or known.scales[0]
     else:
         scale = scale or known.scales[0]
@@ -83,7 +87,8 @@ def networks(
         title = " ".join((name, f"x{scale}", *(changes or ())))
         draw(options, plot, scale=scale, title=title, frozen=frozen)
     if as_json:
-        _print_list([_row(changed_name(name, set_to), options, scale)], as_json=True)
+        about = "" if set_to else known.about
+        _print_list([_row(changed_name(name, set_to), options, scale, about=about)], as_json=True)
         if plot:
             say(f"drawn: {plot}")
     elif plot:
@@ -94,12 +99,13 @@ def networks(
         typer.echo(f"{changed_name(name, set_to)}: {summary(options, scale=scale, frozen=frozen)}")
 
 
-def _row(name: str, options: "NetworkOptions", scale: int) -> dict[str, Any]:
+def _row(name: str, options: "NetworkOptions", scale: int, *, about: str) -> dict[str, Any]:
     from srlab.networks import architecture, network_color, num_parameters, num_running_statistics
     from srlab.networks.complexity import multiply_adds
 
     return {
         "name": name,
+        "about": about,
         "architecture": architecture(options),
         "scale": scale,
         "color": network_color(options),
@@ -113,21 +119,35 @@ def _print_list(rows: list[dict[str, Any]], *, as_json: bool) -> None:
     if as_json:
         print_json({"networks": rows})
         return
-    from srlab.cli.tables import make_table, print_table
+    from srlab.cli.tables import fits, print_table
 
-    table = make_table(
-        "variant", "at", "color", "parameters", "stats", "mult-adds", text=("variant", "at", "color")
-    )
-    for row in rows:
-        table.add_row(
-            row["name"],
-            f"x{row['scale']}",
-            row["color"],
-            f"{row['parameters']:,}",
-            f"{row['running_statistics']:,}",
-            f"{row['multiply_adds'] / 1e9:,.1f} G",
-        )
+    headings: tuple[str, ...] = ("variant", "what it is", "at", "color", "parameters", "stats", "mult-adds")
+    short = ("variant", "what it is", "at", "parameters", "mult-adds")
+    table = _table(rows, headings)
+    if not fits(table):
+        table, headings = _table(rows, short), short
     print_table(table)
-    typer.echo()
-    show("stats: running means and variances of batch normalization", indent="  ")
+    show("")
+    if "stats" in headings:
+        show("stats: running means and variances of batch normalization", indent="  ")
     show("mult-adds: for SR of 1280 x 720; convolutions, without bias and interpolation", indent="  ")
+
+
+def _table(rows: list[dict[str, Any]], headings: tuple[str, ...]) -> "Table":
+    from srlab.cli.tables import make_table
+
+    table = make_table(*headings, text=("variant", "what it is", "at", "color"), words=("what it is",))
+    before = ""
+    for row in rows:
+        values = {
+            "variant": row["name"],
+            "what it is": "" if row["name"] == before else row["about"],
+            "at": f"x{row['scale']}",
+            "color": row["color"],
+            "parameters": f"{row['parameters']:,}",
+            "stats": f"{row['running_statistics']:,}",
+            "mult-adds": f"{row['multiply_adds'] / 1e9:,.1f} G",
+        }
+        table.add_row(*(values[heading] for heading in headings))
+        before = row["name"]
+    return table

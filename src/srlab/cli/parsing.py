@@ -1,6 +1,33 @@
 """Lists as they are written on the command line: ``0,4``, ``1e-3,3e-4``, ``set5,set14``."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from srlab.errors import UserError
+
+
+@contextmanager
+def of_option(*options: str) -> Iterator[None]:
+    """A `UserError` in here begins with the option at fault: the library only knows its own arguments.
+
+    Of several options those are named whose words the message has; it may have none.
+
+    >>> with of_option("--seeds"):
+    ...     raise UserError("a seed is twice in (0, 0)")
+    Traceback (most recent call last):
+    srlab.errors.UserError: --seeds: a seed is twice in (0, 0)
+    """
+    try:
+        yield
+    except UserError as error:
+        message = str(error)
+        if not options or any(option in message for option in options):
+            raise
+        words = message.replace("_", " ")
+        meant = [option for option in options if option.strip("-").replace("-", " ") in words]
+        if not meant and len(options) > 1:
+            raise
+        raise UserError(f"{', '.join(meant or options)}: {message}") from error
 
 
 def parse_names(text: str, *, option: str) -> tuple[str, ...]:
@@ -12,6 +39,9 @@ def parse_names(text: str, *, option: str) -> tuple[str, ...]:
     names = tuple(part.strip() for part in text.split(",") if part.strip())
     if not names:
         raise UserError(f"{option} names nothing: {text!r}")
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f"{option} names {name!r} twice")
     return names
 
 
@@ -34,6 +64,13 @@ def parse_seeds(text: str) -> tuple[int, ...]:
             f"--seeds {text} asks for {numbers[0]} seeds; 1 to 1000 are possible, and seed {text} is {text},"
         )
     return tuple(range(numbers[0]))
+
+
+def check_rate(rate: float) -> float:
+    """`rate` itself; a `UserError` where training cannot go by it."""
+    if not 0 < rate < float("inf"):
+        raise UserError(f"--learning-rate is a positive number such as 3e-4; got {rate:g}")
+    return rate
 
 
 def parse_rates(text: str) -> tuple[float, ...]:

@@ -130,7 +130,7 @@ def study(
     """
     from dataclasses import replace
 
-    from srlab.cli.parsing import parse_names, parse_rates, parse_seeds
+    from srlab.cli.parsing import of_option, parse_names, parse_rates, parse_seeds
     from srlab.studies import load_study
 
     found = load_study(name_or_file)
@@ -147,11 +147,14 @@ def study(
         precision=precision,
     )
     if variants is not None:
-        asked = asked.with_variants(parse_names(variants, option="--variants"))
+        with of_option("--variants"):
+            asked = asked.with_variants(parse_names(variants, option="--variants"))
     if learning_rates is not None:
-        asked = replace(asked, learning_rates=parse_rates(learning_rates))
+        with of_option("--learning-rates"):
+            asked = replace(asked, learning_rates=parse_rates(learning_rates))
     if seeds is not None:
-        asked = replace(asked, seeds=parse_seeds(seeds))
+        with of_option("--seeds"):
+            asked = replace(asked, seeds=parse_seeds(seeds))
     asked = with_objective(with_data(asked, train, validate, test), content, objective or [], vgg)
     if source is not None:
         from srlab.sources import take_sources

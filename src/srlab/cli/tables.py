@@ -8,15 +8,25 @@ from rich.table import Table
 
 from srlab.cli.output import results
 
+ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 
-def make_table(*headings: str, text: Collection[str]) -> Table:
+
+def make_table(
+    *headings: str, text: Collection[str], words: Collection[str] = (), title: str | None = None
+) -> Table:
     """An empty table without lines: the columns in `text` to the left, the others, numbers, to the right.
 
-    Where a terminal is too narrow, cells go on in the next line, and nothing is cut off.
+    Where a terminal is too narrow, cells go on in the next line, and nothing is cut off. Where there are
+    columns in `words`, only these give way: they are prose, and break between words.
     """
-    table = Table(box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False, title=title, title_justify="left")
     for heading in headings:
-        table.add_column(heading, justify="left" if heading in text else "right", overflow="fold")
+        table.add_column(
+            heading,
+            justify="left" if heading in text else "right",
+            overflow="fold",
+            no_wrap=bool(words) and heading not in words,
+        )
     return table
 
 
@@ -24,7 +34,31 @@ def print_table(table: Table) -> None:
     """Fold cells only where a terminal is too narrow; in a file or a pipe every row stays one line."""
     if results.is_terminal:
         results.print(table)
-        return
-    wide = Console(width=10_000, highlight=False)
-    width = Measurement.get(wide, wide.options, table).maximum
-    Console(width=max(width, 1), highlight=False).print(table)
+    else:
+        Console(width=max(width_of(table), 1), height=100, highlight=False).print(table)
+
+
+def width_of(table: Table) -> int:
+    """How many columns the table takes when nothing is folded."""
+    endless = Console(width=10_000, highlight=False)
+    return Measurement.get(endless, endless.options, table).maximum
+
+
+def fits(table: Table) -> bool:
+    """Whether nothing must be folded: it is as wide as the terminal at most, or there is no terminal."""
+    return not results.is_terminal or width_of(table) <= results.width
+
+
+def shortened(name: str, width: int) -> str:
+    """`name` in at most `width` characters: a long one loses its middle.
+
+    >>> shortened("srcnn/pixel_shuffle_residual_leaky_relu", 20)
+    'srcnn/pixe…aky_relu'
+    >>> shortened("srcnn/vanilla", 20)
+    'srcnn/vanilla'
+    """
+    if len(name) <= width:
+        return name
+    kept = max(width - 1, 2)
+    head = (kept + 1) // 2
+    return f"{name[:head]}{ELLIPSIS}{name[len(name) - (kept - head) :]}"

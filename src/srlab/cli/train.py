@@ -116,22 +116,29 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train one variant: a study of one run, with the study's folder, scores and leaderboard."""
-    from srlab.cli.parsing import parse_changes, parse_names
-    from srlab.networks import only_scale
+    from srlab.cli.parsing import check_rate, of_option, parse_changes, parse_names
+    from srlab.networks import find_preset, only_scale, with_options
     from srlab.studies import StudyFile
     from srlab.study import one_run
 
-    declared = one_run(
-        variant,
-        scale=only_scale(variant) if scale is None else scale,
-        learning_rate=learning_rate,
-        seed=seed,
-        num_steps=steps,
-        loss=loss,
-        changes=parse_changes(settings or []),
-        train=parse_names(train, option="--train"),
-        test=parse_names(test, option="--test"),
-    )
+    known = find_preset(variant)
+    rate = check_rate(learning_rate)
+    changes = parse_changes(settings or [])
+    training, testing = parse_names(train, option="--train"), parse_names(test, option="--test")
+    with of_option("--set"):
+        with_options(known.options, changes)
+    with of_option("--scale", "--seed", "--loss"):
+        declared = one_run(
+            variant,
+            scale=only_scale(variant) if scale is None else scale,
+            learning_rate=rate,
+            seed=seed,
+            num_steps=steps,
+            loss=loss,
+            changes=changes,
+            train=training,
+            test=testing,
+        )
     asked = with_protocol(
         declared,
         settings=protocol,
