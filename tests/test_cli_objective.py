@@ -45,6 +45,8 @@ def test_vgg_weights_that_no_variant_uses_are_refused(tmp_path: Path) -> None:
 
 def test_a_study_without_a_discriminator_has_no_use_for_them(tmp_path: Path) -> None:
     study = load_study("smoke").study
-    for content, settings, vgg in (("pixels", [], None), (None, ["a=1"], None), (None, [], tmp_path)):
+    for content, settings in (("pixels", []), (None, ["a=1"])):
         with pytest.raises(UserError, match="are for adversarial variants, of which study 'smoke' has none"):
-            with_objective(study, content, settings, vgg)
+            with_objective(study, content, settings, None)
+    with pytest.raises(UserError, match="--vgg is for losses that compare VGG19's features"):
+        with_objective(study, None, [], tmp_path)

@@ -14,7 +14,7 @@ ROOT = Path(srlab.__file__).parent
 
 LAYERS = [
     {"errors", "checks", "files", "protocol", "images", "color", "deep_color", "pil", "resize"},  # pixels
-    {"degradations", "losses", "metrics", "networks"},  # parts
+    {"degradations", "loss_values", "losses", "metrics", "networks"},  # parts
     {
         "objectives",
         "study",

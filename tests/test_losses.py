@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from srlab.errors import UserError
-from srlab.losses import CHARBONNIER_EPS, PIXEL_LOSSES, charbonnier, l1, mse, without_border
+from srlab.losses import CHARBONNIER_EPS, PIXEL_LOSSES, charbonnier, gradient, l1, mse, without_border
 from srlab.objectives import PixelLoss
 
 SR = torch.tensor([[[[0.0, 0.5], [1.0, 0.25]]]])
@@ -57,3 +57,15 @@ def test_a_border_that_leaves_nothing_is_a_users_error() -> None:
         UserError, match=r"patches of 7x6 SR pixels are too small .* leaves out 3 along each edge"
     ):
         without_border(torch.zeros(1, 1, 6, 7), border=3)
+
+
+def test_gradient_is_the_mean_error_of_the_differences_of_neighbours() -> None:
+    error = SR - HR
+    rows = [(error[..., 0, 1] - error[..., 0, 0]).item(), (error[..., 1, 1] - error[..., 1, 0]).item()]
+    columns = [(error[..., 1, 0] - error[..., 0, 0]).item(), (error[..., 1, 1] - error[..., 0, 1]).item()]
+    assert (rows, columns) == ([0.5, -1.0], [1.0, -0.5])
+    assert gradient(SR, HR).item() == pytest.approx((0.75 + 0.75) / 2)
+
+
+def test_gradient_does_not_see_a_shift_of_all_pixels() -> None:
+    assert gradient(SR + 0.25, SR).item() == pytest.approx(0, abs=1e-7)

@@ -50,7 +50,7 @@ def test_the_protocol_reaches_the_update() -> None:
     group = update.descent.optimizer.param_groups[0]
     assert (group["betas"], group["eps"]) == ((0.5, 0.9), 1e-7)
     assert update.descent.protocol is protocol
-    assert (update.loss.__name__, update.precision) == ("mse", "bf16")
+    assert ([term.name for term in update.terms], update.precision) == (["mse"], "bf16")
 
 
 def test_the_rate_is_the_one_of_the_call() -> None:
@@ -262,3 +262,38 @@ def test_the_norm_of_the_gradient_is_told_as_it_was_before_it_was_bounded() -> N
         update = PixelUpdate(network, protocol=under(gradient_clip_norm=clip))
         norms.append(update(LR, HR, learning_rate=1e-3)["gradient_norm"].item())
     assert norms[0] == norms[1] > 1e-2
+
+
+TERMS = "l1+0.1*perceptual:random+0.05*gradient"
+PATCHES = torch.rand(2, 3, 8, 8), torch.rand(2, 3, 16, 16)
+
+
+def test_a_weighted_sum_is_descended_and_each_part_logged() -> None:
+    values = PixelUpdate(build_network(TINY, scale=2), loss=TERMS)(*PATCHES, learning_rate=1e-3)
+    assert set(values) == {"loss", "l1", "perceptual_random", "gradient", "gradient_norm"}
+    total = values["l1"] + 0.1 * values["perceptual_random"] + 0.05 * values["gradient"]
+    torch.testing.assert_close(values["loss"], total)
+    assert all(values[name] > 0 for name in values)
+
+
+def test_each_part_of_a_sum_reaches_the_weights() -> None:
+    torch.manual_seed(0)
+    network = build_network(TINY, scale=2)
+    state = copy.deepcopy(network.state_dict())
+    norms = {}
+    for loss in ("l1", "l1+perceptual:random", "l1+gradient"):
+        network.load_state_dict(state)
+        norms[loss] = PixelUpdate(network, loss=loss)(*PATCHES, learning_rate=0.0)["gradient_norm"].item()
+    assert len({round(norm, 6) for norm in norms.values()}) == 3
+
+
+def test_a_simple_loss_is_logged_once() -> None:
+    values = PixelUpdate(build_network(TINY, scale=2), loss="mse")(LR, HR, learning_rate=1e-3)
+    assert set(values) == {"loss", "gradient_norm"}
+
+
+def test_a_weight_alone_scales_the_loss() -> None:
+    network = build_network(TINY, scale=2)
+    plain, scaled = (PixelUpdate(network, loss=loss)(LR, HR, learning_rate=0.0) for loss in ("l1", "3*l1"))
+    torch.testing.assert_close(scaled["loss"], 3 * plain["loss"])
+    torch.testing.assert_close(scaled["l1"], plain["loss"])

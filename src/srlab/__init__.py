@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from srlab.errors import UserError
     from srlab.images import Picture, read_picture, write_picture
+    from srlab.loss_values import L1, MSE, Charbonnier, Gradient, Perceptual, Sum
     from srlab.metrics import psnr_rgb, psnr_y, ssim_rgb, ssim_y
     from srlab.networks import NetworkOptions, build_network, preset, with_options
     from srlab.objectives import AdversarialObjective, PixelObjective
@@ -24,12 +25,18 @@ __version__ = version("srlab")
 
 _MODULES = {
     "AdversarialObjective": "objectives",
+    "Charbonnier": "loss_values",
     "EvaluationProtocol": "protocol",
+    "Gradient": "loss_values",
+    "L1": "loss_values",
+    "MSE": "loss_values",
     "NetworkOptions": "networks",
+    "Perceptual": "loss_values",
     "Picture": "images",
     "PixelObjective": "objectives",
     "Start": "study",
     "Study": "study",
+    "Sum": "loss_values",
     "TrainingProtocol": "protocol",
     "Upscaler": "upscaler",
     "UserError": "errors",
@@ -49,13 +56,19 @@ _MODULES = {
 }
 
 __all__ = [
+    "L1",
+    "MSE",
     "AdversarialObjective",
+    "Charbonnier",
     "EvaluationProtocol",
+    "Gradient",
     "NetworkOptions",
+    "Perceptual",
     "Picture",
     "PixelObjective",
     "Start",
     "Study",
+    "Sum",
     "TrainingProtocol",
     "Upscaler",
     "UserError",

@@ -32,7 +32,6 @@ from srlab.execution import (
     score_validation,
     training_hash,
 )
-from srlab.objectives import AdversarialObjective
 from srlab.planning import ENDED, Machine, Plan, make_plan
 from srlab.records import read_runs, run_status, stored_scores
 from srlab.scheduler import Failure, InProcess, Processes, reporting_to, run_all
@@ -104,8 +103,7 @@ def _check_objectives(study: Study, folder: Path) -> None:
         if run_status(folder / run.name) not in ENDED and run.variant.taken_from is None
     }
     for objective in objectives:
-        if isinstance(objective, AdversarialObjective):
-            check_content(objective)
+        check_content(objective)
 
 
 def _forget_baseline(folder: Path) -> None:

@@ -21,13 +21,23 @@ def mse(sr: Tensor, hr: Tensor) -> Tensor:
     return F.mse_loss(sr, hr)
 
 
-def charbonnier(sr: Tensor, hr: Tensor) -> Tensor:
+def charbonnier(sr: Tensor, hr: Tensor, *, eps: float = CHARBONNIER_EPS) -> Tensor:
     """sqrt((sr - hr)^2 + eps^2): as L1 far from zero, smooth at zero.
 
     eps = 1e-3 on images in [0, 1], as Lai, Huang, Ahuja and Yang, "Deep Laplacian Pyramid Networks for Fast
     and Accurate Super-Resolution", CVPR 2017, section 3.2. Its least value is eps, not 0.
     """
-    return torch.sqrt((sr - hr) ** 2 + CHARBONNIER_EPS**2).mean()
+    return torch.sqrt((sr - hr) ** 2 + eps**2).mean()
+
+
+def gradient(sr: Tensor, hr: Tensor) -> Tensor:
+    """Mean absolute error of the differences of neighbours, along rows and along columns alike.
+
+    Images are at least 2 pixels high and wide.
+    """
+    error = sr - hr  # the difference of the gradients is the gradient of the difference
+    rows, columns = error.diff(dim=-1), error.diff(dim=-2)
+    return (rows.abs().mean() + columns.abs().mean()) / 2
 
 
 PIXEL_LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {

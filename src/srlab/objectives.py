@@ -8,25 +8,66 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 from srlab.errors import UserError
+from srlab.loss_values import L1, Features, Loss, Perceptual, parse_loss, simplified
 
 PixelLoss = Literal["l1", "mse", "charbonnier"]
 Content = Literal["vgg54", "vgg22", "conv5_4", "pixels", "random"]
 
+# HR pixels along a side that VGG19 needs: its pooling halves them once before relu2_2, four times before
+# relu5_4, and the normalized weights then pad by reflection.
+LEAST_SIDE: dict[Features, int] = {"vgg22": 4, "random": 4, "vgg54": 16, "conv5_4": 16}
 OFFICIAL_VGG19 = "vgg19-dcbb9e9d"  # torchvision's file; the end of its name begins its SHA-256
 RANDOM_REMARK = "content loss on random features: a trial of the machinery, which says nothing about SRGAN"
+
+RANDOM_LOSS_REMARK = (
+    "perceptual loss on random features: a trial of the machinery, which says nothing about perceptual losses"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class PixelObjective:
-    """Distance between SR and HR pixels, both in [0, 1]."""
+    """A distance between SR and HR, both in [0, 1]: of pixels, of gradients, of VGG19's features, or a sum.
 
-    loss: PixelLoss = "l1"
+    `loss` is given as a value, ``L1() + 0.1 * Perceptual("vgg22")``, or as its text,
+    ``"l1+0.1*perceptual:vgg22"`` (`srlab.loss_values`); it is kept as a value.
+
+    `vgg` says which weights VGG19 has, where the loss needs them: see `AdversarialObjective`.
+
+    Raises:
+        UserError: the loss is neither, or its text names no loss.
+    """
+
+    loss: Loss | str = field(default_factory=L1)
+    vgg: str | None = None  # None: the official file, where one is needed
+    vgg_path: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
-        _check_pixel_loss(self.loss)
+        loss = parse_loss(self.loss) if isinstance(self.loss, str) else self.loss
+        if not isinstance(loss, Loss):
+            raise UserError(
+                f"the loss is a text such as 'l1', or a loss such as L1() or Sum(...), not {self.loss!r}"
+            )
+        object.__setattr__(self, "loss", simplified(loss))
+        _settle_vgg(self)
+
+    @property
+    def value(self) -> Loss:
+        """The loss, as a value."""
+        assert isinstance(self.loss, Loss)
+        return self.loss
+
+    @property
+    def features(self) -> tuple[Features, ...]:
+        """What its perceptual losses compare."""
+        return tuple(term.loss.content for term in self.value.terms() if isinstance(term.loss, Perceptual))
+
+    @property
+    def needs_vgg(self) -> bool:
+        """Whether weights of VGG19 must be there to train for it."""
+        return any(name != "random" for name in self.features)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,11 +110,12 @@ class AdversarialObjective:
         rate = self.discriminator_learning_rate
         if rate is not None and (not _is_number(rate) or rate <= 0):
             raise UserError(f"discriminator_learning_rate is a positive number, not {rate!r}")
-        if self.needs_vgg:
-            object.__setattr__(self, "vgg", self.vgg or OFFICIAL_VGG19)
-        else:  # so that two that do not use it are equal
-            object.__setattr__(self, "vgg", None)
-            object.__setattr__(self, "vgg_path", None)
+        _settle_vgg(self)
+
+    @property
+    def features(self) -> tuple[Features, ...]:
+        """What its content loss compares; () where that is pixels."""
+        return () if self.content == "pixels" else (self.content,)
 
     @property
     def needs_vgg(self) -> bool:
@@ -82,9 +124,17 @@ class AdversarialObjective:
 
 
 Objective = PixelObjective | AdversarialObjective
+ObjectiveT = TypeVar("ObjectiveT", bound=PixelObjective | AdversarialObjective)
 
 
-def with_vgg(objective: AdversarialObjective, path: Path) -> AdversarialObjective:
+def _settle_vgg(objective: Objective) -> None:
+    """Name VGG19's weights where they are used, and only there: two objectives without them are equal."""
+    needed = objective.needs_vgg
+    object.__setattr__(objective, "vgg", (objective.vgg or OFFICIAL_VGG19) if needed else None)
+    object.__setattr__(objective, "vgg_path", objective.vgg_path if needed else None)
+
+
+def with_vgg(objective: ObjectiveT, path: Path) -> ObjectiveT:
     """The objective with VGG19's weights from `path`, named by what is in the file.
 
     Raises:
@@ -126,8 +176,9 @@ def with_settings(objective: AdversarialObjective, settings: Mapping[str, str]) 
 
 def remarks_on(objective: Objective) -> tuple[str, ...]:
     """What must be said wherever results of the objective are shown."""
-    is_random = isinstance(objective, AdversarialObjective) and objective.content == "random"
-    return (RANDOM_REMARK,) if is_random else ()
+    if "random" not in objective.features:
+        return ()
+    return (RANDOM_REMARK if isinstance(objective, AdversarialObjective) else RANDOM_LOSS_REMARK,)
 
 
 def objective_to_dict(objective: Objective) -> dict[str, Any]:
@@ -135,11 +186,13 @@ def objective_to_dict(objective: Objective) -> dict[str, Any]:
 
     >>> objective_to_dict(PixelObjective(loss="mse"))
     {'loss': 'mse'}
+    >>> objective_to_dict(PixelObjective(loss="l1+0.1*perceptual:vgg22"))
+    {'loss': 'l1+0.1*perceptual:vgg22', 'vgg': 'vgg19-dcbb9e9d'}
     >>> objective_to_dict(AdversarialObjective(content="pixels"))["kind"]
     'adversarial'
     """
     if isinstance(objective, PixelObjective):
-        return asdict(objective)
+        return {"loss": str(objective.loss), **({"vgg": objective.vgg} if objective.needs_vgg else {})}
     values = asdict(objective)
     del values["vgg_path"]
     return {"kind": "adversarial", **values}
@@ -158,8 +211,8 @@ def objective_from_dict(values: Mapping[str, Any]) -> Objective:
             raise UserError(f"there is no objective {values['kind']!r}; srlab knows pixels and adversarial")
         kind = AdversarialObjective
     known = {each.name for each in fields(kind)} - {"vgg_path"}
-    if set(rest) != known:
-        odd = sorted(set(rest) ^ known)
+    needed = known - {"vgg"} if kind is PixelObjective else known
+    if odd := sorted((set(rest) - known) | (needed - set(rest))):
         raise UserError(f"an objective has {', '.join(sorted(known))}; {odd[0]!r} is missing or too many")
     return kind(**rest)
 

@@ -22,7 +22,7 @@ from srlab.networks import (
 from srlab.networks.discriminator import HR_PATCH_SIZE
 from srlab.networks.options import changed_name
 from srlab.networks.parts import check_fits, check_parts, is_part
-from srlab.objectives import Objective, PixelObjective
+from srlab.objectives import LEAST_SIDE, Objective, PixelObjective
 from srlab.protocol import EvaluationProtocol, TrainingProtocol
 
 WEIGHTS_SUFFIX = ".safetensors"
@@ -250,7 +250,10 @@ class Study:
 
     def _check_objectives(self) -> None:
         for variant in self.variants:
-            if isinstance(variant.objective, PixelObjective) or variant.taken_from is not None:
+            if variant.taken_from is not None:
+                continue
+            if isinstance(variant.objective, PixelObjective):
+                self._check_features(variant, variant.objective)
                 continue
             if network_color(variant.network) == "luma":
                 raise UserError(
@@ -264,6 +267,24 @@ class Study:
                     f"{HR_PATCH_SIZE} x {HR_PATCH_SIZE}, not of {self.scale * lr_patch_size}; "
                     f"take --lr-patch-size {HR_PATCH_SIZE // self.scale} at x{self.scale}"
                 )
+
+    def _check_features(self, variant: Variant, objective: PixelObjective) -> None:
+        if not objective.features:
+            return
+        where = f"study {self.name!r}, variant {variant.name!r}"
+        if network_color(variant.network) == "luma":
+            raise UserError(
+                f"{where}: a perceptual loss is for networks that work on RGB; this one works on luma"
+            )
+        border = meta_network(variant.network, scale=self.scale).border
+        side = self.scale * self.protocol_of(variant).lr_patch_size - 2 * border
+        least = max(LEAST_SIDE[features] for features in objective.features)
+        if side < least:
+            raise UserError(
+                f"{where}: the loss {objective.loss} compares patches of at least {least} x {least} HR "
+                f"pixels, and gets {side} x {side}; take --lr-patch-size "
+                f"{-(-(least + 2 * border) // self.scale)} or more"
+            )
 
     def source_of(self, variant: Variant) -> Variant | None:
         """The variant that `variant` starts from; None for one that starts from nothing, or from a file."""
@@ -389,7 +410,7 @@ def one_run(
     return Study(
         name=f"train-{name.replace('/', '-')}-x{scale}",
         scale=scale,
-        variants=(Variant(name=name, network=network, objective=PixelObjective(loss=loss)),),  # type: ignore[arg-type]  # it checks
+        variants=(Variant(name=name, network=network, objective=PixelObjective(loss=loss)),),
         learning_rates=(learning_rate,),
         protocol=TrainingProtocol(num_steps=num_steps, schedule=schedule),  # type: ignore[arg-type]  # it checks
         seeds=(seed,),

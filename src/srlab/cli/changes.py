@@ -36,36 +36,59 @@ def with_protocol(
         return study.with_protocol(asked)
 
 
+def with_loss(study: "Study", text: str) -> "Study":
+    """The study with another loss for its variants that are trained without a discriminator."""
+    from dataclasses import replace
+
+    from srlab.cli.parsing import of_option
+    from srlab.errors import UserError
+    from srlab.objectives import PixelObjective
+
+    with of_option("--loss"):
+        objective = PixelObjective(loss=text)
+    variants = tuple(
+        replace(variant, objective=objective) if isinstance(variant.objective, PixelObjective) else variant
+        for variant in study.variants
+    )
+    if not any(isinstance(variant.objective, PixelObjective) for variant in variants):
+        raise UserError(
+            f"--loss is for variants that are trained without a discriminator; study {study.name!r} has none"
+        )
+    return replace(study, variants=variants)
+
+
 def with_objective(study: "Study", content: str | None, settings: list[str], vgg: Path | None) -> "Study":
-    """The study with another objective for its adversarial variants."""
+    """The study with another objective for its adversarial variants, and VGG19's weights from a file."""
     from dataclasses import replace
 
     from srlab.cli.parsing import of_option, parse_changes
     from srlab.errors import UserError
     from srlab.objectives import AdversarialObjective, with_settings, with_vgg
 
-    if content is None and vgg is None and not settings:
-        return study
     changes = parse_changes(settings, option="--objective") | (
         {} if content is None else {"content": content}
     )
     variants = list(study.variants)
     for place, variant in enumerate(variants):
-        if isinstance(variant.objective, AdversarialObjective):
+        objective = variant.objective
+        if isinstance(objective, AdversarialObjective):
             with of_option("--objective", *(["--content"] if content is not None else [])):
-                objective = with_settings(variant.objective, changes)
-            if vgg is not None:
-                if not objective.needs_vgg:
-                    raise UserError(
-                        f"--vgg has no use for {variant.name}, whose content is {objective.content}; "
-                        "leave it out"
-                    )
-                objective = with_vgg(objective, vgg)
-            variants[place] = replace(variant, objective=objective)
-    if not any(isinstance(variant.objective, AdversarialObjective) for variant in variants):
+                objective = with_settings(objective, changes)
+            if vgg is not None and not objective.needs_vgg:
+                raise UserError(
+                    f"--vgg has no use for {variant.name}, whose content is {objective.content}; leave it out"
+                )
+        if vgg is not None and objective.needs_vgg and variant.taken_from is None:
+            objective = with_vgg(objective, vgg)
+        variants[place] = replace(variant, objective=objective)
+    if changes and not any(isinstance(variant.objective, AdversarialObjective) for variant in variants):
         raise UserError(
-            "--content, --objective and --vgg are for adversarial variants, of which study "
-            f"{study.name!r} has none"
+            f"--content and --objective are for adversarial variants, of which study {study.name!r} has none"
+        )
+    if vgg is not None and not any(variant.objective.needs_vgg for variant in variants):
+        raise UserError(
+            f"--vgg is for losses that compare VGG19's features, which study {study.name!r} does not use; "
+            "leave it out, or take such a loss: --loss l1+0.1*perceptual:vgg22"
         )
     return replace(study, variants=tuple(variants))
 

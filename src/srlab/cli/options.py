@@ -11,6 +11,10 @@ TRAINING = "Training"
 ADVERSARIAL = "Of adversarial variants"
 WORK = "Where and how it runs"
 
+LOSS_HELP = (
+    "l1, mse, charbonnier, gradient or perceptual:CONTENT, or a weighted sum such as "
+    "l1+0.1*perceptual:vgg22+0.05*gradient; CONTENT is vgg22, vgg54, conv5_4 or random."
+)
 OF_STUDY = "the study's"  # a default that the study's file has
 
 Train = Annotated[
@@ -164,4 +168,14 @@ Estimate = Annotated[
 ]
 AsJson = Annotated[
     bool, typer.Option("--json", help="One JSON object on standard output.", rich_help_panel=WORK)
+]
+Vgg = Annotated[
+    Path | None,
+    typer.Option(
+        "--vgg",
+        metavar="FILE",
+        help="VGG19's weights, for a content or perceptual loss.",
+        show_default="the official file, if it is there",
+        rich_help_panel=TRAINING,
+    ),
 ]

@@ -125,7 +125,6 @@ def missing_data(plan: Plan) -> list[str]:
     """What of the study's data, and of the weights it needs, is not there yet, and how to get it."""
     from srlab.data.catalogue import CATALOGUE, absent, is_present
     from srlab.errors import UserError
-    from srlab.objectives import AdversarialObjective
     from srlab.training.content import check_content
 
     problems = []
@@ -135,11 +134,10 @@ def missing_data(plan: Plan) -> list[str]:
         elif not Path(name).expanduser().is_dir():
             problems.append(f"there is no folder {name}")
     for objective in dict.fromkeys(run.variant.objective for run in plan.left):
-        if isinstance(objective, AdversarialObjective):
-            try:
-                check_content(objective)
-            except UserError as error:
-                problems.append(str(error))
+        try:
+            check_content(objective)
+        except UserError as error:
+            problems.append(str(error))
     return problems
 
 

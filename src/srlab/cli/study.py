@@ -7,11 +7,13 @@ import typer
 
 from srlab.cli import app
 from srlab.cli.carrying_out import carry_out, machine_for
-from srlab.cli.changes import dropped_validation, with_data, with_objective, with_protocol
+from srlab.cli.changes import dropped_validation, with_data, with_loss, with_objective, with_protocol
 from srlab.cli.options import (
     ADVERSARIAL,
     COMPARED,
+    LOSS_HELP,
     OF_STUDY,
+    TRAINING,
     AsJson,
     BatchSize,
     Device,
@@ -32,6 +34,7 @@ from srlab.cli.options import (
     Validate,
     ValidateEvery,
     ValidationImages,
+    Vgg,
 )
 
 
@@ -83,6 +86,16 @@ def study(
             rich_help_panel=COMPARED,
         ),
     ] = None,
+    loss: Annotated[
+        str | None,
+        typer.Option(
+            "--loss",
+            metavar="LOSS",
+            help=f"Of variants trained without a discriminator: {LOSS_HELP}",
+            show_default=OF_STUDY,
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
     content: Annotated[
         str | None,
         typer.Option(
@@ -103,16 +116,7 @@ def study(
             rich_help_panel=ADVERSARIAL,
         ),
     ] = None,
-    vgg: Annotated[
-        Path | None,
-        typer.Option(
-            "--vgg",
-            metavar="FILE",
-            help="VGG19's weights.",
-            show_default="the official file, if it is there",
-            rich_help_panel=ADVERSARIAL,
-        ),
-    ] = None,
+    vgg: Vgg = None,
     out: Out = None,
     jobs: Jobs = 1,
     device: Device = None,
@@ -155,6 +159,8 @@ def study(
     if seeds is not None:
         with of_option("--seeds"):
             asked = replace(asked, seeds=parse_seeds(seeds))
+    if loss is not None:
+        asked = with_loss(asked, loss)
     asked = with_objective(with_data(asked, train, validate, test), content, objective or [], vgg)
     if source is not None:
         from srlab.sources import take_sources

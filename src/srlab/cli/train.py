@@ -7,10 +7,11 @@ import typer
 
 from srlab.cli import app
 from srlab.cli.carrying_out import carry_out, machine_for
-from srlab.cli.changes import with_data, with_protocol
+from srlab.cli.changes import with_data, with_objective, with_protocol
 from srlab.cli.options import (
     COMPARED,
     DATA,
+    LOSS_HELP,
     TRAINING,
     AsJson,
     Device,
@@ -21,6 +22,7 @@ from srlab.cli.options import (
     Threads,
     ValidateEvery,
     ValidationImages,
+    Vgg,
 )
 
 
@@ -61,8 +63,9 @@ def train(
         float, typer.Option("--learning-rate", help="The one rate.", rich_help_panel=TRAINING)
     ] = 3e-4,
     loss: Annotated[
-        str, typer.Option("--loss", help="l1, mse or charbonnier.", rich_help_panel=TRAINING)
+        str, typer.Option("--loss", metavar="LOSS", help=LOSS_HELP, rich_help_panel=TRAINING)
     ] = "l1",
+    vgg: Vgg = None,
     schedule: Annotated[
         str,
         typer.Option(
@@ -150,7 +153,7 @@ def train(
         validation_images=validation_images,
         precision=precision,
     )
-    asked = with_data(asked, None, validate, None)
+    asked = with_objective(with_data(asked, None, validate, None), None, [], vgg)
     carry_out(
         StudyFile(
             study=asked, question=f"How good does {asked.variants[0].name} get at x{asked.scale}?", about=""

@@ -24,7 +24,7 @@ class Commands:
 def read_commands(study_dir: Path, study: Mapping[str, Any]) -> Commands:
     """What to type to get the study in `study_dir` again, then its report; `study` is its ``study.json``."""
     remarks: list[str] = []
-    words = _train(study) if _is_of_train(study) else _study(study, remarks)
+    words = _train(study, remarks) if _is_of_train(study) else _study(study, remarks)
     if study.get("device"):
         words += ["--device", study["device"]]
     if threads := _threads(study_dir, study):
@@ -48,7 +48,7 @@ def _is_of_train(study: Mapping[str, Any]) -> bool:
     return is_one_run and study["name"] == f"train-{names[0].replace('/', '-')}-x{study['scale']}"
 
 
-def _train(study: Mapping[str, Any]) -> list[str]:
+def _train(study: Mapping[str, Any], remarks: list[str]) -> list[str]:
     (variant,) = study["variants"]
     protocol = study.get("protocol", {})
     name, *changes = variant["name"].split("+")
@@ -58,7 +58,7 @@ def _train(study: Mapping[str, Any]) -> list[str]:
         value = _text(variant["network"].get(option)) if "-" in typed else typed
         words += ["--set", f"{option}={value}"]
     words += [*_data(study), "--learning-rate", _rate(study["learning_rates"][0])]
-    words += ["--loss", variant["objective"]["loss"]]
+    words += ["--loss", variant["objective"]["loss"], *_vgg(variant["objective"], remarks)]
     if protocol.get("schedule"):
         words += ["--schedule", protocol["schedule"]]
     return [*words, *_amounts(protocol), "--seed", str(study["seeds"][0])]
@@ -127,9 +127,14 @@ def _objective(study: Mapping[str, Any], remarks: list[str]) -> Iterator[str]:
     for name in _OF_ADVERSARIAL:
         if name in shared:
             yield from ("--objective", f"{name}={_text(shared[name])}")
-    if len(shared.get("vgg") or "") == 64:  # a SHA-256, not the official file's name
+    yield from _vgg(shared, remarks)
+
+
+def _vgg(objective: Mapping[str, Any], remarks: list[str]) -> Iterator[str]:
+    """VGG19's weights, where they are not the official ones."""
+    if len(objective.get("vgg") or "") == 64:  # a SHA-256, not the official file's name
         yield from ("--vgg", "FILE")
-        remarks.append(f"FILE stands for VGG19's weights with the SHA-256 {shared['vgg']}.")
+        remarks.append(f"FILE stands for VGG19's weights with the SHA-256 {objective['vgg']}.")
 
 
 def _rate(value: float) -> str:

@@ -1,7 +1,9 @@
-"""The content loss of an adversarial objective: which network's features, with whose weights."""
+"""What objectives compute: distances of pixels, and of a network's features, with whose weights."""
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -10,13 +12,15 @@ from torch.nn import functional as F
 
 from srlab.data.weights import absent, weights_file
 from srlab.errors import UserError
+from srlab.loss_values import L1, MSE, Charbonnier, Features, Gradient, Loss, Perceptual
+from srlab.losses import charbonnier, gradient, l1, mse
 from srlab.networks.vgg import VGG19, Layer, load_vgg, random_vgg
-from srlab.objectives import OFFICIAL_VGG19, AdversarialObjective, Content
+from srlab.objectives import OFFICIAL_VGG19, AdversarialObjective, Objective, PixelObjective
 from srlab.training.device import ResolvedPrecision
 
 ContentLoss = Callable[[Tensor, Tensor], Tensor]  # SR and HR [N, 3, sH, sW] in [0, 1] -> a scalar
 
-LAYERS: dict[Content, Layer] = {"vgg54": "relu5_4", "vgg22": "relu2_2", "conv5_4": "conv5_4"}
+LAYERS: dict[Features, Layer] = {"vgg54": "relu5_4", "vgg22": "relu2_2", "conv5_4": "conv5_4"}
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -53,22 +57,63 @@ def make_content_loss(
     """
     if objective.content == "pixels":
         return pixel_content
-    if objective.content == "random":
-        return FeatureDistance(random_vgg(), device=device, precision=precision)
-    return FeatureDistance(_load(objective), device=device, precision=precision)
+    return _feature_distance(objective.content, objective, device=device, precision=precision)
 
 
-def check_content(objective: AdversarialObjective) -> None:
+@dataclass(frozen=True)
+class Term:
+    """A part of a loss: the name under which it is logged, its weight, and what it computes."""
+
+    name: str
+    weight: float
+    distance: ContentLoss
+
+
+def make_terms(
+    objective: PixelObjective, *, device: torch.device, precision: ResolvedPrecision
+) -> tuple[Term, ...]:
+    """The parts of the objective's loss.
+
+    Raises:
+        UserError: the weights are not there, or are not those of the objective.
+    """
+
+    def distance(loss: Loss) -> ContentLoss:
+        match loss:
+            case L1():
+                return l1
+            case MSE():
+                return mse
+            case Charbonnier():
+                return partial(charbonnier, eps=loss.eps)
+            case Gradient():
+                return gradient
+            case Perceptual():
+                return _feature_distance(loss.content, objective, device=device, precision=precision)
+        raise TypeError(f"srlab.training.content does not compute {loss}")
+
+    return tuple(
+        Term(str(term.loss).replace(":", "_"), term.weight, distance(term.loss))
+        for term in objective.value.terms()
+    )
+
+
+def check_content(objective: Objective) -> None:
     """A `UserError` that says what to fetch and where to put it, where the weights are not to be had."""
-    if objective.needs_vgg:
-        _load(objective)
+    for features in objective.features:
+        if features != "random":
+            load_vgg(_find(objective, features), LAYERS[features])
 
 
-def _load(objective: AdversarialObjective) -> VGG19:
-    return load_vgg(_find(objective), LAYERS[objective.content])
+def _feature_distance(
+    features: Features, objective: Objective, *, device: torch.device, precision: ResolvedPrecision
+) -> FeatureDistance:
+    is_random = features == "random"
+    network = random_vgg() if is_random else load_vgg(_find(objective, features), LAYERS[features])
+    return FeatureDistance(network, device=device, precision=precision)
 
 
-def _find(objective: AdversarialObjective) -> Path:
+def _find(objective: Objective, features: Features) -> Path:
     """The file with the weights that the objective names, which are verified."""
     named = objective.vgg or OFFICIAL_VGG19
     is_official = named == OFFICIAL_VGG19
@@ -82,7 +127,7 @@ def _find(objective: AdversarialObjective) -> Path:
             raise absent("vgg19", hint="; or give a copy's place with --vgg PATH")
     else:
         raise UserError(
-            f"the content loss {objective.content} was declared with VGG19 weights of SHA-256 {named}; give "
+            f"the content loss {features} was declared with VGG19 weights of SHA-256 {named}; give "
             "their place with --vgg PATH"
         )
     with path.open("rb") as file:

@@ -6,13 +6,13 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from srlab.losses import PIXEL_LOSSES, without_border
+from srlab.losses import without_border
 from srlab.networks import Discriminator, Luma, Network
 from srlab.objectives import PixelObjective
 from srlab.protocol import TrainingProtocol
 from srlab.study import Run
 from srlab.training.adversarial import AdversarialUpdate
-from srlab.training.content import make_content_loss
+from srlab.training.content import make_content_loss, make_terms
 from srlab.training.device import ResolvedPrecision, autocast
 from srlab.training.optimizers import Descent
 
@@ -44,7 +44,7 @@ def make_update(run: Run, network: Network, *, precision: ResolvedPrecision) -> 
     if isinstance(objective, PixelObjective):
         return PixelUpdate(
             network,
-            loss=objective.loss,
+            loss=objective,
             protocol=protocol,
             precision=precision,
         )
@@ -66,7 +66,10 @@ def make_update(run: Run, network: Network, *, precision: ResolvedPrecision) -> 
 
 
 class PixelUpdate:
-    """One step of the protocol's optimizer down the distance between SR and HR pixels.
+    """One step of the protocol's optimizer down the distance between SR and HR.
+
+    `loss` is an objective, or the text of its loss (`srlab.loss_values`). The parts of a weighted sum are
+    logged beside it, each by its name and without its weight.
 
     The network computes in `precision`, the loss in fp32. Luma networks are trained from Y to Y: `lr` is
     [N, 1, H, W] for them. `network.border` SR pixels along each edge are left out of the loss.
@@ -76,27 +79,33 @@ class PixelUpdate:
         self,
         network: Network,
         *,
-        loss: str = "l1",
+        loss: PixelObjective | str = "l1",
         protocol: TrainingProtocol = DEFAULT_PROTOCOL,
         precision: ResolvedPrecision = "fp32",
     ) -> None:
-        self.loss = PIXEL_LOSSES[loss]
         self.forward = network.forward_luma if isinstance(network, Luma) else network
         self.border = network.border
         self.precision = precision
         parameters = [p for p in network.parameters() if p.requires_grad]
         self.device = parameters[0].device
+        objective = PixelObjective(loss=loss) if isinstance(loss, str) else loss
+        self.terms = make_terms(objective, device=self.device, precision=precision)
         self.descent = Descent(parameters, protocol=protocol, precision=precision)
 
     def __call__(self, lr: Tensor, hr: Tensor, *, learning_rate: float) -> dict[str, Tensor]:
         with autocast(self.device, self.precision):
             sr = self.forward(lr)
-        loss = self.loss(
-            without_border(sr.float(), border=self.border), without_border(hr, border=self.border)
-        )
+        sr, hr = without_border(sr.float(), border=self.border), without_border(hr, border=self.border)
+        first, *others = self.terms
+        parts = {first.name: first.distance(sr, hr)}
+        loss = parts[first.name] if first.weight == 1 else first.weight * parts[first.name]
+        for term in others:
+            parts[term.name] = term.distance(sr, hr)
+            loss = loss + term.weight * parts[term.name]
         self.descent.backward(loss)
         norm = self.descent.step(learning_rate)
-        return {"loss": loss.detach(), "gradient_norm": norm.detach()}
+        values = {"loss": loss, **(parts if loss is not parts[first.name] else {}), "gradient_norm": norm}
+        return {name: value.detach() for name, value in values.items()}
 
     def state_dict(self) -> dict[str, Any]:
         return self.descent.state()
