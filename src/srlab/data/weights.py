@@ -44,7 +44,7 @@ _TORCHVISION = "the name of torchvision's own file"
 _ENTRIES = (
     Weights(
         name="vgg19",
-        about="torchvision's VGG19, for the content loss of a GAN",
+        about="torchvision's VGG19, for content and perceptual losses",
         file="vgg19-dcbb9e9d.pth",
         urls=("https://download.pytorch.org/models/vgg19-dcbb9e9d.pth",),
         size=574_700_000,
