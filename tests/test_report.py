@@ -397,7 +397,7 @@ def test_the_precision_that_was_computed_in_is_told_where_it_was_left_open(tmp_p
     declared = {"variant": runs[0].variant, "protocol": {"precision": "bf16"}}
     store.save_json(runs[0].folder / store.RUN, declared)
     assert (
-        dict(read_setting(folder, study, runs).protocol)["Precision"]
+        dict(read_setting(folder, study, read_runs(folder)).protocol)["Precision"]
         == "trained in bf16 (auto), scored in fp32"
     )
 

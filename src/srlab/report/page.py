@@ -19,6 +19,7 @@ from srlab.report import texts
 from srlab.report.colors import DARK, LIGHT, css_variables
 from srlab.report.contents import Contents
 from srlab.report.figures import Drawing
+from srlab.report.glossary import TERMS, anchor
 from srlab.report.grids import Grid, as_csv, as_latex, as_markdown
 from srlab.report.plots.canvas import MARKERS
 from srlab.report.viewer import Viewer
@@ -49,6 +50,7 @@ def render(contents: Contents, viewer: Viewer) -> str:
         "rate": texts.rate,
         "plural": texts.plural,
         "slug": slug,
+        "anchor": anchor,
         "breakable": breakable,
         "sentence": sentence,
         "minus": texts.true_minus,
@@ -63,6 +65,7 @@ def render(contents: Contents, viewer: Viewer) -> str:
         verdicts=verdicts,
         study=contents.study,
         legend=_legend(verdicts),
+        glossary=TERMS,
         groups=_by_group(contents.drawings),
         inline=_inline,
         downloads=_downloads,

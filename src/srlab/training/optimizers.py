@@ -29,9 +29,7 @@ def make_optimizer(
     """
     decay = protocol.weight_decay
     if protocol.optimizer == "sgd":
-        return torch.optim.SGD(
-            parameters, lr=0.0, momentum=protocol.momentum, weight_decay=decay, fused=fused
-        )
+        return torch.optim.SGD(parameters, momentum=protocol.momentum, weight_decay=decay, fused=fused)
     kind = torch.optim.AdamW if protocol.optimizer == "adamw" else torch.optim.Adam
     return kind(parameters, betas=protocol.adam_betas, eps=protocol.adam_eps, weight_decay=decay, fused=fused)
 
