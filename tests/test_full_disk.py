@@ -1,5 +1,6 @@
 """What a full disk promises: a line that names the file and says what to do, and no half of a file."""
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -96,3 +97,26 @@ def test_a_study_on_a_full_disk_ends_with_2_and_goes_on_when_there_is_room(
     said = capsys.readouterr().err
     assert not ended.value.code, said
     assert "0 left to do" in said
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_the_answer_is_printed_though_nothing_more_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], as_json: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["srlab", "study", str(write_study_file(tmp_path)), "--out", "out", "--no-estimate"]
+    monkeypatch.setattr(sys, "argv", words)
+    with pytest.raises(SystemExit):
+        main()
+    for path in (Path("out/leaderboard.csv"), *Path("out/pictures").iterdir()):
+        path.unlink()
+    capsys.readouterr()
+    monkeypatch.setattr(sys, "argv", [*words, "--json"] if as_json else words)
+    with largest_file(100), pytest.raises(SystemExit) as ended:
+        main()
+    said = capsys.readouterr()
+    assert ended.value.code == 2
+    assert "tiny/edsr" in said.out
+    assert "leaderboard.csv cannot be used: file too large" in said.err
+    if as_json:
+        assert json.loads(said.out)["files"] == []

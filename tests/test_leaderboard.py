@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+import re
 import statistics
 from dataclasses import replace
 from pathlib import Path
@@ -315,3 +316,14 @@ def test_a_note_that_is_true_of_several_variants_is_said_once(tmp_path: Path) ->
     assert notes_of_variants(rows) == ("every variant: diverged", f"{a.name}: missing")
     rows.append(replace(b, name="c", notes=()))
     assert notes_of_variants(rows) == (f"{a.name}, {b.name}: diverged", f"{a.name}: missing")
+
+
+def test_names_mean_nothing_but_themselves_in_markdown(tmp_path: Path) -> None:
+    name = "my|set <b>`x`*y*</b> [a](b)"
+    board = leaderboard(Folder(tmp_path / "odd", sets={name: ["x"]}).path)
+    text = as_markdown(board)
+    assert r"my\|set &lt;b&gt;\`x\`\*y\*&lt;/b&gt; [a\](b)" in text
+    assert name not in text
+    assert "<b>" not in text
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert len({re.sub(r"\\\|", "", row).count("|") for row in rows}) == 1  # no cell is split by a name

@@ -1,7 +1,9 @@
 """A leaderboard as JSON, CSV, Markdown and LaTeX. Needs no torch."""
 
 import csv
+import html
 import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -276,31 +278,46 @@ def notes(board: Leaderboard) -> list[str]:
 
 def as_markdown(board: Leaderboard) -> str:
     """The table with the study's question and the answer above, and what must be known below."""
-    headings = columns(board)
+    headings = [markdown_text(heading) for heading in columns(board)]
     lines = [
-        f"# {board.name}: {board.question}",
+        f"# {markdown_text(f'{board.name}: {board.question}')}",
         "",
-        board.answer,
+        markdown_text(board.answer),
         "",
         "| " + " | ".join(headings) + " |",
         "|---:|---|" + "---:|" * (len(headings) - 2),
-        *("| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |" for row in cells(board)),
+        *("| " + " | ".join(map(markdown_text, row)) + " |" for row in cells(board)),
         "",
         _legend(board),
         "",
         *(line for sheet in measured_sheets(board) for line in _sheet_as_markdown(sheet)),
-        *(f"- {note}" for note in notes(board)),
+        *(f"- {markdown_text(note)}" for note in notes(board)),
     ]
     return "\n".join(lines) + "\n"
 
 
+_MARKDOWN = re.compile(r"""[\\`*|~$] | \](?=[(\[:]) | (?<![A-Za-z0-9])_ | _(?![A-Za-z0-9])""", re.VERBOSE)
+_COMMAND = re.compile(r"(`srlab [^`|]*`)")
+
+
+def markdown_text(text: str) -> str:
+    r"""`text` in one line of Markdown, in which names mean nothing but themselves; commands stay code.
+
+    >>> markdown_text("my|set and <b>`x`</b>, as `srlab leaderboard` shows srcnn/pixel_shuffle")
+    'my\\|set and &lt;b&gt;\\`x\\`&lt;/b&gt;, as `srlab leaderboard` shows srcnn/pixel_shuffle'
+    """
+    parts = _COMMAND.split(" ".join(text.split()))
+    parts[::2] = [_MARKDOWN.sub(r"\\\g<0>", html.escape(part, quote=False)) for part in parts[::2]]
+    return "".join(parts)
+
+
 def _sheet_as_markdown(sheet: Sheet) -> list[str]:
     return [
-        f"{sheet.title[:1].upper()}{sheet.title[1:]}",
+        markdown_text(f"{sheet.title[:1].upper()}{sheet.title[1:]}"),
         "",
-        "| " + " | ".join(sheet.headings) + " |",
+        "| " + " | ".join(map(markdown_text, sheet.headings)) + " |",
         "|---|" + "---:|" * (len(sheet.headings) - 1),
-        *("| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |" for row in sheet.rows),
+        *("| " + " | ".join(map(markdown_text, row)) + " |" for row in sheet.rows),
         "",
     ]
 

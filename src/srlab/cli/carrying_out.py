@@ -8,6 +8,7 @@ import typer
 from srlab.cli.output import messages, print_json, say, show_path
 
 if TYPE_CHECKING:
+    from srlab.leaderboard import Leaderboard
     from srlab.planning import Machine, Plan
     from srlab.studies import StudyFile
     from srlab.study import Study
@@ -86,13 +87,13 @@ def carry_out(
 def _finish(folder: Path, failures: list[Any], *, as_json: bool) -> None:
     from srlab.cli.leaderboard import show_leaderboard
     from srlab.leaderboard import leaderboard as standings
-    from srlab.store import FAILURE, TEST, write_text
-    from srlab.tables import as_csv, as_dict, as_markdown
+    from srlab.store import FAILURE, TEST
+    from srlab.tables import as_dict
 
     board = standings(folder)
-    write_text(folder / "leaderboard.csv", as_csv(board))
-    write_text(folder / "leaderboard.md", as_markdown(board))
-    written = [folder / "leaderboard.csv", folder / "leaderboard.md", *_write_pictures(folder)]
+    if not as_json:
+        show_leaderboard(board)  # before anything is written, which a full disk may refuse
+    written, refused = _write_results(folder, board)
     if as_json:
         failed = [
             {"run": failure.name, "kind": failure.kind, "reason": failure.reason} for failure in failures
@@ -106,9 +107,10 @@ def _finish(folder: Path, failures: list[Any], *, as_json: bool) -> None:
             }
         )
     else:
-        show_leaderboard(board)
         for path in written:
             show_path(path)
+    if refused is not None:
+        say(f"srlab: {refused}")
     for failure in failures:
         say(f"srlab: {failure.name} failed: {failure.reason}")
     _say_what_is_not_final(folder)
@@ -125,6 +127,25 @@ def _finish(folder: Path, failures: list[Any], *, as_json: bool) -> None:
             markup=False,
         )
         raise typer.Exit(2 if all(failure.kind == "user" for failure in failures) else 1)
+    if refused is not None:
+        raise typer.Exit(2)
+
+
+def _write_results(folder: Path, board: "Leaderboard") -> tuple[list[Path], str | None]:
+    """Write tables and pictures; what was written, and why not all, if something refused it."""
+    from srlab.scheduler import explain
+    from srlab.store import write_text
+    from srlab.tables import as_csv, as_markdown
+
+    written: list[Path] = []
+    try:
+        for name, text in (("leaderboard.csv", as_csv), ("leaderboard.md", as_markdown)):
+            write_text(folder / name, text(board))
+            written.append(folder / name)
+        written += _write_pictures(folder)
+    except OSError as error:
+        return written, explain(error)
+    return written, None
 
 
 def _say_what_is_not_final(folder: Path) -> None:
