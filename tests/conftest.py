@@ -1,5 +1,9 @@
-"""What every test stands on: one thread, a fixed seed, no colour, and where the real images are."""
+"""What every test stands on: one thread, a fixed seed, no colour, and where the real images are.
 
+SRLAB_TEST_THREADS=2 runs the tests with two threads.
+"""
+
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,16 +12,17 @@ import pytest
 import torch
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+THREADS = int(os.environ.get("SRLAB_TEST_THREADS", "1"))
 IN_A_BROWSER = ("test_report_browser", "test_report_page")
 
 
 @pytest.fixture(autouse=True)
 def _repeatable() -> Iterator[None]:
     """An unseeded tiny ReLU network can be dead; more than one thread makes small tensors slow."""
-    torch.set_num_threads(1)
+    torch.set_num_threads(THREADS)
     torch.manual_seed(0)
     yield
-    torch.set_num_threads(1)
+    torch.set_num_threads(THREADS)
 
 
 @pytest.fixture(autouse=True, scope="session")
