@@ -28,7 +28,7 @@ LAYERS = [
         "checkpoints",
         "data",
     },  # declarations, storage
-    {"training", "evaluation", "upscale", "upscaler", "perceptual"},  # procedures
+    {"training", "evaluation", "upscale", "models", "upscaler", "perceptual"},  # procedures
     {
         "planning",
         "claims",
@@ -42,7 +42,16 @@ LAYERS = [
         "leaderboard",
         "tables",
     },  # comparison
-    {"pictures", "report", "ranking_on_image", "tensorboard_logs", "studies", "notebook", "cli"},  # faces
+    {
+        "pictures",
+        "report",
+        "ranking_on_image",
+        "tensorboard_logs",
+        "studies",
+        "notebook",
+        "cli",
+        "__main__",
+    },  # faces
 ]
 RANK = {module: rank for rank, layer in enumerate(LAYERS) for module in layer}
 
@@ -57,6 +66,7 @@ TORCH_FREE = [
     "srlab.records",
     "srlab.choice",
     "srlab.winner",
+    "srlab.models",
     "srlab.pareto",
     "srlab.profile_store",
     "srlab.verdicts",

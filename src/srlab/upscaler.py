@@ -23,12 +23,12 @@ from torch import Tensor, nn
 from srlab.checkpoints import load_weights
 from srlab.errors import UserError
 from srlab.images import Picture, check_writable, read_picture, write_picture
+from srlab.models import find_model
 from srlab.networks import build_network, preset
 from srlab.pil import from_pil, to_pil
 from srlab.resize import resize
 from srlab.training.device import tune_allocator
 from srlab.upscale import Box, Precision, default_tile, device_of, upscale_tiles, with_margin
-from srlab.winner import find_weights
 
 _BICUBIC_REACH = 3  # LR pixels to each side that an enlargement by bicubic sees; one to spare
 _GRAY = (0.299, 0.587, 0.114)  # BT.601
@@ -176,7 +176,7 @@ class Upscaler:
 
 
 def load(
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | None = None,
     *,
     scale: int | None = None,
     device: str | torch.device | None = None,
@@ -184,14 +184,16 @@ def load(
     precision: Precision = "fp32",
 ) -> Upscaler:
     """The upscaler that `path` means: a weights file, a run's folder, a study's folder (its winner by
-    validation), or the word ``bicubic``.
+    validation), the name of a network that is included with srlab (`srlab models`), or the word ``bicubic``.
 
-    `scale` is for ``bicubic``; for the others it may say what is expected. `device` is the CPU unless named,
+    A file or folder of that name wins over an included network. Without `path` it is the best included
+    network for `scale`, or for 2. Otherwise `scale` is for ``bicubic``, and for a name that is included for
+    several; for the others it may say what is expected. `device` is the CPU unless named,
     as ``cuda``.
 
     Raises:
         UserError: there are no weights of srlab's there, or for another scale, or the device is not to be
-        had.
+            had.
     """
     place = find_device(device)
     if str(path) == "bicubic":
@@ -203,7 +205,7 @@ def load(
             "bicubic",
         )
     else:
-        found = find_weights(Path(path))
+        found = find_model(path, scale=scale)
         weights = load_weights(found.weights)
         if scale is not None and scale != weights.scale:
             raise UserError(

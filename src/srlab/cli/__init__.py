@@ -32,6 +32,7 @@ ORDER = (  # in which one comes to need them; the help lists them so
     "perceptual",
     "profile",
     "evaluate",
+    "models",
     "upscale",
 )
 
@@ -158,6 +159,7 @@ from srlab.cli import (  # noqa: E402, F401 - each registers its commands
     data,
     evaluate,
     leaderboard,
+    models,
     networks,
     perceptual,
     profile,

@@ -27,8 +27,8 @@ def evaluate(
         str,
         typer.Argument(
             metavar="MODEL",
-            help="bicubic, a run's folder, a weights file, a study's folder (its winner by validation), or a "
-            "folder of SR pictures.",
+            help="bicubic, a name of `srlab models`, a run's folder, a weights file, a study's folder (its "
+            "winner by validation), or a folder of SR pictures.",
             show_default=False,
         ),
     ],
@@ -85,7 +85,11 @@ class _Model:
 def _check_exists(model: str) -> None:
     if model == "bicubic" or Path(model).exists():
         return
+    from srlab.models import is_included
     from srlab.networks import PRESETS
+
+    if is_included(model):
+        return
 
     if model in PRESETS:
         raise UserError(
@@ -93,8 +97,8 @@ def _check_exists(model: str) -> None:
             "a run's folder, to be named here"
         )
     raise UserError(
-        f"{model} does not exist; what can be scored is bicubic, a run's folder, a weights file, a study's "
-        "folder, or a folder of SR pictures"
+        f"{model} does not exist; what can be scored is bicubic, a name of `srlab models`, a run's folder, a "
+        "weights file, a study's folder, or a folder of SR pictures"
     )
 
 
@@ -108,9 +112,9 @@ def _find(model: str, scale: int | None) -> _Model:
         with of_option("--scale"):
             check_scale(scale)
     path = Path(model)
-    is_network = path.is_file() or store.is_study(path) or (path / store.RUN).is_file()
+    is_network = not path.exists() or path.is_file() or store.is_study(path) or (path / store.RUN).is_file()
     if model != "bicubic" and (is_network or (path / store.WEIGHTS).is_file()):
-        return _trained(path, scale)
+        return _trained(model, scale)
     if scale is None:
         raise UserError(f"for {model}, say by how much it was enlarged: --scale 2, 3 or 4")
     if model == "bicubic":
@@ -119,12 +123,12 @@ def _find(model: str, scale: int | None) -> _Model:
     return _Model(name=model, network=None, scale=scale, remarks=(f"SR: the pictures in {model}",))
 
 
-def _trained(path: Path, scale: int | None) -> _Model:
+def _trained(model: str, scale: int | None) -> _Model:
     from srlab.checkpoints import load_weights
+    from srlab.models import find_model
     from srlab.networks import PRESETS, build_network, fits_every_scale
-    from srlab.winner import find_weights
 
-    found = find_weights(path)
+    found = find_model(model, scale=scale)
     weights = load_weights(found.weights)
     remarks = [f"SR: {weights.variant} x{weights.scale}, {found.why}"]
     if scale is None or scale == weights.scale:

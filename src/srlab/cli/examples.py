@@ -1,7 +1,7 @@
 """Two examples for each command. Its help ends with them, and a test parses every one."""
 
 EXAMPLES: dict[str, tuple[str, str]] = {
-    "": ("srlab study smoke", "srlab upscale photo.jpg photo-x2.png --model runs/smoke"),
+    "": ("srlab study smoke", "srlab upscale photo.jpg photo-x2.png"),
     "data": ("srlab data list", "srlab data get set5"),
     "data list": ("srlab data list", "srlab data list --json"),
     "data get": ("srlab data get t91", "srlab data get set5"),
@@ -26,9 +26,10 @@ EXAMPLES: dict[str, tuple[str, str]] = {
         "srlab evaluate bicubic --data set5 --scale 2",
         "srlab evaluate runs/srcnn --data set14 --protocol luma",
     ),
+    "models": ("srlab models", "srlab models --verify"),
     "upscale": (
+        "srlab upscale photo.jpg photo-x2.png",
         "srlab upscale photo.jpg photo-x2.png --model runs/srcnn",
-        "srlab upscale photo.jpg photo-x4.png --model bicubic --scale 4",
     ),
 }
 

@@ -28,15 +28,16 @@ def upscale(
         ),
     ],
     model: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="A run's folder, a weights file, a study's folder (its winner by validation), or bicubic.",
-            show_default=False,
+            help="A name of `srlab models`, a run's folder, a weights file, a study's folder (its winner by "
+            "validation), or bicubic.",
+            show_default="the best one included for the scale",
         ),
-    ],
+    ] = None,
     scale: Annotated[
         int | None,
-        typer.Option(help="Enlargement, for bicubic: 2, 3 or 4.", show_default="the network's own"),
+        typer.Option(help="Enlargement: 2, 3 or 4.", show_default="the network's own; without --model 2"),
     ] = None,
     tile: Annotated[
         int | None,

@@ -1,0 +1,141 @@
+"""``srlab models``: the trained networks that are included, and whether they are what their cards say."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from srlab.cli import app
+from srlab.cli.output import print_json, say, show
+from srlab.errors import UserError
+
+if TYPE_CHECKING:
+    from srlab.models import Card
+    from srlab.models.verifying import Verification
+
+
+@app.command()
+def models(
+    verify: Annotated[
+        bool,
+        typer.Option(
+            "--verify",
+            help="Check each file by its SHA-256, and score each network again on Set5 if that set is here.",
+        ),
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object to standard output, with every field.")
+    ] = False,
+) -> None:
+    """List the trained networks that are included with srlab: training, scores, size and licence."""
+    from srlab.models import included
+
+    cards = included()
+    found = _verify(cards) if verify else []
+    if as_json:
+        print_json(_as_dict(cards, found))
+    else:
+        _print_list(cards)
+        for one in found:
+            show(_in_words(one))
+    wrong = [one.card.title for one in found if not one.is_right]
+    if wrong:
+        raise UserError(f"{', '.join(wrong)}: not as the card says; install srlab again")
+
+
+def _verify(cards: "tuple[Card, ...]") -> "list[Verification]":
+    from srlab.models.verifying import verify
+
+    found = []
+    for card in cards:
+        say(f"verifying {card.title}")
+        found.append(verify(card))
+    return found
+
+
+def _as_dict(cards: "tuple[Card, ...]", found: "list[Verification]") -> dict[str, Any]:
+    import msgspec
+
+    results = {
+        one.card.title: {
+            "file_is_right": one.file_is_right,
+            "outcome": one.outcome,
+            "set5": dict(one.scores),
+        }
+        for one in found
+    }
+    return {
+        "models": [
+            {
+                **msgspec.to_builtins(card),
+                "path": str(card.path),
+                **({"verified": results[card.title]} if card.title in results else {}),
+            }
+            for card in cards
+        ]
+    }
+
+
+def _print_list(cards: "tuple[Card, ...]") -> None:
+    from srlab.cli.tables import make_table, print_table
+
+    sets = list(dict.fromkeys(found.name for card in cards for found in card.tests))
+    table = make_table(
+        "model", "scale", "parameters", *sets, "size", "licence", text=("model", "scale", "licence")
+    )
+    for card in cards:
+        scores = [found.scores["psnr_y"] if (found := card.on(name)) else None for name in sets]
+        table.add_row(
+            card.name,
+            f"x{card.scale}",
+            f"{card.parameters:,}",
+            *("" if score is None else f"{score:.2f}" for score in scores),
+            _size(card.bytes),
+            card.licence.weights,
+        )
+    print_table(table)
+    show("")
+    if cards:
+        show(f"{', '.join(sets)}: mean psnr_y in dB; protocol {cards[0].protocol}", indent="  ")
+    for card in cards:
+        show(f"{card.title}: {_training(card)} {card.licence.note}", indent="  ")
+
+
+def _training(card: "Card") -> str:
+    how = card.training
+    data = " and ".join(f"{one.name} ({one.images} images)" for one in how.data)
+    rate = f"{how.learning_rate:g}" + (", falling to zero" if how.schedule == "cosine" else "")
+    return (
+        f"trained on {data} for {how.steps:,} steps of {how.batch_size} patches, "
+        f"rate {rate}, loss {how.loss}, seed {how.seed}, {how.precision}."
+    )
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"
+
+
+def _in_words(one: "Verification") -> str:
+    title = one.card.title
+    if not one.file_is_right:
+        return f"{title}: the weights file is missing or damaged: its SHA-256 is not the card's"
+    expected = one.card.on("set5")
+    scores = "" if expected is None else _beside(one.scores, expected.scores)
+    return f"{title}: the file is right; " + {
+        "equal": f"the scores on set5 are the card's ({scores})",
+        "different": f"the scores on set5 are not the card's: {scores}",
+        "other images": f"your set5 has other pixels than the card's, so the scores may differ: {scores}",
+        "not scored": "the card has no scores on set5 to compare with",
+        "no data": "set5 is not here, so nothing was scored (`srlab data get set5` fetches it)",
+    }.get(one.outcome, "nothing was scored")
+
+
+def _beside(found: Any, expected: Any) -> str:
+    return ", ".join(
+        f"{metric} {_digits(metric, found[metric])}, on the card {_digits(metric, expected[metric])}"
+        for metric in ("psnr_y", "ssim_y")
+        if metric in found and metric in expected
+    )
+
+
+def _digits(metric: str, value: float) -> str:
+    return f"{value:.3f} dB" if metric.startswith("psnr") else f"{value:.4f}"
