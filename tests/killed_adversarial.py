@@ -8,18 +8,18 @@ from unittest.mock import patch
 from torch import Tensor, nn
 
 import killed_runs
-from srlab.networks import discriminator
+from srlab.networks import DiscriminatorOptions
 from srlab.objectives import AdversarialObjective
 from srlab.protocol import TrainingProtocol
 from srlab.study import Run, Variant
 from tiny_run import TINY_BATCH_NORM, Noise, train_tiny
 
-WIDTHS = (4,) * 8  # of the discriminator: whole, its checkpoint has 280 MB
+SMALL = DiscriminatorOptions(num_features=(4,) * 8)  # whole, its checkpoint has 280 MB
 RUN = Run(
     variant=Variant(
         name="tiny/gan",
         network=TINY_BATCH_NORM,
-        objective=AdversarialObjective(content="pixels", pixel_weight=0.1),
+        objective=AdversarialObjective(content="pixels", pixel_weight=0.1, discriminator=SMALL),
     ),
     scale=4,
     learning_rate=1e-3,
@@ -52,7 +52,6 @@ def train_adversarial(folder: Path, *, batches: Noise | None = None, **others: A
 
 if __name__ == "__main__":
     with (
-        patch.object(discriminator, "WIDTHS", WIDTHS),
         patch.object(killed_runs, "Noise", LargeNoise),
         patch.object(killed_runs, "train_tiny", train_adversarial),
     ):

@@ -2,17 +2,15 @@
 
 import copy
 import math
-from collections.abc import Iterator
-from unittest.mock import patch
 
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from killed_adversarial import RUN, WIDTHS
+from killed_adversarial import RUN
 from srlab.errors import UserError
-from srlab.networks import SRCNNOptions, build_network, discriminator
+from srlab.networks import SRCNNOptions, build_network
 from srlab.networks.vgg import random_vgg
 from srlab.objectives import AdversarialObjective
 from srlab.protocol import TrainingProtocol
@@ -24,12 +22,6 @@ from srlab.training.updates import DEFAULT_PROTOCOL, make_update
 from tiny_run import CPU, TINY, TINY_BATCH_NORM
 
 LR, HR = torch.rand(3, 3, 8, 8), torch.rand(3, 3, 16, 16)
-
-
-@pytest.fixture(autouse=True)
-def _small() -> Iterator[None]:
-    with patch.object(discriminator, "WIDTHS", WIDTHS):
-        yield
 
 
 class Judge(nn.Sequential):

@@ -1,31 +1,23 @@
 """What a study with a discriminator promises: the same commands, labels on trials, nothing by half."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from unittest.mock import patch
 
 import pytest
 
-from killed_adversarial import WIDTHS
+from killed_adversarial import SMALL
 from srlab.cli.plan import missing_data, remarks
 from srlab.comparison import compare
 from srlab.errors import UserError
 from srlab.leaderboard import leaderboard
-from srlab.networks import EDSROptions, discriminator
+from srlab.networks import EDSROptions
 from srlab.objectives import RANDOM_REMARK, AdversarialObjective, Content
 from srlab.planning import make_plan
 from srlab.protocol import TrainingProtocol
 from srlab.scheduler import Failure
 from srlab.study import Study, Variant
 from tiny_study import MACHINE, tiny_study, write_pictures
-
-
-@pytest.fixture(autouse=True)
-def _small() -> Iterator[None]:
-    with patch.object(discriminator, "WIDTHS", WIDTHS):
-        yield
 
 
 def gan_study(data: Path, content: Content) -> Study:
@@ -36,7 +28,7 @@ def gan_study(data: Path, content: Content) -> Study:
             Variant(
                 name="tiny/gan",
                 network=EDSROptions(num_blocks=1, num_features=4),
-                objective=AdversarialObjective(content=content),
+                objective=AdversarialObjective(content=content, discriminator=SMALL),
             ),
         ),
         learning_rates=(1e-4,),

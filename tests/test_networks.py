@@ -16,6 +16,7 @@ from srlab.networks import (
     BatchNorm,
     BicubicOptions,
     Discriminator,
+    DiscriminatorOptions,
     EDSROptions,
     NetworkOptions,
     RDNOptions,
@@ -418,12 +419,36 @@ def test_the_discriminator_is_the_seed_s() -> None:
 
 
 def test_the_discriminator_says_what_patches_it_needs() -> None:
-    with pytest.raises(UserError, match=r"96 x 96.*not of 64 x 64.*24 at x4"):
-        Discriminator(hr_patch_size=64)
+    with pytest.raises(UserError, match="at least 16 x 16, since its 8 convolutions halve them 4 times"):
+        Discriminator(hr_patch_size=15)
     with torch.device("meta"):
         network = Discriminator()
-    with pytest.raises(UserError, match="not of 96 x 48"):
+    with pytest.raises(UserError, match=r"patches of 96 x 96.* not of 96 x 48"):
         network(torch.rand(1, 3, 96, 48, device="meta"))
+
+
+@pytest.mark.parametrize(
+    ("options", "side", "parameters"),
+    [
+        (DiscriminatorOptions(), 64, 23_565_505 - (36 - 16) * 512 * 1024),
+        (DiscriminatorOptions(num_features=(4, 6), dense_features=8), 20, 112 + 222 + 12 + 4808 + 9),
+        (DiscriminatorOptions(num_features=(4, 6), dense_features=8), 19, 112 + 222 + 12 + 4808 + 9),
+        (DiscriminatorOptions(num_features=(4,), dense_features=2), 5, 112 + 202 + 3),
+    ],
+)
+def test_width_depth_and_patch_size_of_the_discriminator_are_options(
+    options: DiscriminatorOptions, side: int, parameters: int
+) -> None:
+    with torch.device("meta"):
+        network = Discriminator(options, hr_patch_size=side)
+    assert sum(p.numel() for p in network.parameters()) == parameters
+    assert network(torch.rand(2, 3, side, side, device="meta")).shape == (2, 1)
+
+
+def test_a_discriminator_without_convolutions_is_refused() -> None:
+    for widths in ((), (0,), (4.5,)):
+        with pytest.raises(UserError, match="Discriminator: num_features"):
+            DiscriminatorOptions(num_features=widths)  # type: ignore[arg-type]
 
 
 def test_options_are_values() -> None:

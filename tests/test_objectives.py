@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from srlab.errors import UserError
-from srlab.networks import SRCNNOptions
+from srlab.networks import DiscriminatorOptions, SRCNNOptions
 from srlab.objectives import (
     OFFICIAL_VGG19,
     AdversarialObjective,
@@ -17,6 +17,7 @@ from srlab.objectives import (
     objective_from_dict,
     objective_to_dict,
     remarks_on,
+    with_settings,
     with_vgg,
 )
 from srlab.protocol import TrainingProtocol
@@ -32,6 +33,7 @@ from tiny_study import tiny_study
         AdversarialObjective(content="vgg22", vgg="ab" * 32, vgg_path="/somewhere/vgg.pth"),
         AdversarialObjective(content="random", adversarial_weight=0, discriminator_learning_rate=2e-4),
         AdversarialObjective(content="pixels", pixel_weight=0.01, pixel_loss="mse"),
+        AdversarialObjective(discriminator=DiscriminatorOptions(num_features=(8, 8), dense_features=16)),
     ],
 )
 def test_an_objective_survives_json(objective: Objective) -> None:
@@ -106,13 +108,31 @@ def adversarial_study(data: Path, *, scale: int, lr_patch_size: int, luma: bool 
     return replace(base, scale=scale, variants=(variant,), protocol=protocol)
 
 
-@pytest.mark.parametrize(("scale", "needed"), [(2, 48), (3, 32), (4, 24)])
-def test_the_discriminators_patch_is_exact_and_the_right_one_is_told(
+@pytest.mark.parametrize(("scale", "needed"), [(2, 8), (3, 6), (4, 4)])
+def test_patches_are_as_large_as_the_discriminator_needs_or_larger(
     tmp_path: Path, scale: int, needed: int
 ) -> None:
     adversarial_study(tmp_path, scale=scale, lr_patch_size=needed)
-    with pytest.raises(UserError, match=f"96 x 96, not of {16 * scale}; take --lr-patch-size {needed} at"):
-        adversarial_study(tmp_path, scale=scale, lr_patch_size=16)
+    adversarial_study(tmp_path, scale=scale, lr_patch_size=96 // scale)
+    with pytest.raises(UserError, match=f"at least 16 x 16, not of .*; take --lr-patch-size {needed} or"):
+        adversarial_study(tmp_path, scale=scale, lr_patch_size=needed - 1)
+
+
+def test_the_discriminator_of_older_files_is_the_papers_and_is_not_written_down() -> None:
+    values = objective_to_dict(AdversarialObjective())
+    assert "discriminator" not in values
+    read = objective_from_dict(values)
+    assert isinstance(read, AdversarialObjective)
+    assert read.discriminator == DiscriminatorOptions()
+
+
+def test_the_options_of_a_discriminator_are_set_by_text() -> None:
+    objective = with_settings(AdversarialObjective(), {"discriminator.num_features": "8x2,16"})
+    assert objective.discriminator == DiscriminatorOptions(num_features=(8, 8, 16))
+    with pytest.raises(UserError, match=r"Discriminator has no option 'depth'.*num_features, dense_features"):
+        with_settings(AdversarialObjective(), {"discriminator.depth": "3"})
+    with pytest.raises(UserError, match=r"no option 'discriminators'.*discriminator\.num_features"):
+        with_settings(AdversarialObjective(), {"discriminators": "3"})
 
 
 def test_a_network_that_works_on_luma_cannot_be_a_generator(tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ from srlab.objectives import PixelLoss, PixelObjective
 from srlab.protocol import TrainingProtocol
 from srlab.study import Run, Variant
 from srlab.training.device import ResolvedPrecision
-from srlab.training.train import Batches, Outcome, Progress, Validate, train
+from srlab.training.patch_scores import Batches
+from srlab.training.train import Outcome, Progress, Validate, train
 
 CPU = torch.device("cpu")
 TINY = EDSROptions(num_blocks=1, num_features=4)

@@ -26,8 +26,8 @@ from srlab.errors import UserError
 from srlab.evaluation import METRICS, evaluate_network
 from srlab.images import HRImage
 from srlab.networks import BicubicOptions, Network, build_network, network_color
-from srlab.networks.diagram import plot
-from srlab.networks.summary import summary
+from srlab.networks.diagram import plot, plot_discriminator
+from srlab.networks.summary import discriminator_summary, summary
 from srlab.objectives import AdversarialObjective, remarks_on
 from srlab.planning import CURVE_IMAGES, Machine, precision_of_run
 from srlab.protocol import EvaluationProtocol
@@ -352,13 +352,24 @@ def mean_scores(
 
 
 def describe_network(folder: Path, run: Run) -> None:
-    """Write the layer summary and the diagram of the run's network, if they are not there."""
+    """Write the layer summaries and the diagrams of the run's network and its discriminator, if they are not
+    there."""
     options, scale, start = run.variant.network, run.scale, run.variant.start
     frozen = start.keep if start is not None and start.freeze else ()
     if not (folder / "summary.txt").exists():
         store.write_text(folder / "summary.txt", summary(options, scale=scale, frozen=frozen) + "\n")
     if not (folder / "diagram.svg").exists():
         plot(options, folder / "diagram.svg", scale=scale, title=run.variant.name, frozen=frozen)
+    objective, side = run.variant.objective, scale * run.protocol.lr_patch_size
+    if not isinstance(objective, AdversarialObjective) or run.variant.taken_from is not None:
+        return
+    judge = objective.discriminator
+    if not (folder / "discriminator.txt").exists():
+        text = discriminator_summary(judge, hr_patch_size=side)
+        store.write_text(folder / "discriminator.txt", text + "\n")
+    if not (folder / "discriminator.svg").exists():
+        title = f"{run.variant.name}: discriminator"
+        plot_discriminator(judge, folder / "discriminator.svg", hr_patch_size=side, title=title)
 
 
 def _begin_session(folder: Path, *, device: str, threads: int) -> list[dict[str, Any]]:

@@ -12,6 +12,8 @@ from typing import Any, Literal, TypeVar, get_args
 
 from srlab.errors import UserError
 from srlab.loss_values import L1, Features, Loss, Perceptual, parse_loss, simplified
+from srlab.networks.discriminator import DiscriminatorOptions
+from srlab.networks.options import from_values, to_values, with_options
 
 PixelLoss = Literal["l1", "mse", "charbonnier"]
 Content = Literal["vgg54", "vgg22", "conv5_4", "pixels", "random"]
@@ -87,6 +89,8 @@ class AdversarialObjective:
     the distance `pixel_loss`. The discriminator takes `discriminator_learning_rate`, or the run's rate, under
     the run's schedule.
 
+    `discriminator` has the discriminator's width and depth; by default they are the paper's.
+
     `vgg` says which weights VGG19 has: torchvision's official file, or another's SHA-256, with the file's
     place in `vgg_path`, which is neither compared nor written down. `with_vgg` sets both.
     """
@@ -96,6 +100,7 @@ class AdversarialObjective:
     pixel_weight: float = 0.0
     pixel_loss: PixelLoss = "l1"
     discriminator_learning_rate: float | None = None
+    discriminator: DiscriminatorOptions = field(default_factory=DiscriminatorOptions)
     vgg: str | None = None  # None: the official file, where one is needed
     vgg_path: str | None = field(default=None, compare=False)
 
@@ -107,6 +112,11 @@ class AdversarialObjective:
             value = getattr(self, name)
             if not _is_number(value) or value < 0:
                 raise UserError(f"{name} is a number of at least 0, not {value!r}")
+        if not isinstance(self.discriminator, DiscriminatorOptions):
+            raise UserError(
+                "discriminator is DiscriminatorOptions, such as DiscriminatorOptions(num_features=(32, 32)), "
+                f"not {self.discriminator!r}"
+            )
         rate = self.discriminator_learning_rate
         if rate is not None and (not _is_number(rate) or rate <= 0):
             raise UserError(f"discriminator_learning_rate is a positive number, not {rate!r}")
@@ -160,7 +170,15 @@ def with_settings(objective: AdversarialObjective, settings: Mapping[str, str]) 
     numbers = ("adversarial_weight", "pixel_weight", "discriminator_learning_rate")
     words = ("content", "pixel_loss")
     changes: dict[str, Any] = {}
+    prefix = "discriminator."
+    of_discriminator = {
+        name.removeprefix(prefix): text for name, text in settings.items() if name.startswith(prefix)
+    }
+    if of_discriminator:
+        changes["discriminator"] = with_options(objective.discriminator, of_discriminator)
     for name, text in settings.items():
+        if name.startswith(prefix):
+            continue
         if name in words:
             changes[name] = text
         elif name in numbers:
@@ -169,7 +187,8 @@ def with_settings(objective: AdversarialObjective, settings: Mapping[str, str]) 
             except ValueError as error:
                 raise UserError(f"{name} is a number, not {text!r}") from error
         else:
-            known = ", ".join(sorted((*words, *numbers)))
+            own = (f"{prefix}{field.name}" for field in fields(DiscriminatorOptions))
+            known = ", ".join(sorted((*words, *numbers, *own)))
             raise UserError(f"an adversarial objective has no option {name!r}; it has {known}")
     return replace(objective, **changes)
 
@@ -194,8 +213,13 @@ def objective_to_dict(objective: Objective) -> dict[str, Any]:
     if isinstance(objective, PixelObjective):
         return {"loss": str(objective.loss), **({"vgg": objective.vgg} if objective.needs_vgg else {})}
     values = asdict(objective)
-    del values["vgg_path"]
-    return {"kind": "adversarial", **values}
+    del values["vgg_path"], values["discriminator"]
+    own = objective.discriminator != DiscriminatorOptions()  # the default is left out, as in older files
+    return {
+        "kind": "adversarial",
+        **values,
+        **({"discriminator": to_values(objective.discriminator)} if own else {}),
+    }
 
 
 def objective_from_dict(values: Mapping[str, Any]) -> Objective:
@@ -211,9 +235,13 @@ def objective_from_dict(values: Mapping[str, Any]) -> Objective:
             raise UserError(f"there is no objective {values['kind']!r}; srlab knows pixels and adversarial")
         kind = AdversarialObjective
     known = {each.name for each in fields(kind)} - {"vgg_path"}
-    needed = known - {"vgg"} if kind is PixelObjective else known
+    needed = known - ({"vgg"} if kind is PixelObjective else {"discriminator"})
     if odd := sorted((set(rest) - known) | (needed - set(rest))):
         raise UserError(f"an objective has {', '.join(sorted(known))}; {odd[0]!r} is missing or too many")
+    if "discriminator" in rest:
+        if not isinstance(rest["discriminator"], Mapping):
+            raise UserError(f"an objective's discriminator is its options, not {rest['discriminator']!r}")
+        rest["discriminator"] = from_values(DiscriminatorOptions, rest["discriminator"])
     return kind(**rest)
 
 

@@ -260,12 +260,18 @@ class Study:
                     f"study {self.name!r}, variant {variant.name!r}: an adversarial objective is for "
                     "networks that work on RGB; this one works on luma"
                 )
-            lr_patch_size = self.protocol_of(variant).lr_patch_size
-            if self.scale * lr_patch_size != HR_PATCH_SIZE:
+            hr_patch_size = self.scale * self.protocol_of(variant).lr_patch_size
+            least = max(
+                variant.objective.discriminator.least_side,
+                *(LEAST_SIDE[features] for features in variant.objective.features),
+                1,
+            )
+            if hr_patch_size < least:
                 raise UserError(
-                    f"study {self.name!r}, variant {variant.name!r}: the discriminator judges HR patches of "
-                    f"{HR_PATCH_SIZE} x {HR_PATCH_SIZE}, not of {self.scale * lr_patch_size}; "
-                    f"take --lr-patch-size {HR_PATCH_SIZE // self.scale} at x{self.scale}"
+                    f"study {self.name!r}, variant {variant.name!r}: the discriminator and the content "
+                    f"loss need HR patches of at least {least} x {least}, not of {hr_patch_size}; take "
+                    f"--lr-patch-size {-(-least // self.scale)} or more (the paper's patches are of "
+                    f"{HR_PATCH_SIZE}: {HR_PATCH_SIZE // self.scale})"
                 )
 
     def _check_features(self, variant: Variant, objective: PixelObjective) -> None:

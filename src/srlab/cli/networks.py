@@ -21,7 +21,8 @@ def networks(
         str | None,
         typer.Argument(
             metavar="VARIANT",
-            help="Show this one, such as edsr/batch_norm, or list a family, such as edsr.",
+            help="Show this one, such as edsr/batch_norm, or list a family, such as edsr; discriminator is "
+            "SRGAN's.",
             show_default="all, as a list",
         ),
     ] = None,
@@ -35,6 +36,15 @@ def networks(
             "--set", metavar="OPTION=VALUE", help="Change an option, such as num_blocks=8; repeatable."
         ),
     ] = None,
+    hr_patch_size: Annotated[
+        int | None,
+        typer.Option(
+            "--hr-patch-size",
+            min=1,
+            help="Of the discriminator: the side of the patches that it judges, in HR pixels.",
+            show_default="96",
+        ),
+    ] = None,
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Draw it to an .svg or .png, instead of showing it.")
     ] = None,
@@ -46,6 +56,13 @@ def networks(
     from srlab.networks.blocks import check_scale
     from srlab.networks.options import changed_name
 
+    if name == "discriminator":
+        if scale is not None:
+            raise UserError("a discriminator has no scale: it judges HR patches; leave --scale out")
+        _discriminator(parse_changes(changes or []), hr_patch_size, plot, as_json=as_json)
+        return
+    if hr_patch_size is not None:
+        raise UserError("--hr-patch-size is of the discriminator: srlab networks discriminator")
     if scale is not None:
         with of_option("--scale"):
             check_scale(scale)
@@ -97,6 +114,52 @@ def networks(
         from srlab.networks.summary import summary
 
         typer.echo(f"{changed_name(name, set_to)}: {summary(options, scale=scale, frozen=frozen)}")
+
+
+def _discriminator(
+    changes: dict[str, str], hr_patch_size: int | None, plot: Path | None, *, as_json: bool
+) -> None:
+    """Show or draw SRGAN's discriminator."""
+    from srlab.cli.parsing import of_option
+    from srlab.networks import DiscriminatorOptions, with_options
+    from srlab.networks.diagram import check_suffix, plot_discriminator
+    from srlab.networks.discriminator import HR_PATCH_SIZE, meta_discriminator, multiply_adds_of_a_patch
+    from srlab.networks.options import changed_name
+    from srlab.networks.summary import discriminator_summary
+
+    if plot:
+        check_suffix(plot)
+    with of_option("--set"):
+        options = with_options(DiscriminatorOptions(), changes)
+    side = HR_PATCH_SIZE if hr_patch_size is None else hr_patch_size
+    with of_option("--hr-patch-size"):
+        network = meta_discriminator(options, hr_patch_size=side)
+    name = changed_name("discriminator", changes)
+    if plot:
+        plot_discriminator(options, plot, title=f"{name}, {side} x {side}", hr_patch_size=side)
+    if as_json:
+        statistics = sum(buffer.numel() for key, buffer in network.named_buffers() if "running_" in key)
+        print_json(
+            {
+                "networks": [
+                    {
+                        "name": name,
+                        "architecture": "Discriminator",
+                        "hr_patch_size": side,
+                        "color": "rgb",
+                        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+                        "running_statistics": statistics,
+                        "multiply_adds": multiply_adds_of_a_patch(network),
+                    }
+                ]
+            }
+        )
+        if plot:
+            say(f"drawn: {plot}")
+    elif plot:
+        show_path(plot)
+    else:
+        typer.echo(f"{name}: {discriminator_summary(options, hr_patch_size=side)}")
 
 
 def _row(name: str, options: "NetworkOptions", scale: int, *, about: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import torch
 from srlab.errors import UserError
 from srlab.networks.bicubic import Bicubic, BicubicOptions
 from srlab.networks.blocks import Network, check_scale, initialize
-from srlab.networks.discriminator import Discriminator
+from srlab.networks.discriminator import Discriminator, DiscriminatorOptions
 from srlab.networks.edsr import EDSR, EDSROptions
 from srlab.networks.luma import Luma
 from srlab.networks.options import from_values, to_values, with_options
@@ -36,6 +36,7 @@ __all__ = [
     "Bicubic",
     "BicubicOptions",
     "Discriminator",
+    "DiscriminatorOptions",
     "EDSROptions",
     "Luma",
     "Network",

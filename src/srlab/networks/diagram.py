@@ -23,6 +23,12 @@ from srlab.errors import UserError
 from srlab.files import write_bytes
 from srlab.networks import NetworkOptions, meta_network
 from srlab.networks.blocks import Enlarge, Network, Upsampler
+from srlab.networks.discriminator import (
+    HR_PATCH_SIZE,
+    Discriminator,
+    DiscriminatorOptions,
+    meta_discriminator,
+)
 from srlab.networks.luma import Luma, MergeYCbCr, SplitYCbCr
 from srlab.networks.parts import freeze
 from srlab.networks.structure import Step, trace
@@ -85,6 +91,20 @@ def plot(options: NetworkOptions, path: Path, *, scale: int, title: str, frozen:
 
     Raises `UserError` for another suffix, and where Graphviz is missing.
     """
+    network = meta_network(options, scale=scale)
+    if frozen:
+        freeze(network, frozen)
+    _plot(network, path, title=title, scale=scale)
+
+
+def plot_discriminator(
+    options: DiscriminatorOptions, path: Path, *, title: str, hr_patch_size: int = HR_PATCH_SIZE
+) -> None:
+    """As `plot`, of the network that judges HR patches of `hr_patch_size` x `hr_patch_size` pixels."""
+    _plot(meta_discriminator(options, hr_patch_size=hr_patch_size), path, title=title, scale=None)
+
+
+def _plot(network: nn.Module, path: Path, *, title: str, scale: int | None) -> None:
     suffix = check_suffix(path)
     try:
         import pygraphviz  # type: ignore[import-untyped]
@@ -97,9 +117,6 @@ def plot(options: NetworkOptions, path: Path, *, scale: int, title: str, frozen:
     graph.graph_attr.update(**GRAPH, label=label, dpi=str(DPI[suffix]))
     graph.node_attr.update(**BOX)
     graph.edge_attr.update(**ARROW)
-    network = meta_network(options, scale=scale)
-    if frozen:
-        freeze(network, frozen)
     _draw(graph, network, scale=scale)
     with _quiet():
         picture = graph.draw(format=suffix[1:], prog="dot")
@@ -128,6 +145,8 @@ def picture_of(module: nn.Module, *, scale: int | None = None) -> tuple[list[Box
     groups = _groups([step for step in steps if step.kind != "constant" and step.function is not getitem])
     place = {step: i for i, group in enumerate(groups) for step in group}
     boxes = _told_apart([_box(group, scale=scale) for group in groups])
+    if isinstance(module, Discriminator):
+        boxes = [_end_of_discriminator(box, module.hr_patch_size) for box in boxes]
     arrows: list[Arrow] = []
     depth = [0] * len(boxes)  # the longest way from the input
     for target, group in enumerate(groups):
@@ -226,6 +245,16 @@ def _box(group: Sequence[Step], *, scale: int | None) -> Box:
     return Box((f"{symbol} {operand}",), "other") if operand else Box((symbol,), "sum")
 
 
+def _end_of_discriminator(box: Box, side: int) -> Box:
+    """The box with what a discriminator takes and gives, if it is an end of it."""
+    times = "\N{MULTIPLICATION SIGN}"
+    ends: dict[tuple[str, ...], tuple[str, ...]] = {
+        ("in",): ("HR or SR patch", f"3 {times} {side} {times} {side}"),
+        ("out",): ("logit", "above 0: taken for HR"),
+    }
+    return replace(box, lines=ends.get(box.lines, box.lines))
+
+
 def _is_frozen(module: nn.Module | None) -> bool:
     """Whether the module has weights and none of them is trained."""
     weights = [] if module is None else list(module.parameters())
@@ -237,11 +266,15 @@ def _describe(module: nn.Module) -> Iterator[str]:
     if isinstance(module, nn.Conv2d):
         size = "\N{MULTIPLICATION SIGN}".join(str(length) for length in module.kernel_size)
         valid = ", valid" if module.padding == (0, 0) and module.kernel_size != (1, 1) else ""
-        yield f"conv {size}{valid}"
+        stride = f", stride {module.stride[0]}" if module.stride != (1, 1) else ""
+        yield f"conv {size}{valid}{stride}"
         yield f"{module.in_channels} \N{RIGHTWARDS ARROW} {module.out_channels}"
     elif isinstance(module, nn.Sequential):
         for layer in module:
             yield from _describe(layer)
+    elif isinstance(module, nn.Linear):
+        yield "dense"
+        yield f"{module.in_features:,} \N{RIGHTWARDS ARROW} {module.out_features:,}"
     elif isinstance(module, nn.PixelShuffle):
         yield f"pixel shuffle \N{MULTIPLICATION SIGN}{module.upscale_factor}"
     elif isinstance(module, Enlarge):
@@ -271,14 +304,14 @@ def _kind(module: nn.Module) -> str:
         return "enlarge"
     if isinstance(module, Enlarge):
         return "enlarge"
-    if isinstance(module, nn.Conv2d | nn.Sequential):
+    if isinstance(module, nn.Conv2d | nn.Linear | nn.Sequential):
         return "conv"
     if isinstance(module, nn.ReplicationPad2d | SplitYCbCr | MergeYCbCr):
         return "fixed"
     return "block" if len(inside) > 1 else "other"
 
 
-def _draw(graph: Any, network: nn.Module, *, scale: int) -> None:
+def _draw(graph: Any, network: nn.Module, *, scale: int | None) -> None:
     boxes, arrows = picture_of(network, scale=scale)
     _draw_boxes(graph, boxes, arrows, prefix="")
     drawn: set[str] = set()

@@ -8,6 +8,12 @@ from torch import nn
 
 from srlab.networks import NetworkOptions, architecture, meta_network, network_color
 from srlab.networks.complexity import multiply_adds_of, receptive_radius
+from srlab.networks.discriminator import (
+    HR_PATCH_SIZE,
+    DiscriminatorOptions,
+    meta_discriminator,
+    multiply_adds_of_a_patch,
+)
 from srlab.networks.layers import layer_rows, layer_table
 from srlab.networks.options import to_values
 from srlab.networks.parts import num_frozen
@@ -37,6 +43,24 @@ def summary(options: NetworkOptions, *, scale: int, frozen: Sequence[str] = ()) 
             *_counts(network, frozen),
             f"Multiply-adds: {multiply_adds_of(network) / 1e9:,.1f} G for SR of 1280 x 720 pixels",
             f"Sees: {radius} LR pixels around each one, so {2 * radius + 1} x {2 * radius + 1}",
+        )
+    )
+
+
+def discriminator_summary(options: DiscriminatorOptions, *, hr_patch_size: int = HR_PATCH_SIZE) -> str:
+    """As `summary`, of the network that judges HR patches of `hr_patch_size` x `hr_patch_size` pixels."""
+    network = meta_discriminator(options, hr_patch_size=hr_patch_size).eval()
+    table = layer_table(layer_rows(network, torch.empty(1, 3, hr_patch_size, hr_patch_size, device="meta")))
+    rule = "-" * max(map(len, table.splitlines()))
+    return "\n".join(
+        (
+            f"Discriminator of HR patches of {hr_patch_size} x {hr_patch_size}, rgb",
+            *(f"  {name} = {_text(value)}" for name, value in to_values(options).items()),
+            rule,
+            table,
+            rule,
+            *_counts(network, ()),
+            f"Multiply-adds: {multiply_adds_of_a_patch(network) / 1e9:,.1f} G for one patch",
         )
     )
 

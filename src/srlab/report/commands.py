@@ -127,6 +127,8 @@ def _objective(study: Mapping[str, Any], remarks: list[str]) -> Iterator[str]:
     for name in _OF_ADVERSARIAL:
         if name in shared:
             yield from ("--objective", f"{name}={_text(shared[name])}")
+    for name, value in shared.get("discriminator", {}).items():
+        yield from ("--objective", f"discriminator.{name}={_text(value)}")
     yield from _vgg(shared, remarks)
 
 

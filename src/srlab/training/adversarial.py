@@ -60,6 +60,7 @@ class AdversarialUpdate:
             )
         self.generator = generator
         self.discriminator = discriminator
+        self.networks: Mapping[str, nn.Module] = {"discriminator": discriminator}
         self.content = content
         self.adversarial_weight = adversarial_weight
         self.pixel_weight = pixel_weight

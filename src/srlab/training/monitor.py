@@ -91,11 +91,12 @@ class Monitor:
         with naming(Path(self._events.file.name)):
             self._events.file.flush()
 
-    def weights(self, step: int, network: nn.Module) -> None:
-        """Log a histogram of each tensor of weights."""
-        for name, parameter in network.named_parameters():
+    def weights(self, step: int, network: nn.Module, *, name: str = "") -> None:
+        """Log a histogram of each tensor of weights; `name` is that of a network beside the trained one."""
+        folder = f"{name}_weights" if name else "weights"
+        for layer, parameter in network.named_parameters():
             values = parameter.detach().float().cpu().numpy()
-            self._events.add_summary(summary.histogram(f"weights/{name}", values, HISTOGRAM_BINS), step)
+            self._events.add_summary(summary.histogram(f"{folder}/{layer}", values, HISTOGRAM_BINS), step)
 
     def picture(self, step: int, picture: Tensor) -> None:
         """Log the validation picture [3, H, W] in [0, 1]."""

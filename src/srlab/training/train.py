@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +28,7 @@ from srlab.store import WEIGHTS
 from srlab.study import Run, Start
 from srlab.training.device import ResolvedPrecision, to_device, tune_allocator
 from srlab.training.monitor import Monitor
+from srlab.training.patch_scores import Batches, fixed_patches, patch_scores
 from srlab.training.preview import side_by_side
 from srlab.training.schedule import learning_rate_at
 from srlab.training.updates import Update, make_update
@@ -35,12 +36,6 @@ from srlab.training.updates import Update, make_update
 CHECKPOINT = "checkpoint.pt"
 NUM_LOGS = 100  # in a run, beside those at validations and checkpoints
 REPORT_SECONDS = 1.0
-
-
-class Batches(Protocol):
-    """Where patches come from: the batch of step k depends on the seed and k alone."""
-
-    def batch(self, step: int, *, seed: int) -> tuple[Tensor, Tensor]: ...
 
 
 Validate = Callable[[Network], dict[str, float]]
@@ -117,6 +112,7 @@ def train(
     means = Means()
     begun = time.monotonic() - at.seconds
     reported = -math.inf
+    patches: tuple[Tensor, Tensor] | None = None
     with Monitor(folder, lengths=at.logs) as monitor:
         if at.step == 0:
             monitor.describe(network, settings(run, precision=precision))
@@ -154,9 +150,14 @@ def train(
                         if preview is not None:
                             lr, hr = (image.to(device) for image in preview)
                             monitor.picture(at.step, side_by_side(network, lr, hr))
+                        if patches is None:
+                            patches = fixed_patches(batches)
+                        known = patch_scores(network, *(to_device(each, device) for each in patches))
+                    values |= {f"train/{name}": value for name, value in known.items()}
                     values |= {f"validation/{name}": value for name, value in scores.items()}
                     at.psnr_y = scores.get("psnr_y", at.psnr_y)
-                    monitor.weights(at.step, network)
+                    for name, trained_network in {"": network, **update.networks}.items():
+                        monitor.weights(at.step, trained_network, name=name)
                 monitor.values(at.step, values)
 
             if saves:

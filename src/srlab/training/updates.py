@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from srlab.losses import without_border
 from srlab.networks import Discriminator, Luma, Network
@@ -23,8 +23,11 @@ class Update(Protocol):
     """What the loop asks of an objective.
 
     A call changes the weights once and returns its losses, detached; ``"loss"`` is the one that is shown. The
-    state is what the next step needs beside the network's own state and the step.
+    state is what the next step needs beside the network's own state and the step. `networks` are those that
+    are trained beside the network, by their names.
     """
+
+    networks: Mapping[str, nn.Module]
 
     def __call__(self, lr: Tensor, hr: Tensor, *, learning_rate: float) -> dict[str, Tensor]: ...
 
@@ -37,8 +40,8 @@ def make_update(run: Run, network: Network, *, precision: ResolvedPrecision) -> 
     """The update that the run's objective asks for.
 
     Raises:
-        UserError: VGG19's weights are asked for and not there; or the patches are not those that the
-            discriminator judges.
+        UserError: VGG19's weights are asked for and not there; or the patches are too small for the
+            discriminator.
     """
     objective, protocol = run.variant.objective, run.protocol
     if isinstance(objective, PixelObjective):
@@ -49,7 +52,7 @@ def make_update(run: Run, network: Network, *, precision: ResolvedPrecision) -> 
             precision=precision,
         )
     device = next(network.parameters()).device
-    discriminator = Discriminator(hr_patch_size=run.scale * protocol.lr_patch_size)
+    discriminator = Discriminator(objective.discriminator, hr_patch_size=run.scale * protocol.lr_patch_size)
     discriminator = discriminator.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     rate = objective.discriminator_learning_rate
     return AdversarialUpdate(
@@ -83,6 +86,7 @@ class PixelUpdate:
         protocol: TrainingProtocol = DEFAULT_PROTOCOL,
         precision: ResolvedPrecision = "fp32",
     ) -> None:
+        self.networks: Mapping[str, nn.Module] = {}
         self.forward = network.forward_luma if isinstance(network, Luma) else network
         self.border = network.border
         self.precision = precision
