@@ -1,6 +1,7 @@
 """What ``srlab compare`` and ``srlab leaderboard`` promise to print: the verdict first, in a line."""
 
 import csv
+import io
 import json
 import re
 import subprocess
@@ -8,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from scored_study import ScoredStudy, noisy
 from srlab.cli import main
@@ -39,18 +41,20 @@ def test_the_first_line_is_the_verdict_on_the_pair(
     first, change, *others = capsys.readouterr().out.splitlines()
     assert re.fullmatch(
         r"net/skip is better than net/vanilla, by psnr_y on the mean of one and two: "
-        r"\+\d\.\d\d dB \[\+\d\.\d\d, \+\d\.\d\d\]",
+        r"\+\d\.\d\d dB \[\+\d\.\d\d, \+\d\.\d\d\]\.",
         first,
     )
-    assert change == "what changes from net/vanilla to net/skip: skip net/vanilla → net/skip"
-    assert any("for other trainings on these very images" in line for line in others)
+    assert change == "What changes from net/vanilla to net/skip: skip net/vanilla → net/skip."
+    assert any("on these very images, and for other trainings alone" in line for line in others)
 
 
 def test_what_cannot_be_told_apart_is_said_so(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(monkeypatch, "compare", folder, "alike", "vanilla") == 0
-    assert "net/alike and net/vanilla cannot be told apart, by psnr_y" in capsys.readouterr().out
+    assert (
+        "The data show no difference between net/alike and net/vanilla, by psnr_y" in capsys.readouterr().out
+    )
 
 
 def test_bicubic_can_be_the_other(
@@ -159,6 +163,59 @@ def test_where_the_terminal_is_narrow_each_set_has_a_table_of_its_own(folder: Pa
         widths = [max(map(len, column)) for column in zip(sheet.headings, *sheet.rows, strict=True)]
         assert sum(widths) + 2 * (len(widths) - 1) <= 80
     assert {len(row) for row in cells(board)} == {len(columns(board))}
+
+
+LONG = "net/one_long_name_that_says_much_about_the_change_a"
+LONGER = "net/one_long_name_that_says_much_about_the_change_and_more"
+
+
+@pytest.fixture
+def of_long_names(tmp_path: Path) -> Path:
+    study = ScoredStudy(tmp_path / "long", sets={"one": 19, "two": 5})
+    for key, name in enumerate(("net/vanilla", LONG, LONGER)):
+        scores = {"one": noisy(30 + key, key=key), "two": noisy(32 + key, images=5, key=key)}
+        study.variant(name, scores, network={"skip": name})
+    return study.write()
+
+
+def on_terminal(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, columns: int, *words: str
+) -> tuple[list[str], str]:
+    """The lines that `srlab leaderboard` shows on a terminal of so many columns, and the same as one line."""
+    shown = io.StringIO()
+    console = Console(file=shown, force_terminal=True, color_system=None, width=columns, highlight=False)
+    for place in ("output", "tables"):
+        monkeypatch.setattr(f"srlab.cli.{place}.results", console)
+    assert run(monkeypatch, "leaderboard", folder, *words) == 0
+    lines = shown.getvalue().splitlines()
+    return lines, " ".join(line.strip() for line in lines)
+
+
+@pytest.mark.parametrize("columns", [80, 100])
+def test_on_a_terminal_the_answer_comes_first_then_the_table_then_two_notes_at_most(
+    of_long_names: Path, monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    lines, text = on_terminal(monkeypatch, of_long_names, columns)
+    assert max(map(len, lines)) <= columns
+    headline = leaderboard(of_long_names).headline
+    assert headline.count(". ") == 0
+    assert text.index(headline) < text.index("rank")
+    assert sum(line.startswith("- ") for line in lines) <= 2
+    assert re.search(rf"\d+ more notes: srlab leaderboard \S*{of_long_names.name}", text)
+    shortened = {line.split()[1] for line in lines if re.match(r" *[\d-]+ +net/", line)}
+    assert len(shortened) == 3  # nothing folded, and no two alike
+    assert any("…" in name for name in shortened)
+
+
+def test_wide_shows_whole_names_in_one_table_and_notes_all_that_there_is(
+    of_long_names: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines, _ = on_terminal(monkeypatch, of_long_names, 100, "--wide")
+    (row,) = (line for line in lines if re.match(rf" *[\d-]+ +{LONGER}", line))
+    assert len(row) > 100
+    _, text = on_terminal(monkeypatch, of_long_names, 100, "--notes")
+    board = leaderboard(of_long_names)
+    assert all(note in text for note in (board.answer, *board.remarks))
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ def test_a_change_that_never_comes_alone_is_named_as_confounded(tmp_path: Path) 
     (found,) = [one for one in verdicts.effects if one.scope == "one"]
     assert found.is_confounded
     assert [change.option for change in found.changes] == ["skip", "padding"]
-    assert "which of them did it cannot be told" in found.remark
+    assert "so the effect of each is unknown" in found.remark
     assert len(verdicts.unknown_effects) == 2
     assert "skip never changes alone, only with padding" in verdicts.unknown_effects[0]
 

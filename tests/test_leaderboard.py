@@ -208,12 +208,12 @@ def test_while_it_runs_the_rate_that_leads_is_shown_with_its_validation_score(fo
     folder.run("a", 30.0, rate=1e-3)
     row = folder.row("a")
     assert (row.learning_rate, row.validation["psnr_y"].mean) == (1e-3, 30.0)
-    assert row.notes == ("no learning rate chosen yet: this one leads so far",)
+    assert row.notes == ("no learning rate is chosen yet; this one leads so far",)
 
 
 def test_few_images_and_the_sets_own_note_are_said(tmp_path: Path) -> None:
     few = Folder(tmp_path / "few", sets={"one": ["x"]})
-    assert any("one has 1 image: too few" in remark for remark in leaderboard(few.path).remarks)
+    assert any("one has 1 image, which is too few" in remark for remark in leaderboard(few.path).remarks)
     noted = Folder(tmp_path / "noted", sets={"one": ["x"]}, note="one test image: this proves nothing")
     assert "one has one test image: this proves nothing" in leaderboard(noted.path).remarks
 

@@ -51,7 +51,7 @@ def test_what_was_measured_is_a_table_of_its_own_that_fits_80_columns(
     widths = [max(map(len, column)) for column in zip(sheet.headings, *sheet.rows, strict=True)]
     assert sum(widths) + 2 * (len(widths) - 1) <= 80
     assert "| net/large | 400 | 200 | 20 |" in as_markdown(board)
-    show_leaderboard(board)
+    show_leaderboard(board, folder)
     assert "peak MB" in capsys.readouterr().out
 
 

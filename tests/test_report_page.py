@@ -153,7 +153,7 @@ def test_negative_numbers_have_a_true_minus_in_the_page_and_a_hyphen_in_its_csv(
 def test_who_did_not_beat_bicubic_is_said_in_one_word_everywhere(chromium: Browser, report: Path) -> None:
     for page in at(chromium, report, 1280):
         answer = page.locator("#answer").inner_text()
-        assert "Did not beat bicubic there: srcnn/worse" in answer
+        assert "srcnn/worse did not beat bicubic." in answer
         assert "srcnn/worse: did not beat bicubic on five, six" in answer
         assert "one that did not beat bicubic stands in another color" in page.locator("#images").inner_text()
         cells = page.locator("#images .switch:visible tbody td[data-key='srcnn/worse']")

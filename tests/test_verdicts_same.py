@@ -33,7 +33,7 @@ def test_a_network_that_adds_nothing_to_bicubic_is_named_here_and_in_the_leaderb
     made = study(tmp_path).variant("a", noisy(30, images=4)).variant("dead", like_bicubic())
     folder = made.write()
     (remark,) = equal_ones(folder)
-    assert remark.startswith("dead scores the same as bicubic on every image at each of 2 seeds: ")
+    assert remark.startswith("dead scores the same as bicubic on every image at each of 2 seeds, so ")
     assert remark in leaderboard(folder).remarks
     assert remark in as_markdown(leaderboard(folder))
 
@@ -49,13 +49,13 @@ def test_variants_that_score_alike_are_named_together(tmp_path: Path) -> None:
     twins = {name: noisy(30, images=4, key=1) for name in SETS}
     made = study(tmp_path).variant("a", twins).variant("b", noisy(31, images=4)).variant("c", twins)
     (remark,) = equal_ones(made.write())
-    assert remark.startswith("a and c score the same on every image at each of 3 seeds: ")
+    assert remark.startswith("a and c score the same on every image at each of 3 seeds, so ")
 
 
 def test_seeds_that_make_no_difference_are_named_since_trainings_always_differ(tmp_path: Path) -> None:
     fixed = {name: np.repeat(noisy(27, seeds=1, images=4, key=5), 3, axis=0) for name in SETS}
     (remark,) = equal_ones(study(tmp_path).variant("bilinear", fixed).write())
-    assert remark.startswith("bilinear scores the same on every image at each of 3 seeds: ")
+    assert remark.startswith("bilinear scores the same on every image at each of 3 seeds, so ")
 
 
 def test_of_incomplete_scores_nothing_is_said(tmp_path: Path) -> None:

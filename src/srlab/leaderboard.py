@@ -2,8 +2,8 @@
 
 A variant stands here at its chosen learning rate, with the mean over its seeds (each the mean over a test
 set's images) and the sample standard deviation between seeds; ranks and intervals are those of
-`srlab.verdicts`. It is right at any time: what is running, diverged, failed or missing is said and never
-averaged away. Scores of another protocol than the study's are left out.
+`srlab.verdicts`. It holds for the files as they are now: what is running, diverged, failed or missing is
+named and is in no mean. Scores of another protocol than the study's are left out.
 """
 
 import math
@@ -18,12 +18,26 @@ from srlab.choice import load_choice, outdated_starts, why_waiting
 from srlab.profile_store import Profile, load_profiles
 from srlab.protocol import EvaluationProtocol
 from srlab.records import RunRecord, mean, read_runs, validation_scores
-from srlab.verdicts import ALL_SETS, BICUBIC, PERCEPTION, Difference, Rank, Verdicts, is_ahead, judge
+from srlab.verdicts import (
+    ALL_SETS,
+    BICUBIC,
+    PERCEPTION,
+    Difference,
+    Rank,
+    Remark,
+    RemarkKind,
+    Verdicts,
+    is_ahead,
+    judge,
+)
 
-ORDER = "sorted by psnr_y, mean over the test sets (each set counts once); what lacks a set comes after"
+ORDER = (
+    "rows are sorted by psnr_y, the mean over the test sets (each set counts once); variants without scores "
+    "of a set stand below the others"
+)
 ORDER_OF_PLANE = (
-    "sorted by rank, which is by psnr_y and the perceptual distance together; variants of one rank by that "
-    "distance, better when low"
+    "rows are sorted by rank, which takes psnr_y and the perceptual distance together; variants of one rank "
+    "are sorted by that distance (lower is better)"
 )
 
 
@@ -71,13 +85,15 @@ class Standing:
 
 @dataclass(frozen=True, kw_only=True)
 class Leaderboard:
-    """A study's standings, best first, with what must be known to read them; `answer` is the verdict.
+    """A study's standings, best first, with what must be known to read them; `headline` is the answer in one
+    sentence, with which `answer` begins.
 
     `profiles` are what `srlab profile` measured, of each setting once.
     """
 
     name: str
     question: str
+    headline: str
     answer: str
     scale: int
     protocol: EvaluationProtocol
@@ -86,7 +102,7 @@ class Leaderboard:
     metrics: tuple[str, ...]
     test_sets: tuple[str, ...]
     standings: tuple[Standing, ...]
-    remarks: tuple[str, ...]
+    remarks: tuple[Remark, ...]
     profiles: tuple[Profile, ...] = ()
 
 
@@ -118,6 +134,7 @@ def leaderboard(folder: Path, *, verdicts: Verdicts | None = None) -> Leaderboar
     return Leaderboard(
         name=study["name"],
         question=study["question"],
+        headline=verdicts.headline,
         answer=verdicts.answer,
         scale=study["scale"],
         protocol=protocol,
@@ -238,6 +255,29 @@ def notes_of_variants(standings: Sequence[Standing]) -> tuple[str, ...]:
     )
 
 
+_CHANGE_THE_READING: tuple[RemarkKind, ...] = (
+    "weights",
+    "discriminator",
+    "same",
+    "precision",
+    "test sets",
+    "seeds",
+)
+
+
+def important_notes(board: Leaderboard) -> tuple[str, ...]:
+    """What changes how to read the table, most important first.
+
+    That there is one seed is not among them: the answer itself says so.
+    """
+    by_kind: dict[RemarkKind, list[str]] = {}
+    for remark in board.remarks:
+        by_kind.setdefault(remark.kind, []).append(remark)
+    not_whole = [*by_kind.get("unfinished", ()), *by_kind.get("missing", ())]
+    others = [text for kind in _CHANGE_THE_READING for text in by_kind.get(kind, ())]
+    return (*not_whole, *notes_of_variants(board.standings), *others)
+
+
 def _notes(
     runs: Sequence[RunRecord],
     chosen: Sequence[RunRecord],
@@ -251,7 +291,7 @@ def _notes(
         name for name, test in over_bicubic.items() if is_ahead(test) and test.outcome == "not told apart"
     ]
     notes = [f"did not beat bicubic on {', '.join(behind)}"] if behind else []
-    notes += [f"not better than bicubic beyond doubt on {', '.join(unsure)}"] if unsure else []
+    notes += [f"the gain over bicubic may be chance on {', '.join(unsure)}"] if unsure else []
     notes += [
         f"{remark}{_of_seeds(remark, chosen)}"
         for remark in dict.fromkeys(remark for run in chosen for remark in run.remarks)
@@ -271,7 +311,7 @@ def _notes(
         if "previous" in choice:
             notes.append("this learning rate was chosen before the last runs were added")
         elif chosen:
-            notes.append("no learning rate chosen yet: this one leads so far")
+            notes.append("no learning rate is chosen yet; this one leads so far")
         else:
             notes.append("no learning rate chosen yet" if _is_open(runs) else "no run finished")
     else:
@@ -296,10 +336,11 @@ def _is_open(runs: Sequence[RunRecord]) -> bool:
     return any(run.status != "diverged" for run in runs)
 
 
-def _remarks(study: Mapping[str, Any], verdicts: Verdicts) -> tuple[str, ...]:
+def _remarks(study: Mapping[str, Any], verdicts: Verdicts) -> tuple[Remark, ...]:
     """Those of the verdicts, with what only a table of means needs: its order, and what ± is."""
     protocol, *others = verdicts.remarks
-    remarks = [protocol, ORDER_OF_PLANE if verdicts.is_adversarial else ORDER]
+    remarks = [protocol, Remark(ORDER_OF_PLANE if verdicts.is_adversarial else ORDER, "order")]
     if len(study["seeds"]) > 1:
-        remarks.append(f"± is the sample standard deviation between seeds ({len(study['seeds'])} planned)")
+        deviation = f"± is the sample standard deviation between seeds ({len(study['seeds'])} planned)"
+        remarks.append(Remark(deviation, "order"))
     return (*remarks, *others)

@@ -92,7 +92,7 @@ def _finish(folder: Path, failures: list[Any], *, as_json: bool) -> None:
 
     board = standings(folder)
     if not as_json:
-        show_leaderboard(board)  # before anything is written, which a full disk may refuse
+        show_leaderboard(board, folder)  # before anything is written, which a full disk may refuse
     written, refused = _write_results(folder, board)
     if as_json:
         failed = [

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from srlab.cli import app
-from srlab.cli.output import print_json, results
+from srlab.cli.output import print_json, show
 
 if TYPE_CHECKING:
     from srlab.verdicts import Difference
@@ -36,15 +36,13 @@ def compare(
 
 
 def _show(pair: "Pair") -> None:
-    from rich.table import Table
-
-    from srlab.cli.tables import print_table
+    from srlab.cli.tables import make_table, print_table
     from srlab.verdicts.words import span
 
     for line in pair.headline:
-        results.print(line, markup=False, soft_wrap=True)
-    table = Table(box=None, pad_edge=False)
-    for heading in (
+        show(line)
+    show("")
+    table = make_table(
         "test set",
         "metric",
         "A - B",
@@ -52,8 +50,8 @@ def _show(pair: "Pair") -> None:
         "p",
         "images",
         "of seeds",
-    ):
-        table.add_column(heading, justify="left" if heading in ("test set", "metric") else "right")
+        text=("test set", "metric"),
+    )
     for test in pair.differences:
         table.add_row(
             test.scope,
@@ -65,8 +63,9 @@ def _show(pair: "Pair") -> None:
             ", ".join(map(str, test.seeds)),
         )
     print_table(table)
+    show("")
     for remark in pair.remarks:
-        results.print(f"- {remark}", markup=False, soft_wrap=True)
+        show(f"- {remark}", indent="  ")
 
 
 def _number(test: "Difference") -> str:

@@ -1,18 +1,22 @@
-"""``srlab leaderboard``: who wins, right at any time."""
+"""``srlab leaderboard``: who wins, by the files as they are now."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from srlab.cli import app
-from srlab.cli.output import print_json, results, say, show
+from srlab.cli.output import print_json, say, show
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from srlab.leaderboard import Leaderboard
     from srlab.tables import Sheet
+
+MOST_NOTES = 2  # on the terminal, without --notes
+SHORTEST_NAME = 20  # below that a name says too little
 
 
 @app.command()
@@ -29,9 +33,18 @@ def leaderboard(
     latex: Annotated[
         Path | None, typer.Option("--latex", help="Write it to this file as a LaTeX table (booktabs).")
     ] = None,
+    notes: Annotated[
+        bool, typer.Option("--notes", help="Show everything that must be known to read the table.")
+    ] = False,
+    wide: Annotated[
+        bool, typer.Option("--wide", help="Show one table with whole names, however wide the terminal is.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
-    """Show who wins: ranks, means and intervals, per test set, beside bicubic. Right at any time."""
+    """Show who wins: the answer, then ranks, means and intervals on each test set, beside bicubic.
+
+    It can be asked at any time, also while the study runs.
+    """
     from srlab.files import check_output, write_text
     from srlab.leaderboard import leaderboard as standings
     from srlab.tables import as_csv, as_dict, as_latex, as_markdown
@@ -51,48 +64,76 @@ def leaderboard(
     if as_json:
         print_json(as_dict(board))
     else:
-        show_leaderboard(board)
+        show_leaderboard(board, study_dir, with_notes=notes, is_wide=wide)
 
 
-def show_leaderboard(board: "Leaderboard") -> None:
-    """The standings as tables on standard output, with what must be known to read them.
+def show_leaderboard(
+    board: "Leaderboard", folder: Path, *, with_notes: bool = False, is_wide: bool = False
+) -> None:
+    """The answer in a sentence, the standings as tables, and the two notes that matter most.
 
-    One wide table where there is room, or no terminal; else a narrow one for each test set.
+    `with_notes` shows the whole answer and all notes. On a terminal that is too narrow, names are shortened
+    in their middle, and where that is not enough each test set has a table of its own; `is_wide` prints one
+    table with whole names all the same.
     """
     from srlab.cli.tables import print_table
-    from srlab.tables import Sheet, cells, columns, measured_sheets, notes, sheets
+    from srlab.leaderboard import important_notes
+    from srlab.tables import measured_sheets
+    from srlab.tables import notes as all_notes
 
     show(f"{board.name} (x{board.scale}): {board.question}")
-    show(board.answer)
-    whole = Sheet(title="", headings=tuple(columns(board)), rows=tuple(map(tuple, cells(board))))
-    wide = _table(whole)
-    if results.is_terminal and _width(wide) > results.width:
-        for sheet in sheets(board):
-            print_table(_table(sheet))
-    else:
-        print_table(wide)
+    show(board.answer if with_notes else board.headline)
+    show("")
+    for number, table in enumerate(_tables(board, is_wide=is_wide)):
+        if number:
+            show("")
+        print_table(table, is_wide=is_wide)
     for sheet in measured_sheets(board):
         show("")
-        print_table(_table(sheet))
-    for note in notes(board):
+        print_table(_table(sheet) if is_wide else _narrow(sheet), is_wide=is_wide)
+    show("")
+    if not with_notes:
+        show(str(board.protocol), indent="  ")
+    shown = all_notes(board) if with_notes else important_notes(board)[:MOST_NOTES]
+    for note in shown:
         show(f"- {note}", indent="  ")
+    left = len(all_notes(board)) - len(shown) - 1  # the protocol stands above
+    if not with_notes and left > 0:
+        show(f"{left} more {'note' if left == 1 else 'notes'}: srlab leaderboard {folder} --notes")
 
 
-def _width(table: "Table") -> int:
-    """How wide the table is when nothing is folded."""
-    from rich.console import Console
-    from rich.measure import Measurement
+def _tables(board: "Leaderboard", *, is_wide: bool) -> "list[Table]":
+    """One table if it fits with names that are not too short, else a narrow one for each test set."""
+    from srlab.cli.tables import fits
+    from srlab.tables import Sheet, cells, columns, sheets
 
-    endless = Console(width=10_000)
-    return Measurement.get(endless, endless.options, table).maximum
+    whole = Sheet(title="", headings=tuple(columns(board)), rows=tuple(map(tuple, cells(board))))
+    if is_wide:
+        return [_table(whole)]
+    one = _narrow(whole)
+    return [one] if fits(one) else [_narrow(sheet) for sheet in sheets(board)]
+
+
+def _narrow(sheet: "Sheet") -> "Table":
+    """The sheet as a table whose names are as short as the terminal needs them, and distinct all the same."""
+    from srlab.cli.tables import excess, shortened
+
+    table = _table(sheet)
+    place = sheet.headings.index("variant")
+    names = [row[place] for row in sheet.rows]
+    longest = max(map(len, names), default=0)
+    width = max(longest - excess(table), SHORTEST_NAME)
+    short = {name: shortened(name, width) for name in names}
+    if width >= longest or len(set(short.values())) < len(short):
+        return table
+    rows = (tuple(short[cell] if at == place else cell for at, cell in enumerate(row)) for row in sheet.rows)
+    return _table(replace(sheet, rows=tuple(rows)))
 
 
 def _table(sheet: "Sheet") -> "Table":
-    from rich.table import Table
+    from srlab.cli.tables import make_table
 
-    table = Table(box=None, pad_edge=False, title=sheet.title or None, title_justify="left")
-    for heading in sheet.headings:
-        table.add_column(heading, justify="left" if heading == "variant" else "right", overflow="fold")
+    table = make_table(*sheet.headings, text=("variant",), title=sheet.title or None)
     for row in sheet.rows:
         table.add_row(*row)
     return table

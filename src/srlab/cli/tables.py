@@ -30,12 +30,16 @@ def make_table(
     return table
 
 
-def print_table(table: Table) -> None:
-    """Fold cells only where a terminal is too narrow; in a file or a pipe every row stays one line."""
-    if results.is_terminal:
+def print_table(table: Table, *, is_wide: bool = False) -> None:
+    """Fold cells only where a terminal is too narrow; in a file or a pipe every row stays one line.
+
+    So it does where it `is_wide`: the terminal then breaks the lines.
+    """
+    if results.is_terminal and not is_wide:
         results.print(table)
     else:
-        Console(width=max(width_of(table), 1), height=100, highlight=False).print(table)
+        width = max(width_of(table), 1)
+        Console(file=results.file, width=width, height=100, highlight=False).print(table)
 
 
 def width_of(table: Table) -> int:
@@ -44,9 +48,14 @@ def width_of(table: Table) -> int:
     return Measurement.get(endless, endless.options, table).maximum
 
 
+def excess(table: Table) -> int:
+    """By how many columns the table is wider than the terminal: 0 where it fits, or without a terminal."""
+    return max(0, width_of(table) - results.width) if results.is_terminal else 0
+
+
 def fits(table: Table) -> bool:
     """Whether nothing must be folded: it is as wide as the terminal at most, or there is no terminal."""
-    return not results.is_terminal or width_of(table) <= results.width
+    return excess(table) == 0
 
 
 def shortened(name: str, width: int) -> str:

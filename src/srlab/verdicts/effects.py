@@ -200,7 +200,7 @@ def unknown(found: Sequence[Contrast]) -> tuple[str, ...]:
         smallest = dict.fromkeys(one for one in company if not any(other < one for other in company))
         if option not in alone:
             words = "; or with ".join(" and ".join(sorted(one)) for one in smallest)
-            remarks.append(f"{option} never changes alone, only with {words}: its own effect is unknown")
+            remarks.append(f"{option} never changes alone, only with {words}, so its own effect is unknown")
     return tuple(remarks)
 
 
@@ -312,7 +312,7 @@ def _remark(contrast: Contrast, ratios: tuple[float, float], lacking: int) -> st
     remarks = []
     if len(contrast.changes) > 1 and contrast.interaction is None:
         names = " and ".join(change.option for change in contrast.changes)
-        remarks.append(f"{names} change together: which of them did it cannot be told")
+        remarks.append(f"{names} change together, so the effect of each is unknown")
     if contrast.interaction is None:
         size = [
             f"{ratio:.3g} times the {what}"

@@ -90,7 +90,7 @@ def infer(blocks: Sequence[Block], *, level: float) -> Inference:
             interval=None,
             on_these_images=trainings,
             p_value=None,
-            reason="with one test image nothing can be said of other images",
+            reason="one test image says nothing about other images",
         )
     parts = mean_squares(blocks)
     population: Population = "trainings and images" if num_seeds > 1 else "images"
@@ -114,7 +114,7 @@ def _not_finite(per_seed: NDArray[np.float64]) -> Inference:
         interval=None,
         on_these_images=None,
         p_value=None,
-        reason="a picture was reproduced exactly: an infinite PSNR has no spread",
+        reason="a picture was reproduced exactly, and an infinite PSNR has no spread",
     )
 
 

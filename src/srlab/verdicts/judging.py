@@ -92,6 +92,16 @@ def judge(
     tried = list(dict.fromkeys(run.learning_rate for run in runs))
     finished = {(run.variant, run.seed) for run in runs if run.status == "finished"}
     whole = [curve for curve in curves if (curve.variant, curve.seed) in finished]
+    sentences = answer(
+        ranking,
+        [table for table in tables[1:] if table.metric == tables[0].metric],
+        all_effects,
+        ranks,
+        base=base,
+        test_sets=test_sets,
+        is_complete=is_complete,
+        is_adversarial=adversarial,
+    )
     return Verdicts(
         study=study["name"],
         question=study["question"],
@@ -104,16 +114,8 @@ def judge(
         variants=names,
         test_sets=test_sets,
         metrics=metrics,
-        answer=answer(
-            ranking,
-            [table for table in tables[1:] if table.metric == tables[0].metric],
-            all_effects,
-            ranks,
-            base=base,
-            test_sets=test_sets,
-            is_complete=is_complete,
-            is_adversarial=adversarial,
-        ),
+        headline=sentences[0],
+        answer=" ".join(sentences),
         tables=tables,
         plane=plane,
         effects=(

@@ -83,31 +83,30 @@ def _headline(
     words = {
         "better": f"{variant} is better than {other}",
         "worse": f"{variant} is worse than {other}",
-        "not told apart": f"{variant} and {other} cannot be told apart",
-        "not judged": f"{variant} and {other} cannot be judged",
+        "not told apart": f"The data show no difference between {variant} and {other}",
+        "not judged": f"{variant} and {other} cannot be compared by a test",
     }[test.outcome]
-    lines = [f"{words}, by {where}: {number}"]
+    lines = [f"{words}, by {where}: {number}."]
     if len(test.seeds) == 1:
-        lines[0] = f"as trained with seed {test.seeds[0]} alone, {lines[0]}"
+        lines[0] += f" This holds for the networks of seed {test.seeds[0]}; another training may differ."
     if test.outcome == "not judged":
-        lines.append(f"why not: {test.reason}")
+        lines.append(f"The reason: {test.reason}.")
     if verdicts.is_adversarial:
-        lines.append("one was trained with a discriminator: read psnr_y beside LPIPS, never alone")
+        lines.append("One was trained with a discriminator, so read psnr_y together with LPIPS.")
     if changed:
-        lines.append(f"what changes from {other} to {variant}: {describe(changed)}")
+        lines.append(f"What changes from {other} to {variant}: {describe(changed)}.")
     if len(changed) > 1:
-        lines.append(f"{len(changed)} options change at once: which of them did it cannot be told")
+        lines.append(f"{len(changed)} options change at once, so the effect of each is unknown.")
     return tuple(lines)
 
 
 def _remarks(verdicts: Verdicts, found: tuple[Difference, ...]) -> tuple[str, ...]:
-    about_ranks = "a rank is"
-    remarks = [remark for remark in verdicts.remarks if not remark.startswith(about_ranks)]
+    remarks: list[str] = [remark for remark in verdicts.remarks if remark.kind != "ranks"]
     fixed = found[0].on_these_images
     if fixed is not None:
         remarks.insert(
             1,
-            f"for other trainings on these very images the interval of {found[0].metric} is "
+            f"on these very images, and for other trainings alone, the interval of {found[0].metric} is "
             f"{span(fixed, found[0].metric)}",
         )
     if verdicts.is_complete:

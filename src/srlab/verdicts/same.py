@@ -26,20 +26,20 @@ def same_scores(cells: Cells, variants: Sequence[str]) -> list[str]:
         name for name in there if bicubic and all(_is_same(one, bicubic) for one in by_seed[name].values())
     ]
     found = [
-        f"{name} scores the same as bicubic on every image{_seeds(len(by_seed[name]))}: what it adds to "
-        "bicubic, if anything, shows in no score"
+        f"{name} scores the same as bicubic on every image{_seeds(len(by_seed[name]))}, so no score "
+        "shows what it adds to bicubic"
         for name in like_bicubic
     ]
     rest = [name for name in there if name not in like_bicubic]
     groups = list(_groups(rest, by_seed))
     found += [
-        f"{_listed(group)} score the same on every image{_seeds(len(by_seed[group[0]]))}: what differs "
-        "between them shows in no score"
+        f"{_listed(group)} score the same on every image{_seeds(len(by_seed[group[0]]))}, so no score "
+        "shows the difference between them"
         for group in groups
     ]
     found += [
-        f"{name} scores the same on every image{_seeds(len(by_seed[name]))}: which training "
-        "it had shows in no score"
+        f"{name} scores the same on every image{_seeds(len(by_seed[name]))}, so no score "
+        "shows which training it had"
         for name in rest
         if len(by_seed[name]) > 1 and _is_constant(list(by_seed[name].values()))
     ]

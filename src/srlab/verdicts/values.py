@@ -317,6 +317,37 @@ class MissingCell:
     is_final: bool = False
 
 
+RemarkKind = Literal[
+    "protocol",
+    "unfinished",
+    "missing",
+    "weights",
+    "same",
+    "intervals",
+    "one seed",
+    "test sets",
+    "seeds",
+    "discriminator",
+    "ranks",
+    "rates",
+    "precision",
+    "times",
+    "order",
+]
+
+
+class Remark(str):
+    """What must be known to read the verdicts: a sentence, and what kind it is of."""
+
+    kind: RemarkKind
+
+    def __new__(cls, text: str, kind: RemarkKind = "protocol") -> "Remark":
+        """`text` of one `kind`."""
+        remark = super().__new__(cls, text)
+        remark.kind = kind
+        return remark
+
+
 @dataclass(frozen=True, kw_only=True)
 class Verdicts:
     """All that can be concluded from a study's folder, as its files are now.
@@ -326,7 +357,7 @@ class Verdicts:
     variant's objective is; `plane` are then ranks by distortion and perception together (a variant stands
     behind those that are better beyond doubt by psnr_y *and* by LPIPS), empty without LPIPS scores, and
     psnr_y alone ranks nothing. `images` are in order of disagreement by psnr_y, largest first.
-    `answer` is the verdict in a sentence; `remarks` must be read with it.
+    `headline` is the verdict in one sentence, with which `answer` begins; `remarks` must be read with it.
     """
 
     study: str
@@ -340,6 +371,7 @@ class Verdicts:
     variants: tuple[str, ...]
     test_sets: Mapping[str, tuple[str, ...]]
     metrics: tuple[str, ...]
+    headline: str
     answer: str
     tables: tuple[Table, ...]
     plane: Mapping[str, Rank]
@@ -352,7 +384,7 @@ class Verdicts:
     costs: tuple[Cost, ...]
     images: tuple[ImageRow, ...]
     missing: tuple[MissingCell, ...]
-    remarks: tuple[str, ...]
+    remarks: tuple[Remark, ...]
 
     def table(self, *, metric: str = "psnr_y", scope: str | None = None) -> Table | None:
         """The table of a metric on a scope (by default the one that ranks); None where there is none."""

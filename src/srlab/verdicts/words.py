@@ -17,13 +17,14 @@ from srlab.verdicts.values import (
     MissingCell,
     Rank,
     RateSensitivity,
+    Remark,
     Row,
     Table,
 )
 
 _MOST_NAMED = 6
 _UNEVEN = 1.5  # times of one training, longest to shortest
-_ALONE = "What one change alone brings, over all pairs that differ in it"
+_ALONE = "The effect of each change alone, averaged over all pairs of variants that differ only in it"
 
 
 def signed(value: float | None, metric: str) -> str:
@@ -51,15 +52,22 @@ def span(interval: Interval, metric: str) -> str:
     return f"[{interval.low:+.{decimals}f}, {interval.high:+.{decimals}f}]"
 
 
-def verdict(test: Difference | Effect) -> str:
-    """A difference or an effect in words: the number with its interval, and whether it is beyond doubt."""
+def verdict(test: Difference | Effect, *, against: str = "") -> str:
+    """A difference or an effect in words: the number with its interval, and whether it may be chance.
+
+    `against` names what it is a difference from, where that is to be said.
+    """
+    number = signed(test.estimate, test.metric)
+    if test.interval is not None and test.estimate is not None:
+        number += f" {span(test.interval, test.metric)}"
+    if against:
+        number += f" against {against}"
     if test.interval is None or test.estimate is None:
-        return f"{signed(test.estimate, test.metric)}, not judged ({test.reason})"
-    number = f"{signed(test.estimate, test.metric)} {span(test.interval, test.metric)}"
+        return f"{number}, not tested: {test.reason}"
     if test.outcome != "not told apart":
         return number
     holds_zero = test.interval.low <= 0 <= test.interval.high
-    return f"no difference shown ({number})" if holds_zero else f"{number}, not beyond doubt among so many"
+    return f"{number}, may be chance" + ("" if holds_zero else " among so many comparisons")
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -82,8 +90,8 @@ def answer(
     test_sets: Iterable[str],
     is_complete: bool,
     is_adversarial: bool,
-) -> str:
-    """Who is ahead, and what each change brings, in a few sentences.
+) -> tuple[str, ...]:
+    """Who is ahead, and what each change brings, in a few sentences; the first is the answer by itself.
 
     `table` is the one that ranks, `others` are those of single test sets beside it.
     """
@@ -91,35 +99,72 @@ def answer(
     if table is None or not scored:
         if table is not None and is_adversarial and any(row.mean is not None for row in table.rows):
             return (
-                "No ranking: a variant was trained with a discriminator, and perceptual scores are missing."
+                "There is no ranking: a variant was trained with a discriminator, and perceptual scores are "
+                "missing.",
             )
-        return "Nothing can be said yet: no variant has its test scores."
+        return ("There is no answer yet: no variant has test scores.",)
     where = scope_words(table.scope, test_sets)
-    measure = "psnr_y and the perceptual distance together" if is_adversarial else table.metric
     ahead = scored[0]
-    sentences = [_leaders([row.variant for row in scored], ranks, f"by {measure} on {where}")]
-    if not is_adversarial and (unjudged := _unjudged(scored)):
-        return _in_progress(_without_judgement(table, effects, scored, base, where, unjudged), is_complete)
-    is_alone = sum(ranks[row.variant].best == 1 for row in scored) == 1
-    if not is_adversarial and ahead.to_base is not None:
-        who = "its" if is_alone else f"{ahead.variant}'s is the highest mean, its"
-        sentences[0] += f"; {who} difference to {base} is {verdict(ahead.to_base)}"
-    elif len(scored) == 1 and ahead.to_bicubic is not None:
-        sentences[0] += f"; its difference to bicubic is {verdict(ahead.to_bicubic)}"
+    first = _headline(scored, ranks, table, base=base, where=where, is_adversarial=is_adversarial)
+    sentences = [first if is_complete else f"Not finished yet; so far: {first}"]
     if below := [row.variant for row in scored if not is_adversarial and _is_below_bicubic(row)]:
         sentences.append(_below(below, scored))
     if not is_adversarial:
         sentences += _told_apart_alone(others, _first(ranks))
-    if max(len(row.seeds) for row in scored) == 1:
-        sentences.append("This is of these trained networks: one seed says nothing of another training")
     if brought := _brought(table, effects, base, already=None if is_adversarial else ahead.variant):
         sentences.append(brought)
-    return _in_progress(sentences, is_complete)
+    return tuple(sentences)
 
 
-def _in_progress(sentences: Sequence[str], is_complete: bool) -> str:
-    text = ". ".join(sentences) + "."
-    return text if is_complete else f"Not finished; so far: {text}"
+def _headline(
+    rows: Sequence[Row],
+    ranks: Mapping[str, Rank],
+    table: Table,
+    *,
+    base: str,
+    where: str,
+    is_adversarial: bool,
+) -> str:
+    """The answer in one sentence."""
+    ahead = rows[0]
+    measure = "psnr_y and the perceptual distance together" if is_adversarial else table.metric
+    on = f"by {measure} on {where}"
+    number = ""
+    unjudged = "" if is_adversarial else _unjudged(rows)
+    if not is_adversarial and (test := ahead.to_base) is not None:
+        said = (
+            f"{signed(test.estimate, test.metric)} against {base}"
+            if unjudged
+            else verdict(test, against=base)
+        )
+        number = f" ({said})"
+    if len(rows) == 1:
+        if not is_adversarial and ahead.to_bicubic is not None:
+            number = f": {verdict(ahead.to_bicubic, against=BICUBIC)}"
+        return f"{ahead.variant} is the only variant with scores {on}{number}."
+    one_seed = max(len(row.seeds) for row in rows) == 1
+    highest = f"{ahead.variant} has the {_extreme(table)} {table.metric} on {where}{number}"
+    if unjudged:
+        warning = "ONE SEED: " if one_seed else ""
+        return f"{warning}{highest}, but this proves nothing: {unjudged}."
+    first = [row.variant for row in rows if ranks[row.variant].best == 1]
+    if one_seed:
+        found = f"{ahead.variant} is first {on}" if is_adversarial else highest
+        return f"ONE SEED cannot rank variants; of these trained networks, {found}."
+    if len(first) == 1:
+        return f"{first[0]} is best {on}{number}."
+    if len(first) == len(rows):
+        who = f"the {len(first)} variants"
+    elif len(first) > _MOST_NAMED:
+        who = f"{len(first)} of the {len(rows)} variants"
+    else:
+        who = _listed(first)
+    end = "" if is_adversarial else f"; {ahead.variant} has the {_extreme(table)} mean{number}"
+    return f"The data do not show which of {who} is best {on}{end}."
+
+
+def _extreme(table: Table) -> str:
+    return "lowest" if metric_of(table.metric).is_lower_better else "highest"
 
 
 def _unjudged(rows: Sequence[Row]) -> str:
@@ -128,29 +173,11 @@ def _unjudged(rows: Sequence[Row]) -> str:
     return tests[0].reason if tests and all(test.interval is None for test in tests) else ""
 
 
-def _without_judgement(
-    table: Table, effects: Sequence[Effect], rows: Sequence[Row], base: str, where: str, why: str
-) -> list[str]:
-    """What was measured where nothing can be concluded: the numbers, and once why that is all."""
-    ahead = rows[0]
-    first = f"Highest {table.metric} on {where}: {ahead.variant}"
-    if ahead.to_base is not None:
-        first += f", {signed(ahead.to_base.estimate, table.metric)} against {base}"
-    sentences = [first]
-    if below := [row.variant for row in rows if _is_below_bicubic(row)]:
-        sentences.append(_below(below, rows))
-    if parts := [
-        f"{effect.name}: {signed(effect.estimate, effect.metric)}" for effect in _clean(table, effects)
-    ]:
-        sentences.append(f"{_ALONE}: {_cut(parts)}")
-    return [*sentences, f"None of this can be judged: {why}"]
-
-
 def _below(names: Sequence[str], rows: Sequence[Row]) -> str:
     """Who did not beat bicubic."""
     if len(names) == len(rows) > 1:
-        return f"None of the {len(rows)} beat bicubic there"
-    return f"Did not beat bicubic there: {_listed(names)}"
+        return f"None of the {len(rows)} variants beat bicubic."
+    return f"{_listed(names)} did not beat bicubic."
 
 
 def _is_below_bicubic(row: Row) -> bool:
@@ -168,23 +195,10 @@ def _told_apart_alone(tables: Sequence[Table], first: Sequence[str]) -> list[str
         ranks = {row.variant: row.rank for row in table.rows if row.rank is not None}
         alone = _first(ranks)
         if alone and len(ranks) >= len(first) > len(alone):
-            who = _listed(alone) if len(alone) <= _MOST_NAMED else f"{len(alone)} variants"
-            share = "is best" if len(alone) == 1 else "share the first place"
-            found.append(f"By itself {table.scope} tells more apart: {who} {share} there")
+            who = _listed(alone) if len(alone) <= _MOST_NAMED else f"one of {len(alone)} variants"
+            share = "is best" if len(alone) == 1 or len(alone) > _MOST_NAMED else "may be best, and no other"
+            found.append(f"On {table.scope} alone the data show more: {who} {share}.")
     return found
-
-
-def _leaders(variants: Sequence[str], ranks: Mapping[str, Rank], where: str) -> str:
-    first = [name for name in variants if ranks[name].best == 1]
-    if len(variants) == 1:
-        return f"{variants[0]} is the only variant with scores {where}"
-    if len(first) == 1:
-        return f"{first[0]} is best {where}"
-    if len(first) == len(variants):
-        every = "both" if len(first) == 2 else f"all {len(first)}"
-        return f"No variant is best beyond doubt {where}: {every} may be"
-    shown = first if len(first) <= _MOST_NAMED else [*first[: _MOST_NAMED - 1], f"{len(first)} in all"]
-    return f"{_listed(shown)} share the first place {where}"
 
 
 def _clean(table: Table, effects: Sequence[Effect]) -> list[Effect]:
@@ -202,14 +216,17 @@ def _clean(table: Table, effects: Sequence[Effect]) -> list[Effect]:
 def _brought(table: Table, effects: Sequence[Effect], base: str, *, already: str | None) -> str:
     """What each change brings; where none stands alone, what each variant but `already` does."""
     if clean := _clean(table, effects):
-        parts = [f"{effect.name}: {verdict(effect)}" for effect in clean]
-        return f"{_ALONE}: {_cut(parts)}"
+        if all(effect.interval is None for effect in clean):
+            parts = [f"{effect.name}: {signed(effect.estimate, effect.metric)}" for effect in clean]
+        else:
+            parts = [f"{effect.name}: {verdict(effect)}" for effect in clean]
+        return f"{_ALONE}: {_cut(parts)}."
     parts = [
         f"{row.variant}: {verdict(row.to_base)}"
         for row in table.rows
         if row.to_base is not None and row.variant != already
     ]
-    return f"Against {base}: {_cut(parts)}" if parts else ""
+    return f"Against {base}: {_cut(parts)}." if parts else ""
 
 
 def _cut(parts: Sequence[str]) -> str:
@@ -232,47 +249,72 @@ def remarks(
     has_plane: bool,
     same: Sequence[str] = (),
     left_out: Sequence[tuple[str, int, str]] = (),
-) -> tuple[str, ...]:
+) -> tuple[Remark, ...]:
     """What must be known to read the verdicts, most important first.
 
     `same` says whose scores do not differ; `left_out` are variant, seed and metric computed with
     other weights than those of the others.
     """
-    found = [str(EvaluationProtocol(**study["evaluation"]))]
+    found = [Remark(str(EvaluationProtocol(**study["evaluation"])), "protocol")]
     left = [run for run in runs if run.status not in ("finished", "diverged")]
     if left:
-        found.append(f"{len(left)} of {len(runs)} runs have not ended: this is not the last word")
+        found.append(
+            Remark(f"{len(left)} of {len(runs)} runs have not ended, so all this may change", "unfinished")
+        )
     if missing:
-        found.append(f"{len(missing)} cells (variant, seed, test set) are missing and in no mean")
+        what = "set of scores is" if len(missing) == 1 else "sets of scores are"
+        found.append(
+            Remark(
+                f"{len(missing)} {what} missing (of one variant, seed and test set); no mean includes them",
+                "missing",
+            )
+        )
     found += _about_weights(left_out)
-    found += same
+    found += [Remark(text, "same") for text in same]
     found += _about_intervals(tables, level=level)
     found += _about_sets(study, test_sets, level=level)
     found += _about_seeds(tables)
     if is_adversarial:
         found.append(
-            "a variant was trained with a discriminator: one stands behind another only if psnr_y and the "
-            "perceptual distance both say so beyond doubt"
-            if has_plane
-            else "a variant was trained with a discriminator and perceptual scores are missing: psnr_y alone "
-            "ranks nothing (`srlab perceptual` adds them)"
+            Remark(
+                "a variant was trained with a discriminator, so one ranks behind another only if psnr_y and "
+                "the perceptual distance both show that it is worse"
+                if has_plane
+                else "a variant was trained with a discriminator and perceptual scores are missing, so there "
+                "is no ranking: psnr_y alone would be unfair (`srlab perceptual` adds the scores)",
+                "discriminator",
+            )
         )
     elif tables:
         found.append(
-            "a rank is the range of places that the data allow (all pairs, Holm): one that is uncertain may "
-            "begin above a better mean, and to share a place is no proof of being equal"
+            Remark(
+                "a rank such as 2-4 names every place that the data allow (tests of all pairs, corrected by "
+                "Holm); variants that share a place are not proven equal",
+                "ranks",
+            )
         )
     edges = [one.variant for one in rates if one.at_edge]
     if edges:
         who = "every variant" if len(edges) == len(rates) > 1 else _listed(edges)
-        found.append(f"the smallest or largest rate tried was chosen for {who}: a better one may lie beyond")
-    found.append("learning rates were chosen on the validation images, whose scores rank nothing here")
+        found.append(
+            Remark(
+                f"the smallest or largest learning rate tried was the best for {who}, so a better one may "
+                "lie beyond",
+                "rates",
+            )
+        )
+    found.append(
+        Remark(
+            "learning rates were chosen on the validation images; the ranking uses the test images alone",
+            "rates",
+        )
+    )
     found += _about_precision(runs)
     found += _about_times(runs)
     return tuple(found)
 
 
-def _about_precision(runs: Sequence[RunRecord]) -> list[str]:
+def _about_precision(runs: Sequence[RunRecord]) -> list[Remark]:
     """Two precisions in one study: part of a difference may be theirs."""
     variants: dict[str, dict[str, None]] = {}
     for run in runs:
@@ -282,11 +324,15 @@ def _about_precision(runs: Sequence[RunRecord]) -> list[str]:
         return []
     parts = [f"{_listed(list(names))} in {precision}" for precision, names in variants.items()]
     return [
-        f"not all runs were trained in one precision ({'; '.join(parts)}): it may be part of a difference"
+        Remark(
+            f"not all runs were trained in one precision ({'; '.join(parts)}), which may be part of a "
+            "difference",
+            "precision",
+        )
     ]
 
 
-def _about_times(runs: Sequence[RunRecord]) -> list[str]:
+def _about_times(runs: Sequence[RunRecord]) -> list[Remark]:
     """Seeds of one variant at one rate are the same work: where their times differ much, times say little."""
     times: dict[tuple[str, float], list[float]] = {}
     for run in runs:
@@ -296,24 +342,30 @@ def _about_times(runs: Sequence[RunRecord]) -> list[str]:
     if ratio < _UNEVEN:
         return []
     return [
-        f"the same training took up to {ratio:.1f} times as long with one seed as with another (other work "
-        "beside it, or another machine): times of training compare little; read multiply-adds"
+        Remark(
+            f"the same training took up to {ratio:.1f} times as long with one seed as with another (other "
+            "work beside it, or another machine), so compare multiply-adds, not times of training",
+            "times",
+        )
     ]
 
 
-def _about_weights(left_out: Sequence[tuple[str, int, str]]) -> list[str]:
+def _about_weights(left_out: Sequence[tuple[str, int, str]]) -> list[Remark]:
     by_metric: dict[str, list[str]] = {}
     for variant, seed, metric in left_out:
         who = variant if variant == BICUBIC else f"{variant} (seed {seed})"
         by_metric.setdefault(metric, []).append(who)
     return [
-        f"{metric} of {_listed(who)} was computed with other weights than that of the others, and is left "
-        "out: numbers of two networks cannot be compared; `srlab perceptual` computes it anew"
+        Remark(
+            f"{metric} of {_listed(who)} was computed with other weights than the rest and is left out: "
+            "numbers of two networks cannot be compared; `srlab perceptual` computes it again",
+            "weights",
+        )
         for metric, who in by_metric.items()
     ]
 
 
-def _about_intervals(tables: Sequence[Table], *, level: float) -> list[str]:
+def _about_intervals(tables: Sequence[Table], *, level: float) -> list[Remark]:
     tests = [pair for table in tables for pair in table.pairs] + [
         row.to_bicubic for table in tables for row in table.rows if row.to_bicubic is not None
     ]
@@ -325,27 +377,34 @@ def _about_intervals(tables: Sequence[Table], *, level: float) -> list[str]:
         low, high = 100 * min(covers), 100 * max(covers)
         ranged = f"{low:.0f} %" if round(low) == round(high) else f"{low:.0f} to {high:.0f} %"
         found.append(
-            f"intervals of {100 * level:g} % are of paired differences, for other trainings and other images "
-            f"of the kind; with the spreads found here they cover {ranged} where scores are normal"
+            Remark(
+                f"intervals of {100 * level:g} % are for other trainings and other images of this kind; with "
+                f"the spreads found here they hold the true difference in {ranged} of cases, if scores are "
+                "normal",
+                "intervals",
+            )
         )
     seeds = max((len(row.seeds) for table in tables for row in table.rows), default=0)
     if seeds == 1:
         found.append(
-            "one seed: intervals and ranks are of these trained networks on other images of the kind; what "
-            "another training would give, and so which variant is better, cannot be concluded"
+            Remark(
+                "one seed: intervals and ranks hold for these trained networks on other images of this kind; "
+                "another training may give another order, so nothing is shown about the variants themselves",
+                "one seed",
+            )
         )
     return found
 
 
 def _about_sets(
     study: Mapping[str, Any], test_sets: Mapping[str, Sequence[str]], *, level: float
-) -> list[str]:
+) -> list[Remark]:
     found = []
     for name, images in test_sets.items():
         if note := study.get("notes", {}).get(name):
             found.append(f"{name} has {note}")
         elif len(images) == 1:
-            found.append(f"{name} has 1 image: too few to conclude anything about other images")
+            found.append(f"{name} has 1 image, which is too few to say anything about other images")
     held = {
         f"{100 * share:.0f} % with the {len(images)} images of {name}": share
         for name, images in test_sets.items()
@@ -353,21 +412,24 @@ def _about_sets(
     }
     if held:
         found.append(
-            f"where one image in a few makes most of a difference, an interval of {100 * level:g} % covers "
-            f"only {_listed(list(held))}"
+            f"if a few images make most of a difference, an interval of {100 * level:g} % holds the true "
+            f"difference less often: in {_listed(list(held))}"
         )
-    return found
+    return [Remark(text, "test sets") for text in found]
 
 
-def _about_seeds(tables: Sequence[Table]) -> list[str]:
+def _about_seeds(tables: Sequence[Table]) -> list[Remark]:
     by_variant = {row.variant: row.seeds for table in tables[:1] for row in table.rows if row.seeds}
     if len(set(by_variant.values())) < 2:
         return []
     most = max(by_variant.values(), key=len)
     fewer = [name for name, seeds in by_variant.items() if seeds != most]
     return [
-        f"{_listed(fewer)}: not the seeds of the others; differences are of the seeds that both have, means "
-        "of all that there are"
+        Remark(
+            f"{_listed(fewer)} {'has' if len(fewer) == 1 else 'have'} other seeds than the rest; a "
+            "difference uses the seeds that both have, and a mean uses all that there are",
+            "seeds",
+        )
     ]
 
 
