@@ -256,7 +256,7 @@ def test_what_the_format_cannot_hold_is_refused_before_the_work(
     def work(*_: object, **__: object) -> None:
         raise AssertionError("the picture was enlarged")
 
-    monkeypatch.setattr("srlab.upscaler.Upscaler.upscale_picture", work)
+    monkeypatch.setattr("srlab.upscaler.Upscaler.bands", work)
     Image.new(mode, size).save(tmp_path / "in.png")
     upscale(tmp_path / "in.png", tmp_path / out, "--model", model, code=2)
 

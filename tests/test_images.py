@@ -23,8 +23,9 @@ from srlab.images import (
     list_images,
     read_hr_image,
     read_picture,
-    write_picture,
 )
+from srlab.metadata import Metadata
+from srlab.picture_files import write_picture
 
 RGB = made_picture(24, 20)
 GRAY = RGB[:, :, 0]
@@ -197,8 +198,6 @@ def _damaged(kind: str, tmp_path: Path) -> Path:
         path.write_bytes(whole[:20])
     elif kind == "scrambled":
         path.write_bytes(whole[:60] + bytes(200) + whole[260:])
-    elif kind == "gif":
-        Image.fromarray(RGB).save(path, format="GIF")
     elif kind == "bomb":
         header = struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0)
         chunk = struct.pack(">I", 13) + b"IHDR" + header + struct.pack(">I", zlib.crc32(b"IHDR" + header))
@@ -212,11 +211,10 @@ def _damaged(kind: str, tmp_path: Path) -> Path:
         ("missing", "there is no picture"),
         ("empty", r"is empty \(0 bytes\)"),
         ("text", "is not a picture"),
-        ("gif", "is not a picture"),
         ("truncated", "is damaged or cut short"),
         ("headless", "is (damaged or cut short|not a picture)"),
         ("scrambled", "is damaged or cut short"),
-        ("bomb", "claims to be larger than any picture"),
+        ("bomb", "more than the limit of 128,000,000; .*--max-pixels"),
     ],
 )
 @pytest.mark.parametrize("read", [read_hr_image, read_picture])
@@ -291,7 +289,7 @@ def test_nothing_left_of_a_tiny_picture_is_an_error() -> None:
 def test_what_a_format_holds_comes_back_whole(tmp_path: Path, suffix: str, channels: int, bits: int) -> None:
     pixels = made_picture(24, 20, channels=channels) if bits == 8 else deep(channels)
     path = tmp_path / "new folder" / f"a{suffix}"
-    picture = Picture(name="a", pixels=pixels, icc_profile=SRGB if channels > 2 else None)
+    picture = Picture(name="a", pixels=pixels, metadata=Metadata(icc_profile=SRGB if channels > 2 else None))
     if suffix in (".webp", ".bmp") and (bits == 16 or (suffix == ".bmp" and channels in (2, 4))):
         with pytest.raises(UserError, match=r"(holds 8 bits a channel|holds no alpha channel).*PNG"):
             write_picture(path, picture)
@@ -303,15 +301,15 @@ def test_what_a_format_holds_comes_back_whole(tmp_path: Path, suffix: str, chann
         pixels = pixels if channels > 2 else pixels[:, :, [0, 0, 0, 1] if channels == 2 else [0, 0, 0]]
     assert back.pixels.dtype == pixels.dtype
     assert np.array_equal(back.pixels, pixels)
-    assert back.icc_profile == (None if suffix == ".bmp" else picture.icc_profile)
+    assert back.metadata.icc_profile == (None if suffix == ".bmp" else picture.metadata.icc_profile)
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
 def test_jpeg_keeps_the_profile_and_is_close(tmp_path: Path) -> None:
     smooth = np.add.outer(np.arange(40), np.arange(50)).astype(np.uint8)[:, :, None].repeat(3, axis=2)
-    write_picture(tmp_path / "a.jpg", Picture(name="a", pixels=smooth, icc_profile=SRGB))
+    write_picture(tmp_path / "a.jpg", Picture(name="a", pixels=smooth, metadata=Metadata(icc_profile=SRGB)))
     back = read_picture(tmp_path / "a.jpg")
-    assert back.icc_profile == SRGB
+    assert back.metadata.icc_profile == SRGB
     np.testing.assert_allclose(back.pixels.astype(int), smooth, atol=3)
 
 
@@ -349,12 +347,11 @@ def test_a_picture_that_cannot_be_written_leaves_what_was_there(
     write_picture(path, Picture(name="a", pixels=RGB))
     before = path.read_bytes()
 
-    def full(self: Path, data: bytes) -> int:
-        with self.open("wb") as file:
-            file.write(data[:100])
+    def full(part: Path, *_: object, **__: object) -> None:
+        part.write_bytes(before[:100])
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr("srlab.picture_files.write_png", full)
     with pytest.raises(UserError, match=r"a\.png could not be written: No space left on device"):
         write_picture(path, Picture(name="a", pixels=255 - RGB))
     assert path.read_bytes() == before

@@ -13,7 +13,21 @@ import srlab
 ROOT = Path(srlab.__file__).parent
 
 LAYERS = [
-    {"errors", "checks", "files", "protocol", "images", "color", "deep_color", "pil", "resize"},  # pixels
+    {
+        "errors",
+        "checks",
+        "files",
+        "protocol",
+        "images",
+        "color",
+        "deep_color",
+        "memory",
+        "metadata",
+        "picture_files",
+        "pil",
+        "resize",
+        "strips",
+    },  # pixels
     {"degradations", "loss_values", "losses", "metrics", "networks"},  # parts
     {
         "objectives",

@@ -15,8 +15,10 @@ from same_picture import assert_same_pixels
 from srlab import Upscaler, UserError
 from srlab.checkpoints import save_weights
 from srlab.color import to_tensor, to_uint8
-from srlab.images import Picture, read_picture, write_picture
+from srlab.images import Picture, read_picture
+from srlab.metadata import Metadata
 from srlab.networks import EDSROptions, Network, SRCNNOptions, build_network
+from srlab.picture_files import write_picture
 from srlab.resize import resize, resize_uint8
 from srlab.upscale import upscale_tensor
 from srlab.upscaler import fill_transparent
@@ -195,11 +197,13 @@ def test_a_path_gives_the_path_of_what_was_written(upscaler: Upscaler, tmp_path:
 
 def test_a_file_keeps_depth_alpha_and_profile(upscaler: Upscaler, tmp_path: Path) -> None:
     pixels = noise(6, 8, 4, peak=65535)
-    write_picture(tmp_path / "in.png", Picture(name="in", pixels=pixels, icc_profile=PROFILE))
+    write_picture(
+        tmp_path / "in.png", Picture(name="in", pixels=pixels, metadata=Metadata(icc_profile=PROFILE))
+    )
     out = upscaler.upscale(str(tmp_path / "in.png"), tmp_path / "new" / "out.tiff")
     written = read_picture(out)
     assert (written.pixels == upscaler.upscale(pixels)).all()
-    assert written.icc_profile == PROFILE
+    assert written.metadata.icc_profile == PROFILE
 
 
 def test_a_file_that_exists_is_replaced_only_if_asked(upscaler: Upscaler, tmp_path: Path) -> None:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from srlab.errors import UserError
-    from srlab.images import Picture, read_picture, write_picture
+    from srlab.images import Picture, read_picture
     from srlab.loss_values import L1, MSE, Charbonnier, Gradient, Perceptual, Sum
     from srlab.metrics import psnr_rgb, psnr_y, ssim_rgb, ssim_y
     from srlab.networks import NetworkOptions, build_network, preset, with_options
     from srlab.objectives import AdversarialObjective, PixelObjective
+    from srlab.picture_files import write_picture
     from srlab.protocol import EvaluationProtocol, TrainingProtocol
     from srlab.resize import resize_uint8
     from srlab.study import Start, Study, Variant
@@ -52,7 +53,7 @@ _MODULES = {
     "ssim_y": "metrics",
     "upscale_tensor": "upscale",
     "with_options": "networks",
-    "write_picture": "images",
+    "write_picture": "picture_files",
 }
 
 __all__ = [

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from srlab.color import luma_uint8, rgb_to_ycbcr, to_tensor, to_uint8, ycbcr_to_rgb
 from srlab.errors import NotFiniteError, UserError
 from srlab.images import HRImage, crop_to_multiple, list_images, read_hr_image
+from srlab.memory import available_bytes, in_words
 from srlab.metrics import WINDOW_SIZE, psnr_rgb, psnr_y, ssim_rgb, ssim_y, to_plane
 from srlab.networks import Bicubic, Network
 from srlab.protocol import Border, EvaluationProtocol
@@ -29,6 +30,8 @@ from srlab.resize import resize, resize_uint8
 from srlab.upscale import upscale_tensor
 
 METRICS = {"rgb": ("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb"), "luma": ("psnr_y", "ssim_y")}  # by protocol
+
+_SCORING_BYTES = 60  # for each HR pixel, at most (measured)
 
 Plane = NDArray[Any]  # [H, W], from 0 to 255
 
@@ -85,8 +88,25 @@ def check_scorable(images: Iterable[HRImage], *, scale: int) -> None:
             )
 
 
+def check_memory(images: Iterable[HRImage]) -> None:
+    """A `UserError` that names the largest image if scoring it takes more memory than is free."""
+    largest = max(images, key=lambda image: image.pixels.size)
+    height, width = largest.pixels.shape[:2]
+    needed, there = _SCORING_BYTES * height * width, available_bytes()
+    if needed > there:
+        raise UserError(
+            f"scoring {largest.name}, {width}x{height} pixels, takes about {in_words(needed)} of memory, and "
+            f"{in_words(there)} are free; cut it to a part, or leave it out"
+        )
+
+
 def evaluate_folder(
-    folder: Path, images: Iterable[HRImage], *, protocol: EvaluationProtocol, scale: int
+    folder: Path,
+    images: Iterable[HRImage],
+    *,
+    protocol: EvaluationProtocol,
+    scale: int,
+    max_pixels: int | None = None,
 ) -> Iterator[Evaluation]:
     """Score pictures that another tool made: one in `folder` for each image, told by its name.
 
@@ -100,7 +120,7 @@ def evaluate_folder(
     paths = match_pictures(folder, [image.name for image in images])
     for image in images:
         hr = crop_to_multiple(image.pixels, scale)
-        sr = _read_sr(paths[image.name], image, hr, scale=scale)
+        sr = _read_sr(paths[image.name], image, hr, scale=scale, max_pixels=max_pixels)
         if protocol.color == "luma":
             planes = _rounded_planes(sr, hr, is_gray=image.is_gray)
             scores = _scores(planes, None, border=scale)
@@ -145,8 +165,10 @@ def match_pictures(folder: Path, names: Sequence[str]) -> dict[str, Path]:
     return paths
 
 
-def _read_sr(path: Path, image: HRImage, hr: NDArray[np.uint8], *, scale: int) -> NDArray[np.uint8]:
-    picture = read_hr_image(path)
+def _read_sr(
+    path: Path, image: HRImage, hr: NDArray[np.uint8], *, scale: int, max_pixels: int | None
+) -> NDArray[np.uint8]:
+    picture = read_hr_image(path, max_pixels=max_pixels)
     (height, width), (found_height, found_width) = hr.shape[:2], picture.pixels.shape[:2]
     if (found_height, found_width) != (height, width):
         hint = ""

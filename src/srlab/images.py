@@ -1,9 +1,13 @@
-"""Picture files to pixels and back.
+"""Picture files to pixels.
 
 Read: PNG, JPEG, WebP, TIFF and BMP, told by what is in the file and not by its name; gray, colour, 1 to 16
 bits a channel; upright, whatever the camera's EXIF orientation says. CMYK becomes RGB. A file of several
 pictures (an animation, a TIFF of pages) is refused, since there is no telling which one is meant; of a
-camera's MPO, the first is the photograph.
+camera's MPO, the first is the photograph. To be enlarged, but not to train on or to score, also GIF (its
+first picture), AVIF and HEIC.
+
+A picture's size is known before it is decoded, and one of more pixels than `max_pixels` is refused: a file
+of a few kilobytes may hold gigabytes. `srlab.picture_files` writes.
 
 Pillow's names of modes and formats are used throughout. No torch.
 """
@@ -11,35 +15,45 @@ Pillow's names of modes and formats are used throughout. No torch.
 import contextlib
 import hashlib
 import io
+import os
 import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import Lock
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, UnidentifiedImageError, features
 
-from srlab.deep_color import decode_16_bit, encode_png, encode_tiff
-from srlab.errors import REMEDIES, UserError
-from srlab.files import write_atomically
+from srlab.deep_color import decode_16_bit
+from srlab.errors import UserError
+from srlab.metadata import Metadata, read_metadata
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
+MAX_PIXELS = 128_000_000
+MAX_PIXELS_VARIABLE = "SRLAB_MAX_PIXELS"
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
-_FORMATS = {
-    ".png": "PNG",
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".webp": "WEBP",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-    ".bmp": "BMP",
-}
-_LONGEST_SIDE = {"JPEG": 65535, "WEBP": 16383}
+HEIC_SUFFIXES = (".heic", ".heif")
+ENLARGED_SUFFIXES = (*SUFFIXES, ".gif", ".avif", *HEIC_SUFFIXES)
+_FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
 _ORIENTATION = 0x0112  # EXIF
 _BITS_PER_SAMPLE = 258  # TIFF
 _PNG_BITS_AT, _PNG_COLOR_TYPE_AT, _PNG_GRAY_ALPHA = 24, 25, 4  # bytes of IHDR, always the first chunk
+_BAND_BYTES = 1 << 24  # of pixels that are taken over from Pillow at a time
+_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+_TURNED: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {  # by EXIF orientation; views, no copies
+    2: lambda pixels: pixels[:, ::-1],
+    3: lambda pixels: pixels[::-1, ::-1],
+    4: lambda pixels: pixels[::-1],
+    5: lambda pixels: pixels.swapaxes(0, 1),
+    6: lambda pixels: np.rot90(pixels, -1),
+    7: lambda pixels: pixels[::-1, ::-1].swapaxes(0, 1),
+    8: np.rot90,
+}
+_pillows_limit = Lock()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -59,17 +73,44 @@ class HRImage:
         return hashlib.sha256(header + np.ascontiguousarray(self.pixels).tobytes()).hexdigest()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """Height, width, channels (1 gray, 2 gray and alpha, 3 RGB, 4 RGB and alpha) and bits a channel (8 or
+    16) of a picture.
+    """
+
+    height: int
+    width: int
+    channels: int
+    bits: int
+
+    @property
+    def has_alpha(self) -> bool:
+        """Whether the last channel is alpha."""
+        return self.channels in (2, 4)
+
+    @property
+    def num_bytes(self) -> int:
+        """What its pixels take in memory."""
+        return self.height * self.width * self.channels * self.bits // 8
+
+    def enlarged(self, scale: int) -> "Layout":
+        """The same with `scale` times the height and the width."""
+        return replace(self, height=scale * self.height, width=scale * self.width)
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Picture:
     """A picture with everything that an enlargement keeps.
 
     `pixels` are uint8 or uint16 [H, W, C]; C is 1 (gray), 2 (gray and alpha), 3 (RGB) or 4 (RGB and alpha).
-    Alpha is not premultiplied.
+    Alpha is not premultiplied. `notes` say what of the file is not as it was, for the user.
     """
 
     name: str
     pixels: Pixels
-    icc_profile: bytes | None = None
+    metadata: Metadata = field(default_factory=Metadata)
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.pixels.dtype not in (np.uint8, np.uint16) or self.pixels.ndim != 3:
@@ -80,19 +121,31 @@ class Picture:
             raise ValueError(f"a picture has 1 to 4 channels and at least one pixel, not {self.pixels.shape}")
 
     @property
-    def has_alpha(self) -> bool:
-        """Whether the last channel is alpha."""
-        return self.pixels.shape[2] in (2, 4)
+    def layout(self) -> Layout:
+        """Its size, channels and depth."""
+        height, width, channels = self.pixels.shape
+        return Layout(height=height, width=width, channels=channels, bits=8 * self.pixels.itemsize)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """What a picture file says before it is decoded: the `layout` that its `Picture` will have, and the bytes
+    of memory that decoding it takes at most, those of its pixels included.
+    """
+
+    layout: Layout
+    decoding_bytes: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Decoded:
     pixels: Pixels  # [H, W, C]
     colors: int | None  # of its palette, if it has one
-    icc_profile: bytes | None
+    metadata: Metadata
+    notes: tuple[str, ...]
 
 
-def list_images(folder: Path) -> list[Path]:
+def list_images(folder: Path, *, suffixes: tuple[str, ...] = SUFFIXES) -> list[Path]:
     """The pictures directly in `folder`, told by suffix in any case, by name; hidden files are left out.
 
     A link that leads nowhere is among them, so that reading it says so: a set never shrinks in silence.
@@ -103,22 +156,34 @@ def list_images(folder: Path) -> list[Path]:
     paths = [
         path
         for path in sorted(folder.iterdir(), key=lambda path: path.name)
-        if path.suffix.lower() in SUFFIXES
+        if path.suffix.lower() in suffixes
         and not path.name.startswith(".")
         and (path.is_file() or (path.is_symlink() and not path.exists()))
     ]
     if not paths:
-        raise UserError(f"the folder {folder} holds no pictures ({' '.join(SUFFIXES)})")
+        raise UserError(f"the folder {folder} holds no pictures ({' '.join(suffixes)})")
     return paths
 
 
-def read_hr_image(path: Path) -> HRImage:
+def pixel_limit(asked: int | None = None) -> int:
+    """The most pixels that a picture may have: as `asked`, or as SRLAB_MAX_PIXELS says, or `MAX_PIXELS`."""
+    if asked is not None:
+        return asked
+    text = os.environ.get(MAX_PIXELS_VARIABLE)
+    if text is None:
+        return MAX_PIXELS
+    if not text.isdecimal() or int(text) == 0:
+        raise UserError(f"{MAX_PIXELS_VARIABLE} is a number of pixels, such as {MAX_PIXELS}; it is {text!r}")
+    return int(text)
+
+
+def read_hr_image(path: Path, *, max_pixels: int | None = None) -> HRImage:
     """The picture at `path` as training and scoring see it; 16 bits are rounded to 8.
 
     Alpha and palettes are a `UserError`: below transparent pixels there is no true colour, and a palette's
     few colours are not what the scene looked like; neither can be made smaller and compared.
     """
-    decoded = _decode(path)
+    decoded = _decode(path, formats=_FORMATS, max_pixels=max_pixels)
     if decoded.colors is not None:
         raise UserError(
             f"{path} has a palette of {decoded.colors} colours, which is no true picture of its scene; "
@@ -151,162 +216,242 @@ def crop_to_multiple(pixels: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]
     return pixels[:height, :width]
 
 
-def read_picture(path: Path) -> Picture:
-    """The picture at `path` with its depth, alpha and ICC profile, upright; a palette becomes RGB or RGBA."""
-    decoded = _decode(path)
-    return Picture(name=path.stem, pixels=decoded.pixels, icc_profile=decoded.icc_profile)
+def read_picture(path: Path, *, max_pixels: int | None = None) -> Picture:
+    """The picture at `path` with its depth, alpha and metadata, upright; a palette becomes RGB or RGBA."""
+    decoded = _decode(path, formats=_enlarged_formats(), max_pixels=max_pixels)
+    return Picture(name=path.stem, pixels=decoded.pixels, metadata=decoded.metadata, notes=decoded.notes)
 
 
-def write_picture(path: Path, picture: Picture) -> None:
-    """Write `picture` in the format of `path`'s suffix, whole or not at all; folders are made.
+def read_hr_layout(path: Path, *, max_pixels: int | None = None) -> Layout:
+    """What `read_hr_image` will give of the file at `path`, which is not decoded."""
+    with _opened(path, formats=_FORMATS, max_pixels=max_pixels) as image:
+        return Layout(height=image.height, width=image.width, channels=3, bits=8)
 
-    PNG, TIFF, BMP and WebP (lossless) keep each pixel; JPEG is written at quality 95 without subsampling.
-    WebP has no gray and holds it as RGB, 16-bit TIFF likewise for gray and alpha; BMP has no place for the
-    ICC profile. What else the format cannot hold (16 bits, alpha, size) is a `UserError` that names those
-    that can.
+
+def read_header(path: Path, *, max_pixels: int | None = None) -> Header:
+    """What the file at `path` says of its picture, which is not decoded.
+
+    Raises:
+        UserError: it is no picture that `read_picture` reads, or has more pixels than it may.
     """
-    data = _encode(path, picture)
+    with _opened(path, formats=_enlarged_formats(), max_pixels=max_pixels) as image:
+        bits = _bits(path, image)
+        mode = _mode(path, image, bits)
+        height, width = image.height, image.width
+        if image.getexif().get(_ORIENTATION, 1) >= 5:
+            height, width = width, height
+        layout = Layout(height=height, width=width, channels=len(mode), bits=16 if bits == 16 else 8)
+        held = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}.get(image.mode, 4)
+        if image.format in ("AVIF", "HEIF", "WEBP"):
+            held += 8  # their decoders keep the picture in one or two layouts of their own
+        elif bits == 16 and not image.mode.startswith("I"):
+            held += 5 * len(mode)  # OpenCV's pixels, and Pillow's upper bytes to compare them with
+        decoding = height * width * held + layout.num_bytes + 2 * _BAND_BYTES
+        return Header(layout=layout, decoding_bytes=decoding)
+
+
+def _enlarged_formats() -> tuple[str, ...]:
+    """The formats that pictures to be enlarged may have, with the plugins that are installed."""
+    formats: tuple[str, ...] = (*_FORMATS, "GIF")
+    if features.check("avif"):
+        formats += ("AVIF",)
+    return (*formats, "HEIF") if register_heic() else formats
+
+
+def register_heic() -> bool:
+    """Let Pillow read and write HEIC by the package pillow-heif; False where it is not installed."""
     try:
-        write_atomically(path, lambda part: part.write_bytes(data))
-    except OSError as error:
-        remedy = f"; {REMEDIES[error.errno]}" if error.errno in REMEDIES else ""
-        raise UserError(f"{path} could not be written: {error.strerror or error}{remedy}") from error
+        import pillow_heif  # type: ignore[import-not-found, unused-ignore]
+    except ImportError:
+        return False
+    if "HEIF" not in Image.OPEN:
+        pillow_heif.register_heif_opener()
+    return True
 
 
-def check_writable(path: Path, picture: Picture, *, scale: int = 1) -> None:
-    """A `UserError` if the format of `path`'s suffix cannot hold `picture` enlarged by `scale`."""
-    format_ = _FORMATS.get(path.suffix.lower())
-    if format_ is None:
-        raise UserError(
-            f"{path}: {path.suffix or 'no suffix'} is none of the formats written: {' '.join(SUFFIXES)}"
-        )
-    if picture.has_alpha and format_ in ("JPEG", "BMP"):
-        raise UserError(f"{path}: {format_} holds no alpha channel; PNG, TIFF and WebP do")
-    if picture.pixels.dtype == np.uint16 and format_ not in ("PNG", "TIFF"):
-        raise UserError(
-            f"{path}: {format_} holds 8 bits a channel, and the picture has 16; PNG and TIFF hold them"
-        )
-    height, width = (scale * side for side in picture.pixels.shape[:2])
-    limit = _LONGEST_SIDE.get(format_, 2**31 - 1)
-    if max(height, width) > limit:
-        raise UserError(
-            f"{path}: {format_} ends at {limit} pixels a side, and the picture has {width}x{height} pixels"
-        )
+def _decode(path: Path, *, formats: tuple[str, ...], max_pixels: int | None) -> _Decoded:
+    with _opened(path, formats=formats, max_pixels=max_pixels) as image:
+        notes = []
+        frames = getattr(image, "n_frames", 1)
+        if frames > 1 and image.format == "GIF":
+            notes.append(f"{path.name} has {frames} pictures, and the first is taken")
+        orientation = image.getexif().get(_ORIENTATION, 1)
+        bits = _bits(path, image)
+        image.load()
+        metadata, whole = read_metadata(image)
+        if not whole:
+            notes.append(f"the EXIF of {path.name} is damaged and is left out")
+        turned = _TURNED.get(
+            image.getexif().get(_ORIENTATION, 1), _as_it_is
+        )  # some plugins turn it themselves
+        mode = _mode(path, image, bits)
+        colors = None
+        if image.mode in ("P", "PA"):
+            colors = len(image.getcolors(256) or ())
+        if image.mode == "CMYK":
+            pixels: Pixels = _cmyk_to_rgb(image, metadata.icc_profile)
+            by = (
+                "by its ICC profile"
+                if metadata.icc_profile
+                else "as if its inks were ideal: it has no ICC profile"
+            )
+            notes.append(f"{path.name} is CMYK and becomes RGB, {by}")
+            metadata = replace(metadata, icc_profile=None)
+        elif image.mode.startswith("I"):
+            pixels = _gray_16_bit(image)
+        else:
+            pixels = _to_array(image, mode)
+        pixels = turned(pixels)
+        if bits == 16 and pixels.dtype == np.uint8:
+            pixels = _color_16_bit(path, image, pixels.astype(np.uint8, copy=False), orientation)
+        return _Decoded(pixels=pixels, colors=colors, metadata=metadata, notes=tuple(notes))
 
 
-def _encode(path: Path, picture: Picture) -> bytes:
-    check_writable(path, picture)
-    format_ = _FORMATS[path.suffix.lower()]
-    pixels = picture.pixels
-    if pixels.dtype == np.uint16:
-        deep = pixels.astype(np.uint16, copy=False)
-        if format_ == "PNG":
-            return encode_png(deep, picture.icc_profile)
-        if deep.shape[2] == 2:  # valid TIFF, but few programs read it
-            deep = deep[:, :, [0, 0, 0, 1]]
-        return encode_tiff(deep, picture.icc_profile)
-    image = Image.fromarray(np.ascontiguousarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels))
-    buffer = io.BytesIO()
-    if format_ == "JPEG":
-        image.save(buffer, format_, quality=95, subsampling=0, icc_profile=picture.icc_profile)
-    elif format_ == "WEBP":
-        image.save(buffer, format_, lossless=True, exact=True, icc_profile=picture.icc_profile or b"")
-    elif format_ == "TIFF":
-        image.save(buffer, format_, compression="tiff_adobe_deflate", icc_profile=picture.icc_profile)
-    elif format_ == "PNG":
-        image.save(buffer, format_, icc_profile=picture.icc_profile)
-    else:
-        image.save(buffer, format_)
-    return buffer.getvalue()
-
-
-def _decode(path: Path) -> _Decoded:
+@contextlib.contextmanager
+def _opened(path: Path, *, formats: tuple[str, ...], max_pixels: int | None) -> Iterator[Image.Image]:
+    """The picture at `path`, its header read, its pixels not yet; one picture, and not too large."""
     try:
         if path.exists() and not path.is_file():  # reading a device or a pipe may never end
             raise UserError(f"{path} is {'a folder' if path.is_dir() else 'no plain file'}, and no picture")
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            start = file.read(16)
     except FileNotFoundError:
         if path.is_symlink():
             raise UserError(f"{path} is a link to {path.readlink()}, which is not there") from None
         raise UserError(f"there is no picture {path}") from None
     except OSError as error:
         raise UserError(f"{path} could not be read: {error.strerror or error}") from error
-    if not data:
+    if not start:
         raise UserError(f"{path} is empty (0 bytes)")
-    with _damage_named(path), Image.open(io.BytesIO(data), formats=sorted(set(_FORMATS.values()))) as image:
-        frames = getattr(image, "n_frames", 1)
-        if frames > 1 and image.format != "MPO":
-            raise UserError(
-                f"{path} holds {frames} pictures (an animation or pages); give each as a file of its own"
-            )
-        orientation = image.getexif().get(
-            _ORIENTATION, 1
-        )  # Pillow forgets it where loading turns the picture
-        bits = _bits(image, data)
-        image.load()
-        return _pixels(path, image, data, orientation=orientation, bits=bits)
+    with _damage_named(path, start, formats):
+        image = _open_of_any_size(path, formats)
+        with image:
+            limit = pixel_limit(max_pixels)
+            if image.width * image.height > limit:
+                raise UserError(
+                    f"{path} has {image.width}x{image.height} pixels, more than the limit of {limit:,}; "
+                    "if that is right, raise the limit with --max-pixels, or with "
+                    f"{MAX_PIXELS_VARIABLE} for every command"
+                )
+            frames = getattr(image, "n_frames", 1)
+            if frames > 1 and image.format not in ("MPO", "GIF"):
+                raise UserError(
+                    f"{path} holds {frames} pictures (an animation or pages); give each as a file of its own"
+                )
+            yield image
+
+
+def _open_of_any_size(path: Path, formats: tuple[str, ...]) -> Image.Image:
+    """Pillow's own limit, which is one for all pictures of the process, is lifted while a header is read."""
+    with _pillows_limit:
+        before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            return Image.open(path, formats=sorted(formats))
+        finally:
+            Image.MAX_IMAGE_PIXELS = before
 
 
 @contextlib.contextmanager
-def _damage_named(path: Path) -> Iterator[None]:
+def _damage_named(path: Path, start: bytes, formats: tuple[str, ...]) -> Iterator[None]:
     """Whatever a damaged file makes Pillow raise, as a `UserError` that names the file."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # odd metadata, and sizes between Pillow's warning and its limit
+            warnings.simplefilter("ignore")  # odd metadata
             yield
     except (UserError, MemoryError):
         raise
     except UnidentifiedImageError:
-        raise UserError(
-            f"{path} is not a picture (PNG, JPEG, WebP, TIFF or BMP), whatever its name says"
-        ) from None
-    except Image.DecompressionBombError as error:
-        raise UserError(f"{path} claims to be larger than any picture that is read: {error}") from None
+        raise UserError(_no_picture(path, start, formats)) from None
     except (
         Exception
     ) as error:  # OSError, SyntaxError, ValueError, struct.error, ...: each decoder has its own
         raise UserError(f"{path} is damaged or cut short: {error}") from error
 
 
-def _bits(image: Image.Image, data: bytes) -> int:
+def _no_picture(path: Path, start: bytes, formats: tuple[str, ...]) -> str:
+    """Why a file that starts with `start` is none of the pictures in `formats`."""
+    kind = None
+    if start.startswith(b"GIF8"):
+        kind = "GIF"
+    elif start[4:8] == b"ftyp":
+        kind = (
+            "AVIF" if start[8:12] in (b"avif", b"avis") else "HEIC" if start[8:12] in _HEIC_BRANDS else None
+        )
+    if kind is not None and "GIF" not in formats:
+        return (
+            f"{path} is not a picture to train on or to score: it is {kind}; PNG, JPEG, WebP, TIFF and "
+            "BMP are"
+        )
+    if kind == "HEIC" and "HEIF" not in formats:
+        return (
+            f"{path} is HEIC, which is read with the package pillow-heif; install it: pip install pillow-heif"
+        )
+    if kind == "AVIF" and "AVIF" not in formats:
+        return f"{path} is AVIF, which this Pillow does not read; install a newer one: pip install -U pillow"
+    read = (
+        "PNG, JPEG, WebP, TIFF or BMP"
+        if "GIF" not in formats
+        else "PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF or HEIC"
+    )
+    return f"{path} is not a picture ({read}), whatever its name says"
+
+
+def _as_it_is(pixels: NDArray[Any]) -> NDArray[Any]:
+    return pixels
+
+
+def _bits(path: Path, image: Image.Image) -> int:
     """Bits a channel, as the file holds them; Pillow shows it for gray only."""
     if image.format == "PNG":
-        return data[_PNG_BITS_AT]
+        return _ihdr(path)[_PNG_BITS_AT]
     if image.format == "TIFF":
         bits = getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, (1,))
         return int(max(bits))
     return 8
 
 
-def _pixels(path: Path, image: Image.Image, data: bytes, *, orientation: int, bits: int) -> _Decoded:
-    profile = image.info.get("icc_profile") or None
-    if image.mode.startswith(("I", "F")) and (bits != 16 or image.mode.startswith("F")):
+def _ihdr(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(_PNG_COLOR_TYPE_AT + 1)
+
+
+def _mode(path: Path, image: Image.Image, bits: int) -> str:
+    """Pillow's mode of 8 bits, one letter for each channel, that the picture is read as."""
+    if image.mode.startswith(("I", "F")):
+        if bits != 16 or image.mode.startswith("F"):
+            raise UserError(f"{path} has {bits} bits a channel; 1 to 8 and 16 are read")
+        return "LA" if "transparency" in image.info else "L"
+    if bits > 8 and bits != 16:
         raise UserError(f"{path} has {bits} bits a channel; 1 to 8 and 16 are read")
-    upright = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I"):
-        return _Decoded(pixels=_gray_16_bit(upright), colors=None, icc_profile=profile)
-    if image.mode in ("P", "PA"):
-        colors = len(image.getcolors(256) or ())
-        transparent = image.mode == "PA" or "transparency" in image.info
-        rgb = upright.convert("RGBA" if transparent else "RGB")
-        return _Decoded(pixels=np.asarray(rgb), colors=colors, icc_profile=profile)
     if image.mode == "CMYK":
-        return _Decoded(pixels=np.asarray(_cmyk_to_rgb(upright, profile)), colors=None, icc_profile=None)
+        return "RGB"
     gray = image.mode in ("1", "L", "LA", "La")
-    if not gray and image.mode not in ("RGB", "RGBA", "RGBa", "RGBX", "YCbCr"):
+    if not gray and image.mode not in ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "YCbCr"):
         raise UserError(f"{path} has colours of the kind {image.mode}, which is not read; convert it to RGB")
-    has_alpha = image.mode in ("LA", "La", "RGBA", "RGBa") or "transparency" in image.info
-    mode = ("L" if gray else "RGB") + ("A" if has_alpha else "")
-    converted = upright if upright.mode == mode else upright.convert(mode)
-    pixels = np.ascontiguousarray(converted, np.uint8).reshape(upright.height, upright.width, -1)
-    if bits == 16:
-        if image.format == "PNG" and data[_PNG_COLOR_TYPE_AT] == _PNG_GRAY_ALPHA:  # to Pillow it is RGBA
-            pixels = pixels[:, :, [0, 3]]
-        deep = _color_16_bit(path, image, data, pixels, orientation)
-        return _Decoded(pixels=deep, colors=None, icc_profile=profile)
-    if bits > 8:
-        raise UserError(f"{path} has {bits} bits a channel; 1 to 8 and 16 are read")
-    return _Decoded(pixels=pixels, colors=None, icc_profile=profile)
+    if bits == 16 and image.format == "PNG" and _ihdr(path)[_PNG_COLOR_TYPE_AT] == _PNG_GRAY_ALPHA:
+        return "LA"  # to Pillow it is RGBA
+    has_alpha = image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info
+    return ("L" if gray else "RGB") + ("A" if has_alpha else "")
+
+
+def _bands(image: Image.Image) -> Iterator[tuple[slice, Image.Image]]:
+    """The loaded picture from top to bottom, so that what converts it holds no second one."""
+    rows = max(1, _BAND_BYTES // (4 * image.width))
+    for top in range(0, image.height, rows):
+        bottom = min(top + rows, image.height)
+        yield slice(top, bottom), image.crop((0, top, image.width, bottom))
+
+
+def _to_array(image: Image.Image, mode: str) -> NDArray[np.uint8]:
+    """The picture's pixels [H, W, C] in `mode`."""
+    pixels = np.empty((image.height, image.width, len(mode)), np.uint8)
+    for rows, band in _bands(image):
+        if mode == "LA" and image.mode == "RGBA":
+            pixels[rows] = np.asarray(band)[:, :, [0, 3]]
+        else:
+            values = np.asarray(band if band.mode == mode else band.convert(mode))
+            pixels[rows] = values.reshape(band.height, band.width, -1)
+    return pixels
 
 
 def _gray_16_bit(image: Image.Image) -> NDArray[np.uint16]:
@@ -318,19 +463,14 @@ def _gray_16_bit(image: Image.Image) -> NDArray[np.uint16]:
 
 
 def _color_16_bit(
-    path: Path, image: Image.Image, data: bytes, upper: NDArray[np.uint8], orientation: int
+    path: Path, image: Image.Image, upper: NDArray[np.uint8], orientation: int
 ) -> NDArray[np.uint16]:
     if "transparency" in image.info:
         raise UserError(
             f"{path} has 16 bits a channel and one transparent colour, which is not read; "
             "give it an alpha channel"
         )
-    height, width = upper.shape[:2] if orientation < 5 else upper.shape[1::-1]
-    order = Image.fromarray(np.arange(height * width, dtype=np.int32).reshape(height, width))
-    if orientation != 1:
-        order.getexif()[_ORIENTATION] = orientation
-        order = ImageOps.exif_transpose(order)
-    pixels = decode_16_bit(data, upper, turned=np.asarray(order).astype(np.intp))
+    pixels = decode_16_bit(path.read_bytes(), upper, turn=_TURNED.get(orientation, _as_it_is))
     if pixels is None:
         raise UserError(
             f"{path} has 16 bits a channel, laid out in a way that is not read; save it as a 16-bit PNG"
@@ -338,17 +478,21 @@ def _color_16_bit(
     return pixels
 
 
-def _cmyk_to_rgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """To sRGB by the file's profile; without one, or with a broken one, as if the inks were ideal."""
+def _cmyk_to_rgb(image: Image.Image, profile: bytes | None) -> NDArray[np.uint8]:
+    """To sRGB [H, W, 3] by the file's profile; without one, or with a broken one, as if the inks were
+    ideal.
+    """
+    transform = None
     if profile is not None:
         with contextlib.suppress(ImageCms.PyCMSError, OSError):
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            converted = ImageCms.profileToProfile(
-                image, source, ImageCms.createProfile("sRGB"), outputMode="RGB"
+            transform = ImageCms.buildTransform(
+                ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB"), "CMYK", "RGB"
             )
-            if converted is not None:
-                return converted
-    return image.convert("RGB")
+    pixels = np.empty((image.height, image.width, 3), np.uint8)
+    for rows, band in _bands(image):
+        rgb = None if transform is None else ImageCms.applyTransform(band, transform)
+        pixels[rows] = np.asarray(band.convert("RGB") if rgb is None else rgb)
+    return pixels
 
 
 def _size(pixels: Pixels) -> str:

@@ -8,9 +8,11 @@ from PIL import Image, ImageOps
 
 from srlab.errors import UserError
 from srlab.images import Picture
+from srlab.metadata import Metadata
 
 _GRAY = ("1", "L", "LA", "La")
 _COLOR = ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
+_KEEPS_PROFILE = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX")
 _DEEP = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 
 
@@ -33,7 +35,9 @@ def from_pil(image: Image.Image) -> Picture:
                 f"a PIL image of mode {image.mode} holds values from 0 to 65535; "
                 f"this one goes from {values.min()} to {values.max()}"
             )
-        return Picture(name=name, pixels=values.astype(np.uint16)[:, :, None], icc_profile=profile)
+        return Picture(
+            name=name, pixels=values.astype(np.uint16)[:, :, None], metadata=Metadata(icc_profile=profile)
+        )
     if image.mode not in _GRAY + _COLOR:
         raise UserError(
             f"a PIL image of mode {image.mode} cannot be enlarged; convert it to L, RGB or an array"
@@ -44,9 +48,7 @@ def from_pil(image: Image.Image) -> Picture:
     return Picture(
         name=name,
         pixels=pixels.reshape(upright.height, upright.width, -1),
-        icc_profile=profile
-        if image.mode in ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX")
-        else None,
+        metadata=Metadata(icc_profile=profile if image.mode in _KEEPS_PROFILE else None),
     )
 
 
@@ -56,6 +58,6 @@ def to_pil(picture: Picture) -> Image.Image:
     if pixels.dtype == np.uint16 and pixels.shape[2] > 1:
         raise UserError("PIL holds no 16-bit colour; use a path or an array")
     image = Image.fromarray(np.ascontiguousarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels))
-    if picture.icc_profile is not None:
-        image.info["icc_profile"] = picture.icc_profile
+    if picture.metadata.icc_profile is not None:
+        image.info["icc_profile"] = picture.metadata.icc_profile
     return image

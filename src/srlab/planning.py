@@ -29,6 +29,7 @@ from srlab.study import Run, Study, Variant
 from srlab.training.device import (
     ResolvedPrecision,
     default_threads,
+    find_device,
     resolve_precision,
     tune_allocator,
     use_threads,
@@ -143,7 +144,7 @@ def resolve_machine(
         raise UserError(f"--jobs is a whole number of at least 1, not {jobs}")
     if threads is not None and not 1 <= threads <= 1024:
         raise UserError(f"--threads is a whole number from 1 to 1024, not {threads}")
-    found = _find_device(device)
+    found = find_device(device)
     resolve_precision(study.protocol.precision, found)  # refuses what the device cannot
     return Machine(
         device=str(found),
@@ -181,18 +182,6 @@ def precision_of_run(run: Run, *, study: Study, machine: Machine, folder: Path) 
     of_variant = [run, *(other for other in study.runs() if other.variant.name == run.variant.name)]
     begun = {precision_begun(folder / each.name) for each in of_variant}
     return alone if alone in begun else together
-
-
-def _find_device(name: str | None) -> torch.device:
-    if name is None:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"the device {name!r} cannot be used here ({reason}); cpu always can") from error
-    return device
 
 
 def make_plan(

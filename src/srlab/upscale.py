@@ -29,6 +29,8 @@ Precision = Literal["fp32", "bf16"]
 Box = tuple[int, int, int, int]  # top, left, bottom, right in LR pixels; bottom and right excluded
 
 _ACTIVATION_BYTES = 1 << 30  # what a tile's largest layer may take, input and output together
+PICTURE_BYTES = 3 << 26  # the same where a large picture lies beside it; all of it stays below 1.5 GB
+_FORWARD = 3  # a forward takes up to so many times what its largest layer takes (measured: 1.3 to 3.1)
 _SMALLEST_MARGIN = 20  # with less, most kernels add up in another order, as they do for small pictures
 _SMALLEST_TILE = 8  # below it a tile is nearly all margin, and memory is not what is missing
 
@@ -75,21 +77,25 @@ def upscale_tiles(
     *,
     size: tuple[int, int],
     tile: int | None = None,
+    rows: int | None = None,
     luma: bool = False,
     precision: Precision = "fp32",
+    progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[tuple[Box, Tensor]]:
     """Each tile's box in LR pixels and its SR [1, C, h, w], float32 on the CPU: an image that is never whole
     in memory.
 
     `read` gives LR [1, C, h, w] in [0, 1] of a box inside the image, whose height and width are `size`.
-    Everything else is as in `upscale_tensor`.
+    The tiles come row of tiles after row of tiles; `rows` limits their height further. `progress` is called
+    after each with how many are done, of how many. Everything else is as in `upscale_tensor`.
     """
-    margin = max(receptive_radius(cast(Network, network)), _SMALLEST_MARGIN)
+    margin = margin_of(network)
     if tile is None:
         tile = default_tile(network, luma=luma) if max(size) > 64 else 64
-    if tile < 1:
-        raise UserError(f"a tile has a side of at least 1 pixel, not {tile}")
-    pending = deque(grid(size, tile))
+    if tile < 1 or (rows is not None and rows < 1):
+        raise UserError(f"a tile has a side of at least 1 pixel, not {min(tile, rows or tile)}")
+    pending = deque(grid(size, tile, rows=rows))
+    done = 0
     while pending:
         box = pending.popleft()
         top, left, bottom, right = box
@@ -100,6 +106,9 @@ def upscale_tiles(
             continue
         sr = _upscale_box(network, read, box, size=size, margin=margin, luma=luma, precision=precision)
         if sr is not None:
+            done += 1
+            if progress is not None:
+                progress(done, done + len(pending))
             yield box, sr
             continue
         if side <= _SMALLEST_TILE:
@@ -111,18 +120,19 @@ def upscale_tiles(
         pending.appendleft(box)
 
 
-def grid(size: tuple[int, int], tile: int) -> list[Box]:
-    """Boxes of nearly equal size, none with a side over `tile`, that cover an image of height and width
-    `size`.
+def grid(size: tuple[int, int], tile: int, *, rows: int | None = None) -> list[Box]:
+    """Boxes of nearly equal size, none with a side over `tile` or more than `rows` high, that cover an image
+    of height and width `size`; from top to bottom, then from left to right.
 
     >>> grid((5, 3), 4)
     [(0, 0, 2, 3), (2, 0, 5, 3)]
     """
-    rows, columns = (
+    most = (tile if rows is None else min(tile, rows), tile)
+    heights, widths = (
         list(itertools.pairwise(length * part // parts for part in range(parts + 1)))
-        for length, parts in ((length, -(-length // tile)) for length in size)
+        for length, parts in ((length, -(-length // side)) for length, side in zip(size, most, strict=True))
     )
-    return [(top, left, bottom, right) for top, bottom in rows for left, right in columns]
+    return [(top, left, bottom, right) for top, bottom in heights for left, right in widths]
 
 
 def with_margin(box: Box, margin: int, size: tuple[int, int]) -> Box:
@@ -136,13 +146,34 @@ def with_margin(box: Box, margin: int, size: tuple[int, int]) -> Box:
     )
 
 
-def default_tile(network: nn.Module, *, luma: bool = False) -> int:
+def default_tile(network: nn.Module, *, luma: bool = False, memory: int = _ACTIVATION_BYTES) -> int:
     """The side in LR pixels of the tiles that `upscale_tensor` takes by itself: from the network alone.
 
-    As large as 1 GiB for the input and output of its largest layer allows (measured, the whole forward needs
-    about that much), at most 1024; at least 64 and at least one and a half margins, below which nearly all
-    of the work would go into margins.
+    As large as `memory` bytes for the input and output of its largest layer allow, at most 1024; at least 64
+    and at least one and a half margins, below which nearly all of the work would go into margins.
     """
+    margin = receptive_radius(cast(Network, network))
+    side = int((memory / _bytes_per_pixel(network, luma=luma)) ** 0.5) - 2 * margin
+    return min(1024, max(side // 32 * 32, 64, margin + margin // 2))
+
+
+def tile_bytes(network: nn.Module, box: tuple[int, int], *, luma: bool = False) -> int:
+    """About what the network takes for a tile whose height and width in LR pixels are `box`, on its device.
+
+    Counted from its largest layer, with the margin; rather too much than too little.
+    """
+    margin = margin_of(network)
+    height, width = (side + 2 * margin for side in box)
+    return int(_FORWARD * height * width * _bytes_per_pixel(network, luma=luma))
+
+
+def margin_of(network: nn.Module) -> int:
+    """How many LR pixels a tile sees around it, at most."""
+    return max(receptive_radius(cast(Network, network)), _SMALLEST_MARGIN)
+
+
+def _bytes_per_pixel(network: nn.Module, *, luma: bool) -> float:
+    """Of the largest layer's input and output, for each LR pixel."""
     probe = 8
     largest = [probe * probe]
 
@@ -158,10 +189,7 @@ def default_tile(network: nn.Module, *, luma: bool = False) -> int:
     finally:
         for hook in hooks:
             hook.remove()
-    bytes_per_pixel = 4 * largest[0] / probe**2
-    margin = receptive_radius(cast(Network, network))
-    side = int((_ACTIVATION_BYTES / bytes_per_pixel) ** 0.5) - 2 * margin
-    return min(1024, max(side // 32 * 32, 64, margin + margin // 2))
+    return 4 * largest[0] / probe**2
 
 
 def device_of(network: nn.Module) -> torch.device:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from srlab.cli import app
+from srlab.cli.options import AnyDevice, MaxPixels
 from srlab.cli.output import messages, print_json, printable, say, show
 from srlab.errors import UserError
 
@@ -42,7 +43,8 @@ def evaluate(
     border: Annotated[
         Literal["replicate", "symmetric"], typer.Option(help="What the LR kernel sees beyond HR's edge.")
     ] = "replicate",
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 ...", show_default="cpu")] = None,
+    max_pixels: MaxPixels = None,
+    device: AnyDevice = "auto",
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object to standard output, unrounded.")
     ] = False,
@@ -50,17 +52,20 @@ def evaluate(
     """Print PSNR and SSIM of each image and their means, with the protocol they were counted under."""
     _check_exists(model)  # before torch is loaded: a wrong path is told at once
     from srlab.data.datasets import load_sets
-    from srlab.evaluation import check_scorable, evaluate_folder, evaluate_network
+    from srlab.evaluation import check_memory, check_scorable, evaluate_folder, evaluate_network
     from srlab.protocol import EvaluationProtocol
-    from srlab.upscaler import find_device
+    from srlab.training.device import find_device
 
     place = find_device(device)
     rules = EvaluationProtocol(color=protocol, border=border)
     chosen = _find(model, scale)
-    (tested,) = load_sets([data], role="test")
+    (tested,) = load_sets([data], role="test", max_pixels=max_pixels)
     check_scorable(tested.images, scale=chosen.scale)
+    check_memory(tested.images)
     if chosen.network is None:
-        evaluations = evaluate_folder(Path(model), tested.images, protocol=rules, scale=chosen.scale)
+        evaluations = evaluate_folder(
+            Path(model), tested.images, protocol=rules, scale=chosen.scale, max_pixels=max_pixels
+        )
     else:
         evaluations = evaluate_network(chosen.network, tested.images, protocol=rules, device=place)
     scores = {evaluation.image: evaluation.scores for evaluation in _shown(evaluations, len(tested.images))}

@@ -28,8 +28,8 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     ),
     "models": ("srlab models", "srlab models --verify"),
     "upscale": (
-        "srlab upscale photo.jpg photo-x2.png",
-        "srlab upscale photo.jpg photo-x2.png --model runs/srcnn",
+        "srlab upscale photo.jpg",
+        "srlab upscale a.jpg b.png large/ --format jpg --quality 90",
     ),
 }
 

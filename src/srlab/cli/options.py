@@ -128,9 +128,17 @@ Jobs = Annotated[
     typer.Option("--jobs", min=1, help="Runs at a time, each in a process of its own.", rich_help_panel=WORK),
 ]
 Device = Annotated[
-    str | None,
+    str,
+    typer.Option("--device", help="auto (a GPU if there is one), cpu, cuda, cuda:1.", rich_help_panel=WORK),
+]
+AnyDevice = Annotated[str, typer.Option("--device", help="auto (a GPU if there is one), cpu, cuda, cuda:1.")]
+MaxPixels = Annotated[
+    int | None,
     typer.Option(
-        "--device", help="cpu, cuda, cuda:1.", show_default="a GPU if there is one", rich_help_panel=WORK
+        "--max-pixels",
+        min=1,
+        help="The most pixels that a picture may have; SRLAB_MAX_PIXELS says it for all commands.",
+        show_default="128,000,000",
     ),
 ]
 Precision = Annotated[

@@ -32,7 +32,9 @@ def profile(
             help="Enlargement, for a variant: 2, 3 or 4.", show_default="its only one, or the study's"
         ),
     ] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 ...", show_default="cpu")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="auto (a GPU if there is one), cpu, cuda, cuda:1.", show_default="auto")
+    ] = None,
     threads: Annotated[
         int | None, typer.Option(min=1, max=1024, help="Of the CPU.", show_default="all that there are")
     ] = None,
@@ -96,8 +98,7 @@ def _measure(
     from srlab.profile_store import add_profile, load_profiles
     from srlab.profiling.measuring import LIMIT, SIZES, profile, setting
     from srlab.profiling.targets import find_target
-    from srlab.training.device import default_threads
-    from srlab.upscaler import find_device
+    from srlab.training.device import default_threads, find_device
 
     target = find_target(what, scale=scale)
     machine = Machine(device=str(find_device(device)), threads=threads or default_threads())

@@ -34,7 +34,10 @@ def pictures(
         bool, typer.Option("--all", help="With --image: all finished runs, not only the chosen rates.")
     ] = False,
     device: Annotated[
-        str | None, typer.Option(help="With --image: cpu, cuda, cuda:1 ...", show_default="cpu")
+        str | None,
+        typer.Option(
+            help="With --image: auto (a GPU if there is one), cpu, cuda, cuda:1.", show_default="auto"
+        ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output.")] = False,
 ) -> None:
@@ -60,7 +63,7 @@ def _pictures_of_image(
     from rich.progress import Progress
 
     from srlab.ranking_on_image import rank_on_image, write_ranking
-    from srlab.upscaler import find_device
+    from srlab.training.device import find_device
 
     place = find_device(device)
     with Progress(console=messages, transient=True, disable=not messages.is_terminal) as progress:

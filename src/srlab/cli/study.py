@@ -119,7 +119,7 @@ def study(
     vgg: Vgg = None,
     out: Out = None,
     jobs: Jobs = 1,
-    device: Device = None,
+    device: Device = "auto",
     precision: Precision = None,
     threads: Threads = None,
     plan: ShowPlan = False,

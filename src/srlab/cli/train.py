@@ -104,7 +104,7 @@ def train(
         ),
     ] = None,
     out: Out = None,
-    device: Device = None,
+    device: Device = "auto",
     precision: Annotated[
         str,
         typer.Option(

@@ -1,29 +1,36 @@
-"""``srlab upscale``: pictures enlarged by a trained network, one or a folder of them."""
+"""``srlab upscale``: pictures enlarged by a trained network, one, several or a folder of them."""
 
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+from rich.markup import escape
 
 from srlab.cli import app
-from srlab.cli.output import messages, print_json, say
+from srlab.cli.options import AnyDevice, MaxPixels
+from srlab.cli.output import messages, print_json, printable, say
 from srlab.errors import UserError
 
 if TYPE_CHECKING:
     from srlab.upscaler import Upscaler
 
+_TELL_SECONDS = 10  # a picture that takes longer is announced with the time it will take
+
+Format = Literal["png", "jpg", "webp", "tiff", "bmp", "avif", "heic"]
+
 
 @app.command()
 def upscale(
-    image: Annotated[
-        Path,
-        typer.Argument(metavar="IMAGE", help="A picture, or a folder of pictures.", show_default=False),
-    ],
-    out: Annotated[
-        Path,
+    paths: Annotated[
+        list[str],
         typer.Argument(
-            metavar="OUT",
-            help="The file to write, in the format of its suffix; or a folder, for the same names.",
+            metavar="IMAGE... [OUT]",
+            help="Pictures, or one folder of pictures; then the file or the folder to write to. Without OUT "
+            "a picture's enlargement goes beside it, as photo-x2.png.",
             show_default=False,
         ),
     ],
@@ -39,46 +46,99 @@ def upscale(
         int | None,
         typer.Option(help="Enlargement: 2, 3 or 4.", show_default="the network's own; without --model 2"),
     ] = None,
+    format_: Annotated[
+        Format | None,
+        typer.Option(
+            "--format", help="Format to write.", show_default="the suffix of OUT or IMAGE; PNG without OUT"
+        ),
+    ] = None,
+    suffix: Annotated[
+        str | None,
+        typer.Option(
+            help="What is added to the picture's name.",
+            show_default="-x2 (the scale) without OUT, else nothing",
+        ),
+    ] = None,
+    quality: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=100,
+            help="Of JPEG, WebP, AVIF and HEIC.",
+            show_default="JPEG 95, AVIF and HEIC 90, WebP lossless",
+        ),
+    ] = None,
+    keep_metadata: Annotated[
+        bool,
+        typer.Option(
+            "--keep-metadata/--no-keep-metadata",
+            help="Keep EXIF (but the orientation: pixels are turned upright) and XMP. The ICC profile is "
+            "always kept.",
+        ),
+    ] = True,
+    flatten: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLOR",
+            help="Lay a picture with alpha on this colour (white, #204060), as JPEG and BMP need it.",
+            show_default="alpha is kept",
+        ),
+    ] = None,
     tile: Annotated[
         int | None,
         typer.Option(
             min=16,
-            help="Side of a tile in pixels of the picture, 16 or more. Tiles leave no seams.",
-            show_default="what about 1 GiB allows",
+            help="Side of a tile in pixels of the picture, 16 or more. Tiles leave no seams; "
+            "smaller ones take less memory and more time.",
+            show_default="what keeps an 8000x8000 picture below 1.5 GB",
         ),
     ] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 ...", show_default="cpu")] = None,
+    max_pixels: MaxPixels = None,
+    device: AnyDevice = "auto",
     precision: Annotated[
         Literal["fp32", "bf16"], typer.Option(help="bf16 is faster on some devices and a little coarser.")
     ] = "fp32",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")] = False,
     skip_existing: Annotated[
         bool,
-        typer.Option("--skip-existing", help="Of a folder, enlarge what is not there yet: goes on with it."),
+        typer.Option("--skip-existing", help="Leave out pictures whose enlargement is there already."),
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output.")] = False,
 ) -> None:
-    """Enlarge pictures of any size in bounded memory. Alpha, gray, 16 bits and the ICC profile are kept."""
+    """Enlarge pictures of any size in bounded memory.
+
+    Alpha, gray, 16 bits, the ICC profile, EXIF and XMP are kept. PNG and TIFF are written row by row. Read
+    are PNG, JPEG, WebP, TIFF, BMP, GIF (its first picture), AVIF, and HEIC with the package pillow-heif.
+    """
     if overwrite and skip_existing:
         raise UserError("--overwrite replaces what exists, --skip-existing leaves it; give one of them")
-    jobs, skipped = _jobs(  # before torch is loaded: a wrong path is told at once
-        image, out, overwrite=overwrite, skip_existing=skip_existing
+    request = _request(  # before torch is loaded: a wrong path is told at once
+        paths, overwrite=overwrite, format_=format_, suffix=suffix
     )
-    there = [target for _, target in jobs if skip_existing and target.exists()]
-    jobs = [(source, target) for source, target in jobs if target not in there]
-    from srlab.upscaler import load
+    if suffix is not None and request.out_is_file:
+        raise UserError("--suffix is for names that srlab makes; leave it out where OUT is a file")
+    from srlab.upscaler import load, parse_color
 
+    if flatten is not None:
+        parse_color(flatten)
     upscaler = load(model, scale=scale, device=device, tile=tile, precision=precision)
     say(f"x{upscaler.scale} with {upscaler.source}")
-    for name in skipped:
+    jobs = _targets(request, upscaler.scale, format_=format_, suffix=suffix)
+    _check_targets(jobs, request, overwrite=overwrite, skip_existing=skip_existing, quality=quality)
+    there = [target for _, target in jobs if skip_existing and target.exists()]
+    jobs = [(source, target) for source, target in jobs if target not in there]
+    for name in request.skipped:
         say(f"skipped {name}: no plain file with a picture's suffix")
     if there:
         say(f"{len(there)} of {len(jobs) + len(there)} are there already and left as they are")
-    if not image.is_dir():
-        for source, target in jobs:
-            upscaler.upscale(source, target, overwrite=overwrite)
-            say(f"{source} -> {target}")
-    failures = _run(jobs, upscaler, overwrite=overwrite) if image.is_dir() else {}
+    options = _Options(
+        overwrite=overwrite,
+        quality=quality,
+        keep_metadata=keep_metadata,
+        flatten=flatten,
+        max_pixels=max_pixels,
+    )
+    failures = _run(jobs, upscaler, options, one=len(request.sources) == 1 and not request.is_folder)
     if json:
         print_json(
             {
@@ -88,7 +148,7 @@ def upscale(
                 "written": [str(target) for source, target in jobs if source not in failures],
                 "existing": [str(target) for target in there],
                 "failed": {str(source): message for source, message in failures.items()},
-                "skipped": skipped,
+                "skipped": list(request.skipped),
             }
         )
     if failures:
@@ -99,48 +159,247 @@ def upscale(
         )
 
 
-def _jobs(
-    image: Path, out: Path, *, overwrite: bool, skip_existing: bool
-) -> tuple[list[tuple[Path, Path]], list[str]]:
-    """Pictures to read and files to write, and what in the folder is left out."""
-    from srlab.images import SUFFIXES, list_images
+@dataclass(frozen=True, kw_only=True)
+class _Request:
+    """The pictures to read, and where to write: beside each where `out` is None."""
 
-    if not image.exists():
-        raise UserError(f"there is no picture or folder {image}")
-    if not image.is_dir():
-        target = out / image.name if out.is_dir() else out
-        if target.suffix.lower() not in SUFFIXES:
-            kind = f"the suffix {target.suffix}" if target.suffix else "no suffix"
-            raise UserError(f"{target} has {kind}; the format is told by it: {' '.join(SUFFIXES)}")
-        if target.exists() and not overwrite and not skip_existing:
-            raise UserError(f"{target} exists; give another name, or --overwrite")
-        if target.resolve() == image.resolve():
-            raise UserError(f"{target} is the picture itself; give its enlargement another name")
-        return [(image, target)], []
-    if out.exists() and not out.is_dir():
-        raise UserError(f"{image} is a folder, so {out} must be one too, and it is a file")
-    if out.resolve() == image.resolve():
-        raise UserError(f"{out} is the folder of the pictures itself; give their enlargements another")
-    sources = list_images(image)
-    chosen = {source.name for source in sources}
-    others = [path.name for path in sorted(image.iterdir()) if path.name not in chosen]
-    return [(source, out / source.name) for source in sources], others
+    sources: tuple[Path, ...]
+    out: Path | None
+    out_is_file: bool
+    is_folder: bool = False  # the pictures are those of one folder
+    skipped: tuple[str, ...] = ()
 
 
-def _run(jobs: list[tuple[Path, Path]], upscaler: "Upscaler", *, overwrite: bool) -> dict[Path, str]:
+@dataclass(frozen=True, kw_only=True)
+class _Options:
+    """How each picture is written."""
+
+    overwrite: bool
+    quality: int | None
+    keep_metadata: bool
+    flatten: str | None
+    max_pixels: int | None
+
+
+def _request(words: list[str], *, overwrite: bool, format_: Format | None, suffix: str | None) -> _Request:
+    """What the words of the command line ask for; nothing is decoded."""
+    from srlab.images import ENLARGED_SUFFIXES, list_images
+
+    paths = [Path(word) for word in words]
+    first = paths[0]
+    if first.is_dir():
+        if len(paths) == 1:
+            raise UserError(f"{first} is a folder; name the folder to write to after it")
+        if len(paths) > 2:
+            raise UserError(f"{first} is a folder; give one folder of pictures and one to write to")
+        folder = paths[1]
+        if folder.exists() and not folder.is_dir():
+            raise UserError(f"{first} is a folder, so {folder} must be one too, and it is a file")
+        if folder.resolve() == first.resolve() and not suffix:
+            raise UserError(f"{folder} is the folder of the pictures itself; give another, or a --suffix")
+        sources = list_images(first, suffixes=ENLARGED_SUFFIXES)
+        chosen = {source.name for source in sources}
+        others = tuple(path.name for path in sorted(first.iterdir()) if path.name not in chosen)
+        return _Request(sources=tuple(sources), out=folder, out_is_file=False, is_folder=True, skipped=others)
+    out = _out(words, overwrite=overwrite)
+    sources = paths if out is None else paths[:-1]
+    for source in sources:
+        if source.is_dir():
+            raise UserError(f"{source} is a folder; give one folder alone, or pictures")
+        if not source.exists() and not source.is_symlink():
+            raise UserError(f"there is no picture or folder {source}")
+    named_folder = words[-1].endswith(("/", os.sep))
+    is_folder = out is not None and (out.is_dir() or len(sources) > 1 or named_folder)
+    if out is not None and is_folder and out.exists() and not out.is_dir():
+        raise UserError(f"{out} is a file; several pictures need a folder to be written to")
+    is_new = out is not None and is_folder and not out.is_dir() and not named_folder
+    if is_new and out is not None and out.suffix.lower() in ENLARGED_SUFFIXES:
+        raise UserError(f"there is no picture {out}; for a folder of that name to write to, write {out}/")
+    if out is not None and not is_folder:
+        _check_out_file(out, sources[0], format_=format_)
+    return _Request(sources=tuple(sources), out=out, out_is_file=out is not None and not is_folder)
+
+
+def _out(words: list[str], *, overwrite: bool) -> Path | None:
+    """The last word, if it is where to write and no picture to enlarge."""
+    if len(words) == 1:
+        return None
+    last = Path(words[-1])
+    if last.is_dir() or words[-1].endswith(("/", os.sep)) or not last.exists():
+        return last
+    if len(words) > 2:
+        return None  # the last of several pictures
+    if Path(words[0]).resolve() == last.resolve():
+        raise UserError(f"{last} is the picture itself; give its enlargement another name")
+    if not overwrite or not _may_be_replaced(Path(words[0]), last):
+        raise UserError(
+            f"{last} exists; give another name"
+            + ("" if overwrite else ", or --overwrite")
+            + f". To enlarge {words[0]} and {last}, name a folder after them"
+            + ("" if not overwrite else f". {last} is no enlargement of {words[0]}, so it is not replaced")
+        )
+    return last
+
+
+def _may_be_replaced(source: Path, last: Path) -> bool:
+    """False for a picture that is no enlargement of `source`: it may be meant as a second one to enlarge."""
+    from srlab.images import read_header
+
+    try:
+        large = read_header(last).layout
+    except UserError:
+        return True  # no picture, or one beyond the limit
+    small = read_header(source).layout
+    return any(
+        (large.height, large.width) == (scale * small.height, scale * small.width)
+        for scale in (2, 3, 4, 8, 16)
+    )
+
+
+def _check_out_file(out: Path, source: Path, *, format_: Format | None) -> None:
+    from srlab.files import is_stream
+    from srlab.picture_files import FORMATS
+
+    if is_stream(out):
+        return
+    if out.suffix.lower() not in FORMATS:
+        kind = f"the suffix {out.suffix}" if out.suffix else "no suffix"
+        raise UserError(f"{out} has {kind}; the format is told by it: {' '.join(FORMATS)}")
+    if format_ is not None and FORMATS[out.suffix.lower()] != FORMATS[f".{format_}"]:
+        raise UserError(f"--format {format_} does not fit {out}; leave one of them out, or change the suffix")
+    if out.resolve() == source.resolve():
+        raise UserError(f"{out} is the picture itself; give its enlargement another name")
+
+
+def _targets(
+    request: _Request, scale: int, *, format_: Format | None, suffix: str | None
+) -> list[tuple[Path, Path]]:
+    """Each picture with the file to write."""
+    from srlab.picture_files import FORMATS
+
+    if request.out_is_file:
+        return [(source, request.out) for source in request.sources if request.out is not None]
+    added = (f"-x{scale}" if request.out is None else "") if suffix is None else suffix
+    jobs = []
+    for source in request.sources:
+        kept = source.suffix if request.out is not None and source.suffix.lower() in FORMATS else ".png"
+        name = f"{source.stem}{added}{kept if format_ is None else f'.{format_}'}"
+        folder = source.parent if request.out is None else request.out
+        jobs.append((source, folder / name))
+    return jobs
+
+
+def _check_targets(
+    jobs: list[tuple[Path, Path]],
+    request: _Request,
+    *,
+    overwrite: bool,
+    skip_existing: bool,
+    quality: int | None,
+) -> None:
+    """Refuse before the first picture what cannot be: one name twice, a picture over itself."""
+    from srlab.picture_files import FORMATS, LOSSY, check_installed
+
+    sources = {source.resolve() for source in request.sources}
+    by_target: dict[Path, Path] = {}
+    for source, target in jobs:
+        other = by_target.setdefault(target.resolve(), source)
+        if other is not source:
+            raise UserError(
+                f"{other} and {source} would both be written to {target}; write them to folders of their own"
+            )
+        if target.resolve() in sources:
+            raise UserError(
+                f"{target} is one of the pictures itself; name a folder to write to, or another --suffix"
+            )
+        check_installed(target)
+        if not request.is_folder and target.exists() and not overwrite and not skip_existing:
+            raise UserError(f"{target} exists; give another name, --overwrite or --skip-existing")
+    if quality is not None and not any(FORMATS.get(target.suffix.lower()) in LOSSY for _, target in jobs):
+        raise UserError(
+            "--quality is of JPEG, WebP, AVIF and HEIC, and none of these is written; leave it out"
+        )
+
+
+def _run(
+    jobs: list[tuple[Path, Path]], upscaler: "Upscaler", options: _Options, *, one: bool
+) -> dict[Path, str]:
     """Enlarge each picture; what went wrong with which. One bad picture does not stop the others."""
-    from rich.progress import track
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     failures: dict[Path, str] = {}
-    quiet = len(jobs) < 2 or not messages.is_terminal
-    progress = track(jobs, description="upscaling", console=messages, disable=quiet, transient=True)
-    for source, target in progress:
-        try:
-            upscaler.upscale(source, target, overwrite=overwrite)
-        except (UserError, OSError, MemoryError) as error:
-            message = str(error) or f"{source}: not enough memory for its pixels"
-            failures[source] = message
-            say(f"failed: {message}")
-        else:
-            say(f"{source} -> {target}")
+    progress = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("tiles, left:"),
+        TimeRemainingColumn(),
+        console=messages,
+        transient=True,
+        disable=not messages.is_terminal,
+    )
+    with progress:
+        for number, (source, target) in enumerate(jobs, start=1):
+            place = "" if len(jobs) == 1 else f"{number} of {len(jobs)}: "
+            task = progress.add_task(escape(printable(place + source.name)), total=None)
+
+            def show(done: int, total: int, task: object = task) -> None:
+                progress.update(task, completed=done, total=total)  # type: ignore[arg-type]
+
+            try:
+                _enlarge(source, target, upscaler, options, show)
+            except (UserError, OSError, MemoryError) as error:
+                if one:
+                    raise
+                message = str(error) or f"{source}: not enough memory for its pixels"
+                failures[source] = message
+                say(f"failed: {message}")
+            else:
+                say(f"{source} -> {target}")
+            progress.remove_task(task)
     return failures
+
+
+def _enlarge(
+    source: Path, target: Path, upscaler: "Upscaler", options: _Options, show: Callable[[int, int], None]
+) -> None:
+    """One picture: what it will cost is said before, how long it takes after its first tile."""
+    from srlab.cli.progress import duration
+    from srlab.memory import in_words
+    from srlab.picture_files import FORMATS, LOSSY, check_writable
+
+    if target.exists() and not options.overwrite:
+        raise UserError(f"{target} exists; give another name, or --overwrite")
+    quality = options.quality if FORMATS.get(target.suffix.lower()) in LOSSY else None
+    cost = upscaler.cost(source, target, flatten=options.flatten, max_pixels=options.max_pixels)
+    check_writable(target, cost.output, quality=quality)
+    upscaler.check_cost(source, target, cost)
+    output = cost.output
+    largest = int(1.01 * output.num_bytes)  # what zlib makes of noise
+    say(
+        f"{source.name}: {output.width // upscaler.scale}x{output.height // upscaler.scale} -> "
+        f"{output.width}x{output.height} pixels in {cost.tiles} {'tile' if cost.tiles == 1 else 'tiles'}; "
+        f"takes about {in_words(cost.memory)} of memory, the file at most {in_words(largest)}"
+    )
+    times = [time.monotonic()]
+
+    def after_tile(done: int, total: int) -> None:
+        show(done, total)
+        times.append(time.monotonic())
+        if done == min(2, total - 1):  # the first tile of a process takes longer
+            left = (times[-1] - times[-2]) * (total - done)
+            if left > _TELL_SECONDS:
+                say(f"{source.name}: about {duration(left)} left, by the time of one tile")
+
+    _, notes = upscaler.upscale_file(
+        source,
+        target,
+        overwrite=options.overwrite,
+        quality=quality,
+        keep_metadata=options.keep_metadata,
+        flatten=options.flatten,
+        max_pixels=options.max_pixels,
+        progress=after_tile,
+    )
+    for note in notes:
+        say(f"note: {note}")

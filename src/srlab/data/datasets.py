@@ -20,7 +20,8 @@ from PIL import Image
 
 from srlab.data.catalogue import CATALOGUE, absent, entry, set_folder
 from srlab.errors import UserError
-from srlab.images import HRImage, list_images, read_hr_image
+from srlab.images import HRImage, list_images, read_hr_image, read_hr_layout
+from srlab.memory import available_bytes, in_words
 
 Role = Literal["train", "validate", "test"]
 Progress = Callable[[str, int, int], None]  # what is being read, how many are done, of how many
@@ -69,16 +70,23 @@ class Split:
     test: tuple[ImageSet, ...]
 
 
-def load_sets(names: Sequence[str], *, role: Role, progress: Progress | None = None) -> tuple[ImageSet, ...]:
+def load_sets(
+    names: Sequence[str],
+    *,
+    role: Role,
+    progress: Progress | None = None,
+    max_pixels: int | None = None,
+) -> tuple[ImageSet, ...]:
     """Read the sets named, each a name of the catalogue or a folder; ``sample`` gives its part for `role`.
 
     `progress` is called after each image. Two sets of one name, two images of one name in a set, unknown
-    names and files that are no plain picture are a `UserError`.
+    names, files that are no plain picture, and pictures of more than `max_pixels` (None for
+    `srlab.images.pixel_limit`) or than memory holds are a `UserError`.
     """
     sets = []
     for name in names:
         set_name, files, note = _files(name, role)
-        images = read_images(set_name, files, progress)
+        images = read_images(set_name, files, progress, max_pixels=max_pixels)
         sets.append(ImageSet(name=set_name, images=images, note=note))
     doubled = [name for name, count in Counter(found.name for found in sets).items() if count > 1]
     if doubled:
@@ -172,7 +180,11 @@ def data_hash(found: Split) -> str:
 
 
 def read_images(
-    set_name: str, files: Sequence[Path], progress: Progress | None = None
+    set_name: str,
+    files: Sequence[Path],
+    progress: Progress | None = None,
+    *,
+    max_pixels: int | None = None,
 ) -> tuple[SetImage, ...]:
     """The pictures of a set, in the order of `files`; decoding takes all cores."""
     by_name: dict[str, Path] = {}
@@ -183,8 +195,10 @@ def read_images(
                 "the image, so rename or remove one"
             )
 
+    _check_memory(set_name, files, max_pixels)
+
     def read(path: Path) -> SetImage:
-        image = read_hr_image(path)
+        image = read_hr_image(path, max_pixels=max_pixels)
         return SetImage(
             name=image.name,
             pixels=image.pixels,
@@ -208,6 +222,18 @@ def read_images(
             pool.shutdown(cancel_futures=True)
             raise
     return tuple(images)
+
+
+def _check_memory(set_name: str, files: Sequence[Path], max_pixels: int | None) -> None:
+    """A `UserError` where the set's pictures, decoded, are more than memory holds; nothing is decoded yet."""
+    layouts = [read_hr_layout(path, max_pixels=max_pixels) for path in files]
+    needed = sum(3 * layout.height * layout.width for layout in layouts)
+    there = available_bytes()
+    if needed > there:
+        raise UserError(
+            f"the {len(files)} pictures of {set_name} take {in_words(needed)} of memory, and "
+            f"{in_words(there)} are free; take fewer or smaller pictures"
+        )
 
 
 def picture_folder(folder: Path) -> Path:

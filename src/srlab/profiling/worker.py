@@ -20,7 +20,7 @@ from srlab.profile_store import Size
 from srlab.profiling.memory import bytes_now, peak_bytes, reset_peak
 from srlab.study import Study
 from srlab.training.device import autocast, tune_allocator, use_threads
-from srlab.upscale import Precision, default_tile, upscale_tensor
+from srlab.upscale import PICTURE_BYTES, Precision, default_tile, upscale_tensor
 
 _SECONDS_OF_A_STEP = 0.2  # of measured steps in a round, at least two
 _CHANNELS = 64  # of the convolution that tells how fast a machine is
@@ -213,7 +213,7 @@ def _tile(network: Network, size: tuple[int, int]) -> int | None:
     """The tile that `srlab upscale` takes; None where one holds the picture. Bicubic has nothing to tile."""
     if not any(True for _ in network.parameters()):
         return None
-    tile = default_tile(network)
+    tile = default_tile(network, memory=PICTURE_BYTES)
     return None if max(size) <= max(tile, 64) else tile
 
 

@@ -22,6 +22,24 @@ M_TRIM_THRESHOLD = -1
 M_MMAP_THRESHOLD = -3
 
 
+def find_device(name: str | torch.device | None) -> torch.device:
+    """The device called `name`, tried out; for ``auto`` or None a GPU if there is one, else the CPU.
+
+    A `UserError` where it cannot be used.
+    """
+    if name is None or str(name) == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise UserError(f"the device {str(name)!r} cannot be used ({reason}); cpu always can") from error
+    if device.type == "meta":
+        raise UserError("the device 'meta' holds no values; use cpu or cuda")
+    return device
+
+
 def resolve_precision(
     requested: Precision, device: torch.device, *, suits_bf16: bool = True
 ) -> ResolvedPrecision:
