@@ -108,7 +108,7 @@ def test_help_shows_what_every_option_is_without_being_given(srlab: Srlab, comma
     ("words", "message"),
     [
         (["networks", "--bogus"], "srlab: no such option: --bogus; see `srlab networks --help`"),
-        (["upscale"], "srlab: missing argument 'IMAGE'; see `srlab upscale --help`"),
+        (["upscale"], "srlab: missing argument 'IMAGE... [OUT]'; see `srlab upscale --help`"),
         (["netwrks"], "srlab: no such command 'netwrks'. Did you mean 'networks'? see `srlab --help`"),
         (["study", "smoke", "--steps", "many"], "invalid value for '--steps': "),
     ],
