@@ -20,7 +20,7 @@ from srlab.networks import EDSROptions, NetworkOptions, build_network, preset
 from srlab.protocol import EvaluationProtocol
 
 EDSR = EDSROptions(num_blocks=1, num_features=4)
-METRICS = ("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb")
+METRICS = ("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb", "gmsd_y")
 
 
 class Command:
@@ -100,7 +100,7 @@ def test_the_table_has_every_image_the_mean_and_the_protocol(command: Command, p
     cells = {line.split()[0]: line.split()[1:] for line in lines if line.split()}
     assert cells["image"] == list(METRICS)
     for row in ("house", "tree", "mean"):
-        assert [len(value.split(".")[1]) for value in cells[row]] == [2, 4, 2, 4]
+        assert [len(value.split(".")[1]) for value in cells[row]] == [2, 4, 2, 4, 4]
     assert str(EvaluationProtocol()) in out
     assert err == ""
 

@@ -76,43 +76,49 @@ STORED: dict[tuple[str, str, int], dict[str, float]] = {
         "ssim_y": 0.7350281,
         "psnr_rgb": 20.868382,
         "ssim_rgb": 0.6247404,
+        "gmsd_y": 0.0286939,
     },
     ("color", "rgb", 3): {
         "psnr_y": 23.0514668,
         "ssim_y": 0.4639086,
         "psnr_rgb": 19.1265905,
         "ssim_rgb": 0.4162628,
+        "gmsd_y": 0.0878746,
     },
     ("color", "rgb", 4): {
         "psnr_y": 22.0550989,
         "ssim_y": 0.3512887,
         "psnr_rgb": 18.2128955,
         "ssim_rgb": 0.2804209,
+        "gmsd_y": 0.1174948,
     },
-    ("color", "luma", 2): {"psnr_y": 25.8732689, "ssim_y": 0.7360423},
-    ("color", "luma", 3): {"psnr_y": 23.0555496, "ssim_y": 0.4646316},
-    ("color", "luma", 4): {"psnr_y": 22.0609633, "ssim_y": 0.3523824},
+    ("color", "luma", 2): {"psnr_y": 25.8732689, "ssim_y": 0.7360423, "gmsd_y": 0.0284161},
+    ("color", "luma", 3): {"psnr_y": 23.0555496, "ssim_y": 0.4646316, "gmsd_y": 0.0881450},
+    ("color", "luma", 4): {"psnr_y": 22.0609633, "ssim_y": 0.3523824, "gmsd_y": 0.1176183},
     ("gray", "rgb", 2): {
         "psnr_y": 24.0164253,
         "ssim_y": 0.8547552,
         "psnr_rgb": 24.0164253,
         "ssim_rgb": 0.8547552,
+        "gmsd_y": 0.0171918,
     },
     ("gray", "rgb", 3): {
         "psnr_y": 21.8488551,
         "ssim_y": 0.7344994,
         "psnr_rgb": 21.8488551,
         "ssim_rgb": 0.7344994,
+        "gmsd_y": 0.0808600,
     },
     ("gray", "rgb", 4): {
         "psnr_y": 19.0736878,
         "ssim_y": 0.4465778,
         "psnr_rgb": 19.0736878,
         "ssim_rgb": 0.4465778,
+        "gmsd_y": 0.2253601,
     },
-    ("gray", "luma", 2): {"psnr_y": 24.0251244, "ssim_y": 0.8549677},
-    ("gray", "luma", 3): {"psnr_y": 21.8488973, "ssim_y": 0.7343132},
-    ("gray", "luma", 4): {"psnr_y": 19.0751355, "ssim_y": 0.4468659},
+    ("gray", "luma", 2): {"psnr_y": 24.0251244, "ssim_y": 0.8549677, "gmsd_y": 0.0166325},
+    ("gray", "luma", 3): {"psnr_y": 21.8488973, "ssim_y": 0.7343132, "gmsd_y": 0.0808364},
+    ("gray", "luma", 4): {"psnr_y": 19.0751355, "ssim_y": 0.4468659, "gmsd_y": 0.2248330},
 }
 
 
@@ -162,7 +168,7 @@ def test_the_luma_protocol_by_another_road(image: HRImage, border: Border) -> No
     protocol = EvaluationProtocol(color="luma", border=border)
     (evaluation,) = evaluate_network(bicubic(scale), [image], protocol=protocol, device=CPU)
     _expect(evaluation, "y", y_sr[2:-2, 2:-2], y_hr[2:-2, 2:-2])
-    assert set(evaluation.scores) == {"psnr_y", "ssim_y"}
+    assert set(evaluation.scores) == {"psnr_y", "ssim_y", "gmsd_y"}
     if image.is_gray:
         assert np.array_equal(evaluation.sr, y_sr[:, :, None].repeat(3, axis=2))
     else:  # the picture has this Y, but for its own rounding, where RGB's cube does not clip it

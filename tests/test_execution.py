@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from srlab import execution, store
+from srlab import execution, scoring, store
 from srlab.choice import load_choice
 from srlab.comparison import compare
 from srlab.errors import UserError
@@ -232,7 +232,7 @@ def test_a_better_rate_added_later_supersedes_the_choice_and_keeps_its_scores(
 def test_scoring_that_was_cut_off_is_finished_by_the_same_call(
     study: Study, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    save_picture, saved = execution.save_picture, []
+    save_picture, saved = scoring.save_picture, []
 
     def interrupt(path: Path, pixels: object) -> None:
         if "bicubic" not in str(path):
@@ -241,7 +241,7 @@ def test_scoring_that_was_cut_off_is_finished_by_the_same_call(
             raise KeyboardInterrupt
         save_picture(path, pixels)
 
-    monkeypatch.setattr(execution, "save_picture", interrupt)
+    monkeypatch.setattr(scoring, "save_picture", interrupt)
     with pytest.raises(KeyboardInterrupt):
         carry_out(study, folder)
     assert all(not row.tests for row in leaderboard(folder).standings if row.name != "bicubic")
@@ -349,11 +349,53 @@ def test_scores_that_lack_an_image_or_a_metric_are_made_again(
     path, trained = folder / name / file, modified(folder)
     before = path.read_bytes()
     values = store.load_json(path)
-    values["scores"] = [row for row in values["scores"] if row[gone] != values["scores"][-1][gone]]
+    values["scores"] = [row for row in values["scores"] if row[gone] != values["scores"][-2][gone]]
     store.save_json(path, values)
     assert carry_out(study, folder) == []
     assert path.read_bytes() == before
     assert modified(folder) == trained
+
+
+def without_gmsd(path: Path) -> None:
+    """The scores as an srlab wrote them that had no GMSD yet."""
+    values = store.load_json(path)
+    values["scores"] = [row for row in values["scores"] if row["metric"] != "gmsd_y"]
+    store.save_json(path, values)
+
+
+def test_a_study_from_before_gmsd_gets_that_alone_and_from_its_pictures(
+    study: Study, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = replace(study, learning_rates=(1e-3,))
+    carry_out(study, folder)
+    tests = sorted(folder.glob("*/test/scores.json"))
+    before = {path: path.read_bytes() for path in tests}
+    for path in [*tests, *folder.glob("*/scores.json")]:
+        without_gmsd(path)
+    old = leaderboard(folder)
+    assert "gmsd_y" not in old.metrics
+    assert not any("missing" in note for row in old.standings for note in row.notes)
+    validation = {path: path.read_bytes() for path in folder.glob("*/scores.json")}
+
+    def no_network(*_: object, **__: object) -> object:
+        raise AssertionError("a network is asked again for what its stored picture says")
+
+    monkeypatch.setattr(scoring, "evaluate_network", no_network)
+    assert carry_out(study, folder) == []
+    assert {path: path.read_bytes() for path in tests} == before
+    assert {path: path.read_bytes() for path in validation} == validation  # it chooses nothing here
+
+
+def test_a_score_that_is_there_is_never_changed(study: Study, folder: Path) -> None:
+    study = replace(study, learning_rates=(1e-3,))
+    carry_out(study, folder)
+    path = folder / "tiny-edsr-lr0.001-seed0" / store.TEST_SCORES
+    without_gmsd(path)
+    values = store.load_json(path)
+    values["scores"][0]["value"] = 12.5
+    store.save_json(path, values)
+    carry_out(study, folder)
+    assert store.load_json(path)["scores"][0]["value"] == 12.5
 
 
 @pytest.mark.parametrize("change", [{}, {"learning_rate": 0.5, "psnr_y": 99.0}])
@@ -394,14 +436,14 @@ def test_the_traceback_of_a_failed_test_scoring_is_kept_until_it_succeeds(
     study: Study, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study = replace(study, learning_rates=(1e-3,))
-    save_picture = execution.save_picture
+    save_picture = scoring.save_picture
 
     def fail(path: Path, pixels: object) -> None:
         if "tiny-srcnn" in str(path):
             raise ZeroDivisionError("a bug")
         save_picture(path, pixels)
 
-    monkeypatch.setattr(execution, "save_picture", fail)
+    monkeypatch.setattr(scoring, "save_picture", fail)
     (failure,) = carry_out(study, folder)
     kept = folder / failure.name / store.TEST / store.FAILURE
     assert "Traceback" in kept.read_text()

@@ -12,12 +12,12 @@ from srlab import store
 from srlab.checkpoints import save_checkpoint, save_weights
 from srlab.cli import main
 from srlab.errors import UserError
-from srlab.execution import save_picture
 from srlab.images import Picture
 from srlab.networks import SRCNNOptions, build_network
 from srlab.networks.diagram import plot
 from srlab.picture_files import write_picture
 from srlab.scheduler import explain
+from srlab.scoring import save_picture
 from srlab.training.monitor import Monitor
 from tiny_study import write_study_file
 

@@ -42,7 +42,7 @@ LAYERS = [
         "checkpoints",
         "data",
     },  # declarations, storage
-    {"training", "evaluation", "upscale", "models", "upscaler", "perceptual"},  # procedures
+    {"training", "evaluation", "scoring", "upscale", "models", "upscaler", "perceptual"},  # procedures
     {
         "planning",
         "claims",

@@ -12,6 +12,9 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
 
+import torch
+from torch import nn
+
 from srlab import store
 from srlab.checkpoints import load_weights
 from srlab.choice import load_choice, update_choice
@@ -19,22 +22,20 @@ from srlab.claims import begun, check_claims, check_images, declare_study
 from srlab.data.datasets import ImageSet, Split, manifest, split
 from srlab.data.patches import check_sizes
 from srlab.errors import UserError
-from srlab.evaluation import check_scorable
+from srlab.evaluation import LATER_METRICS, check_scorable
 from srlab.execution import (
-    VALIDATION,
     Event,
     TestTask,
     TrainingImages,
     TrainTask,
     baseline,
-    is_scored,
     note_failure,
-    score_validation,
     training_hash,
 )
 from srlab.planning import ENDED, Machine, Plan, make_plan
 from srlab.records import read_runs, run_status, stored_scores
 from srlab.scheduler import Failure, InProcess, Processes, reporting_to, run_all
+from srlab.scoring import VALIDATION, is_scored, lacking, score_validation
 from srlab.sources import Source, SourceMissingError, check_sources, check_taken, find_source
 from srlab.study import Run, Study, Variant
 from srlab.training.content import check_content
@@ -115,7 +116,7 @@ def _forget_baseline(folder: Path) -> None:
 def _score_baseline(study: Study, folder: Path, machine: Machine, images: Split) -> None:
     bicubic = folder / store.BASELINE
     if not _is_validated(bicubic, images, study):
-        score_validation(bicubic, baseline(study), images.validation, study=study, machine=machine)
+        _validate(bicubic, baseline(study), images, study=study, machine=machine)
     for task in _test_tasks(study, folder, machine, [store.BASELINE], images.test):
         if (failure := task()) is not None:
             raise OSError(failure.reason) if failure.kind == "user" else RuntimeError(failure.traceback)
@@ -132,15 +133,30 @@ def _complete(plan: Plan, images: Split) -> list[Failure]:
         if status == "finished" and not _is_validated(folder, images, plan.study):
             try:
                 network = load_weights(folder / store.WEIGHTS).network
-                score_validation(folder, network, images.validation, study=plan.study, machine=plan.machine)
+                _validate(folder, network, images, study=plan.study, machine=plan.machine)
             except (UserError, OSError) as error:
                 failures.append(Failure.of(run.name, error))
     return failures
 
 
 def _is_validated(folder: Path, images: Split, study: Study) -> bool:
+    """Whether it has the validation scores that a rate or a winner is chosen by."""
     stored = stored_scores(folder / store.SCORES, protocol=study.evaluation)
-    return is_scored(stored, VALIDATION, images.validation)
+    missing = lacking(stored, VALIDATION, images.validation)
+    if not any(isinstance(variant.objective, AdversarialObjective) for variant in study.variants):
+        missing -= set(LATER_METRICS)  # which choose nothing here
+    return not missing
+
+
+def _validate(folder: Path, network: nn.Module, images: Split, *, study: Study, machine: Machine) -> None:
+    score_validation(
+        folder,
+        network,
+        images.validation,
+        protocol=study.evaluation,
+        scale=study.scale,
+        device=torch.device(machine.device),
+    )
 
 
 def _train(plan: Plan, images: Split, data: str, report: Callable[[Event], None]) -> list[Failure]:

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from PIL import Image
 from torch import nn
 
 from srlab import store
@@ -23,7 +22,7 @@ from srlab.claims import FREE_TO_DIFFER, declare_run
 from srlab.data.datasets import ImageSet, SetImage, Split, data_hash, load_sets, split
 from srlab.data.patches import Patches
 from srlab.errors import UserError
-from srlab.evaluation import METRICS, evaluate_network
+from srlab.evaluation import evaluate_network
 from srlab.images import HRImage
 from srlab.networks import BicubicOptions, Network, build_network, network_color
 from srlab.networks.diagram import plot, plot_discriminator
@@ -31,9 +30,9 @@ from srlab.networks.summary import discriminator_summary, summary
 from srlab.objectives import AdversarialObjective, remarks_on
 from srlab.planning import CURVE_IMAGES, Machine, precision_of_run
 from srlab.protocol import EvaluationProtocol
-from srlab.records import mean, picture_path, stored_scores
+from srlab.records import mean
 from srlab.scheduler import Failure, send_report
-from srlab.scores import Score, StoredScores, save_scores
+from srlab.scoring import score_tests, score_validation
 from srlab.sources import Source
 from srlab.study import Run, Study
 from srlab.training.batch_norm import batch_norm_remarks, has_batch_norm
@@ -43,7 +42,6 @@ from srlab.training.remarks import discriminator_remarks
 from srlab.training.train import CHECKPOINT, Outcome, Progress, train
 
 LOCK = "run.lock"
-VALIDATION = "validation"  # the data set of scores.json
 NOTE = "the last step's weights; validation picked no step"
 
 
@@ -235,7 +233,14 @@ class TrainTask:
     def _validate(self, folder: Path) -> None:
         images = self.images or read_training_images(self.study, data=self.data)
         network = load_weights(folder / store.WEIGHTS).network
-        score_validation(folder, network, images.validation, study=self.study, machine=self.machine)
+        score_validation(
+            folder,
+            network,
+            images.validation,
+            protocol=self.study.evaluation,
+            scale=self.study.scale,
+            device=torch.device(self.machine.device),
+        )
 
 
 def read_training_images(study: Study, *, data: str) -> TrainingImages:
@@ -269,7 +274,14 @@ class TestTask:
             send_report(Event(name=self.name, phase="scoring"))
             images = self.images if self.images is not None else load_sets(self.sets, role="test")
             network = baseline(self.study) if self.name == store.BASELINE else _load(folder)
-            score_tests(folder, network, images, study=self.study, machine=self.machine)
+            score_tests(
+                folder,
+                network,
+                images,
+                protocol=self.study.evaluation,
+                scale=self.study.scale,
+                device=torch.device(self.machine.device),
+            )
         except Exception as error:
             failure = Failure.of(self.name, error)
             note_failure(folder / store.TEST, failure)  # not in the run's own folder: it has finished
@@ -286,58 +298,6 @@ def _load(folder: Path) -> nn.Module:
 def baseline(study: Study) -> Network:
     """Bicubic enlargement, a network like any other."""
     return build_network(BicubicOptions(), scale=study.scale).eval()
-
-
-def score_validation(
-    folder: Path, network: nn.Module, images: Iterable[HRImage], *, study: Study, machine: Machine
-) -> None:
-    """Write ``scores.json``: every metric of every validation image."""
-    evaluations = evaluate_network(
-        network, images, protocol=study.evaluation, device=torch.device(machine.device)
-    )
-    scores = [
-        Score(dataset=VALIDATION, image=evaluation.image, metric=metric, value=value)
-        for evaluation in evaluations
-        for metric, value in evaluation.scores.items()
-    ]
-    save_scores(folder / store.SCORES, scores, protocol=study.evaluation, scale=study.scale)
-
-
-def score_tests(
-    folder: Path, network: nn.Module, sets: Iterable[ImageSet], *, study: Study, machine: Machine
-) -> None:
-    """Add to ``test/scores.json`` the sets that are not whole there; a set's pictures are written first."""
-    path = folder / store.TEST_SCORES
-    stored = stored_scores(path, protocol=study.evaluation)
-    scores = list(stored.scores) if stored else []
-    for tested in sets:
-        if is_scored(stored, tested.name, tested.images):
-            continue
-        scores = [score for score in scores if score.dataset != tested.name]
-        for evaluation in evaluate_network(
-            network, tested.images, protocol=study.evaluation, device=torch.device(machine.device)
-        ):
-            save_picture(picture_path(folder, dataset=tested.name, image=evaluation.image), evaluation.sr)
-            scores += [
-                Score(dataset=tested.name, image=evaluation.image, metric=metric, value=value)
-                for metric, value in evaluation.scores.items()
-            ]
-        save_scores(path, scores, protocol=study.evaluation, scale=study.scale)
-
-
-def is_scored(stored: StoredScores | None, dataset: str, images: Iterable[HRImage]) -> bool:
-    """Whether every image of a set has every metric among the stored scores."""
-    if stored is None:
-        return False
-    there = {(score.image, score.metric) for score in stored.scores if score.dataset == dataset}
-    metrics = METRICS[stored.protocol.color]
-    return all((image.name, metric) in there for image in images for metric in metrics)
-
-
-def save_picture(path: Path, pixels: Any) -> None:
-    """A uint8 picture [H, W, 3] as PNG, whole or not at all."""
-    picture = Image.fromarray(pixels)
-    store.write_atomically(path, lambda part: picture.save(part, format="PNG"))
 
 
 def mean_scores(

@@ -104,6 +104,7 @@ class Leaderboard:
     standings: tuple[Standing, ...]
     remarks: tuple[Remark, ...]
     profiles: tuple[Profile, ...] = ()
+    is_adversarial: bool = False
 
 
 def leaderboard(folder: Path, *, verdicts: Verdicts | None = None) -> Leaderboard:
@@ -145,6 +146,7 @@ def leaderboard(folder: Path, *, verdicts: Verdicts | None = None) -> Leaderboar
         standings=tuple(in_order),
         remarks=_remarks(study, verdicts),
         profiles=load_profiles(folder),
+        is_adversarial=verdicts.is_adversarial,
     )
 
 
@@ -237,8 +239,8 @@ def _standing(
 
 
 def _spreads(values: Sequence[Mapping[str, float]]) -> dict[str, Spread]:
-    """By metric, over one mapping for each seed."""
-    metrics = values[0] if values else {}
+    """By metric, over one mapping for each seed; a metric that a seed lacks is left out."""
+    metrics = [metric for metric in values[0] if all(metric in one for one in values)] if values else []
     return {metric: Spread.of([of_seed[metric] for of_seed in values]) for metric in metrics}
 
 

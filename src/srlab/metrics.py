@@ -1,9 +1,18 @@
-"""PSNR and SSIM of one picture against another, as the published tables count them; higher is better.
+"""PSNR, SSIM and GMSD of one picture against another, as their papers and the published tables count them.
+
+PSNR and SSIM are better when they are higher, GMSD when it is lower.
 
 PSNR is in dB, its peak 255: ``10 log10(255^2 / mean squared error)``, infinite for equal pictures. SSIM is
 Wang's `ssim_index.m` (Wang, Bovik, Sheikh and Simoncelli, "Image Quality Assessment: From Error Visibility to
 Structural Similarity", IEEE Transactions on Image Processing 13(4), 2004): an 11x11 Gaussian window of sigma
 1.5, only where it lies wholly inside, K1 = 0.01, K2 = 0.03, no downsampling; 1 for equal pictures.
+
+GMSD is Xue, Zhang, Mou and Bovik's `GMSD.m` ("Gradient Magnitude Similarity Deviation: A Highly Efficient
+Perceptual Image Quality Index", IEEE Transactions on Image Processing 23(2), 2014,
+https://arxiv.org/abs/1308.3052): means of 2x2 pixels, gradients by Prewitt's filters, each with zeros beyond
+the edge, c = 170, and the sample standard deviation of the similarity of the gradients' lengths. 0 for equal
+pictures. It needs no weights. The authors chose c by people's judgements. Their Y goes from 0 to 255; here it
+is that of PSNR and SSIM, from 16 to 235, on which the number is 5 to 10 % lower (bicubic, Set5, x4).
 
 Each takes the two pictures in the range 0..255, quantized already, and `border`, the number of pixels to
 leave out along each edge. The mean over pictures is the caller's.
@@ -26,6 +35,7 @@ WINDOW_SIZE = 11
 _WINDOW = np.exp(-((np.arange(WINDOW_SIZE) - WINDOW_SIZE // 2) ** 2) / (2 * 1.5**2))
 _WINDOW /= _WINDOW.sum()
 _C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+_GMSD_C = 170.0  # the paper's, for pixels from 0 to 255
 _ROWS_AT_ONCE, _COLUMNS_AT_ONCE = 32, 32  # few enough for a core's cache, and for a band matrix of few zeros
 
 
@@ -51,6 +61,20 @@ def ssim_y(sr: Pixels, hr: Pixels, *, border: int) -> float:
     (0.800026, 0.800026)
     """
     return _ssim(*_cropped(to_plane(sr), to_plane(hr), border))
+
+
+def gmsd_y(sr: Pixels, hr: Pixels, *, border: int) -> float:
+    """GMSD on Y of RGB pictures uint8 [H, W, 3], not rounded, or on planes [H, W] as they are.
+
+    It needs more than two pixels a side inside the border.
+
+    >>> hr = np.array([[0, 0, 90, 90]] * 4, np.uint8)
+    >>> gmsd_y(hr, hr, border=0)
+    0.0
+    >>> gmsd_y(hr // 2, hr, border=0) > 0
+    True
+    """
+    return _gmsd(*_cropped(to_plane(sr), to_plane(hr), border))
 
 
 def psnr_rgb(sr: Pixels, hr: Pixels, *, border: int) -> float:
@@ -124,6 +148,32 @@ def _similarities(x: Tensor, y: Tensor) -> float:
     variances = mean_squares - squares
     numerator = product.mul_(2).add_(_C1) * covariance.mul_(2).add_(_C2)
     return float(numerator.div_(squares.add_(_C1) * variances.add_(_C2)).sum())
+
+
+def _gmsd(sr: Pixels, hr: Pixels) -> float:
+    if min(hr.shape) <= 2:  # its standard deviation is of at least four similarities
+        raise UserError(
+            f"GMSD needs 3x3 pixels inside the border that is left out; "
+            f"this image has {hr.shape[1]}x{hr.shape[0]}"
+        )
+    lengths = [_gradient_lengths(np.asarray(plane, np.float64)) for plane in (sr, hr)]
+    x, y = lengths
+    similarities = (2 * x * y + _GMSD_C) / (x * x + y * y + _GMSD_C)
+    return float(np.std(similarities, ddof=1))
+
+
+def _gradient_lengths(plane: Pixels) -> Pixels:
+    """Of a plane float64 [H, W] at half its size, rounded up: [(H + 1) // 2, (W + 1) // 2]."""
+    height, width = plane.shape
+    even = np.pad(plane, ((0, height % 2), (0, width % 2)))
+    half = (even[0::2, 0::2] + even[0::2, 1::2] + even[1::2, 0::2] + even[1::2, 1::2]) / 4
+    wide = np.pad(half, 1)
+    across = wide[:, 2:] - wide[:, :-2]  # [h + 2, w]
+    down = wide[2:] - wide[:-2]  # [h, w + 2]
+    lengths: Pixels = np.hypot(
+        across[:-2] + across[1:-1] + across[2:], down[:, :-2] + down[:, 1:-1] + down[:, 2:]
+    )
+    return lengths / 3
 
 
 @lru_cache(maxsize=128)

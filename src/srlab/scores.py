@@ -15,6 +15,18 @@ from srlab.errors import UserError
 from srlab.protocol import EvaluationProtocol
 from srlab.store import check_shape, load_object, save_json
 
+# How far pictures look apart: lower is better, 0 is equal. The first that all have scores of is taken. LPIPS'
+# come first, those without its heads after them, GMSD last, which needs no weights (`srlab.perceptual`).
+PERCEPTION = (
+    "lpips_alex",
+    "lpips_vgg",
+    "lpips_squeeze",
+    "alexnet_distance",
+    "vgg16_distance",
+    "squeezenet_distance",
+    "gmsd_y",
+)
+
 _FORMAT = "srlab scores"
 _VERSION = 1
 

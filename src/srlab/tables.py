@@ -190,7 +190,10 @@ def _has_tests(board: Leaderboard) -> bool:
 
 
 def _set_headings(board: Leaderboard) -> list[str]:
-    return [*(metric for metric in _SHOWN if metric in (*_SHOWN[:2], *board.metrics)), "gain"]
+    shown = [metric for metric in _SHOWN if metric in (*_SHOWN[:2], *board.metrics)]
+    if not board.is_adversarial and "gmsd_y" in shown:  # it ranks nothing there; the CSV has it
+        shown.remove("gmsd_y")
+    return [*shown, "gain"]
 
 
 def _set_cells(standing: Standing, test_set: str, board: Leaderboard) -> list[str]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from srlab.networks import Network
     from srlab.protocol import EvaluationProtocol
 
-METRICS = ("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb")
+METRICS = ("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb", "gmsd_y")
 
 
 @app.command()

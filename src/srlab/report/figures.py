@@ -30,7 +30,8 @@ from srlab.verdicts import (
     is_ahead,
 )
 
-_NOT_DRAWN = ("psnr_rgb", "ssim_rgb")  # they tell what psnr_y and ssim_y tell; their tables are there
+# They tell what psnr_y and ssim_y tell; their tables are there. GMSD is drawn where it can rank.
+_NOT_DRAWN = ("psnr_rgb", "ssim_rgb", "gmsd_y")
 _MOST_EFFECTS = 40
 
 
@@ -72,7 +73,7 @@ def drawings(
     """
     numbers = {name: place for place, name in enumerate(verdicts.variants)}
     for table in verdicts.tables:
-        if table.metric in _NOT_DRAWN:
+        if table.metric in _NOT_DRAWN[: 2 if verdicts.is_adversarial else 3]:
             continue
         yield from _against_base(table, verdicts)
         yield from _effects(table.scope, table.metric, verdicts)

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from srlab.scores import PERCEPTION
+
 ALL_SETS = "all sets"  # the scope that is the mean over several test sets, each of which counts once
 VALIDATION = "validation"  # the scope of learning rates and training curves: these images rank nothing
 BICUBIC = "bicubic"
@@ -34,12 +36,9 @@ METRICS: Mapping[str, Metric] = {
         Metric(name="ssim_y", unit="", decimals=4),
         Metric(name="psnr_rgb", unit="dB", decimals=2),
         Metric(name="ssim_rgb", unit="", decimals=4),
-        Metric(name="lpips_squeeze", unit="", decimals=4, is_lower_better=True),
-        Metric(name="squeezenet_distance", unit="", decimals=4, is_lower_better=True),
+        *(Metric(name=name, unit="", decimals=4, is_lower_better=True) for name in PERCEPTION),
     )
 }
-# Either says how far pictures look apart (`srlab.perceptual`); the first that there are scores of is taken.
-PERCEPTION = ("lpips_squeeze", "squeezenet_distance")
 
 
 @dataclass(frozen=True, kw_only=True)
