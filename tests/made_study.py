@@ -23,10 +23,16 @@ OPTIONS = EDSROptions(num_blocks=1, num_features=4)
 
 @dataclass(frozen=True, kw_only=True)
 class MadeRun:
-    """What a run has come to; `psnr_y` on the validation images, in dB."""
+    """What a run has come to; `psnr_y`, in dB, and `gmsd_y` are those of the validation images.
+
+    `source` is the variant that its variant starts from.
+    """
 
     variant: str
     psnr_y: float | None = None
+    gmsd_y: float | None = None
+    is_adversarial: bool = False
+    source: str | None = None
     learning_rate: float = 0.001
     seed: int = 0
     status: str = "finished"
@@ -70,10 +76,7 @@ class MadeStudy:
                 "scale": self.scale,
                 "evaluation": asdict(self.protocol),
                 "test": [str(folder / "data" / dataset) for dataset in self.scenes],
-                "variants": [
-                    {"name": name, "parameters": 100, "running_statistics": 0, "multiply_adds": 1000}
-                    for name in dict.fromkeys(run.variant for run in self.runs)
-                ],
+                "variants": [_declared(run) for run in {run.variant: run for run in self.runs}.values()],
                 "seeds": sorted({run.seed for run in self.runs}),
                 "images": {
                     "train": [],
@@ -95,7 +98,7 @@ class MadeStudy:
             self._write_run(study / run.name, run, index=index)
         update_choice(study)
         if self.has_baseline:
-            self._write_scores(study / store.BASELINE, 28.4)
+            self._write_scores(study / store.BASELINE, 28.4, 0.1)
             self._write_pictures(study / store.BASELINE, amount=40, seed=99)
         return study
 
@@ -108,7 +111,7 @@ class MadeStudy:
         if run.status in ("finished", "diverged"):
             store.save_json(folder / store.RESULT, {"status": run.status, "seconds": 1.0})
         if run.status == "finished" and run.psnr_y is not None:
-            self._write_scores(folder, run.psnr_y)
+            self._write_scores(folder, run.psnr_y, run.gmsd_y)
             self._write_pictures(folder, amount=8 + 4 * index, seed=index)
         if self.has_weights and run.status == "finished":
             torch.manual_seed(index)
@@ -117,11 +120,15 @@ class MadeStudy:
                 folder / store.WEIGHTS, network, variant=run.variant, options=OPTIONS, scale=self.scale
             )
 
-    def _write_scores(self, folder: Path, psnr_y: float) -> None:
+    def _write_scores(self, folder: Path, psnr_y: float, gmsd_y: float | None) -> None:
         scores = [
             Score(dataset="validation", image=image, metric=metric, value=value)
             for image, shift in (("a", -1), ("b", 1))
-            for metric, value in (("psnr_y", psnr_y + shift), ("ssim_y", psnr_y / 40))
+            for metric, value in (
+                ("psnr_y", psnr_y + shift),
+                ("ssim_y", psnr_y / 40),
+                *([] if gmsd_y is None else [("gmsd_y", gmsd_y * (1 + shift / 10))]),
+            )
         ]
         save_scores(folder / store.SCORES, scores, protocol=self.protocol, scale=self.scale)
 
@@ -145,6 +152,18 @@ class MadeStudy:
                 ]
         if scores:
             save_scores(folder / store.TEST_SCORES, scores, protocol=self.protocol, scale=self.scale)
+
+
+def _declared(run: MadeRun) -> dict[str, object]:
+    """A run's variant, as ``study.json`` has it."""
+    return {
+        "name": run.variant,
+        "parameters": 100,
+        "running_statistics": 0,
+        "multiply_adds": 1000,
+        **({"objective": {"kind": "adversarial"}} if run.is_adversarial else {}),
+        **({"start": {"source": run.source, "keep": [], "freeze": False}} if run.source else {}),
+    }
 
 
 def scene(height: int = 97, width: int = 120, *, seed: int = 0) -> NDArray[np.uint8]:

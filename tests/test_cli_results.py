@@ -23,10 +23,12 @@ from srlab.choice import update_choice
 from srlab.cli import main
 from srlab.evaluation import evaluate_network
 from srlab.images import read_hr_image
+from srlab.pictures import Bar, draw_bars
 from srlab.protocol import EvaluationProtocol
 from srlab.ranking_on_image import rank_on_image
+from srlab.scores import Score, save_scores
 from srlab.tensorboard_logs import best_logs
-from srlab.winner import find_weights, winner
+from srlab.winner import find_weights, ranking, winner
 
 RUNS = [
     MadeRun(variant="net/a", psnr_y=30.0),
@@ -151,6 +153,114 @@ def test_a_winner_that_did_not_beat_bicubic_says_so(tmp_path: Path) -> None:
     made = MadeStudy(runs=[MadeRun(variant="net/a", psnr_y=28.0)], has_weights=True).write(tmp_path)
     why = find_weights(made).why
     assert "validation psnr_y is 28.00 dB; it did not beat bicubic, which has 28.40 dB)" in why
+
+
+# A study about what starts from a source, and one with a discriminator
+
+
+def gan_runs(*, with_gmsd: bool = True) -> list[MadeRun]:
+    """The source has the best PSNR, the dense generator the best GMSD, and rates disagree between the two."""
+    runs = [MadeRun(variant="net/source", psnr_y=31.0, gmsd_y=0.03)]
+    for variant, rate, psnr_y, gmsd_y in (
+        ("gan/original", 0.001, 27.0, 0.08),
+        ("gan/original", 0.01, 29.0, 0.09),
+        ("gan/dense", 0.001, 25.0, 0.05),
+        ("gan/dense", 0.01, 24.0, 0.06),
+    ):
+        runs.append(
+            MadeRun(
+                variant=variant,
+                learning_rate=rate,
+                psnr_y=psnr_y,
+                gmsd_y=gmsd_y if with_gmsd else None,
+                is_adversarial=True,
+                source="net/source",
+            )
+        )
+    return runs
+
+
+def gan_study(folder: Path, *, with_gmsd: bool = True) -> Path:
+    runs = gan_runs(with_gmsd=with_gmsd)
+    return MadeStudy(runs=runs, scenes={"five": {"one": scene()}}, has_weights=True).write(folder)
+
+
+def test_what_others_start_from_is_no_candidate_unless_it_is_named(tmp_path: Path) -> None:
+    runs = [
+        MadeRun(variant="net/source", psnr_y=31.0),
+        MadeRun(variant="net/transfer", psnr_y=29.0, source="net/source"),
+        MadeRun(variant="net/scratch", psnr_y=29.5),
+    ]
+    made = MadeStudy(runs=runs, has_weights=True).write(tmp_path)
+    assert winner(made).variant == "net/scratch"
+    why = find_weights(made).why
+    assert "others start from net/source, so it is no candidate: --model" in why
+    named = find_weights(made / "net" / "source")
+    assert named.weights.parent.name == "net-source-lr0.001-seed0"
+    assert find_weights(made / "net" / "other").why.startswith("the weights file")
+
+
+def test_a_gan_is_chosen_by_a_perceptual_distance_and_it_is_said_by_which(tmp_path: Path) -> None:
+    made = gan_study(tmp_path)
+    assert winner(made).name == "gan-dense-lr0.001-seed0"
+    why = find_weights(made).why
+    assert "lowest validation gmsd_y" in why
+    assert "its gmsd_y is 0.0500 and bicubic's 0.1000, its psnr_y 25.00 dB and bicubic's 28.40 dB" in why
+    choice = store.load_json(made / store.CHOICE)
+    assert choice["rule"].endswith("discriminator the lowest validation gmsd_y instead")
+    original, source = (choice["variants"][name] for name in ("gan/original", "net/source"))
+    assert (original["learning_rate"], original["measure"]) == (0.001, "gmsd_y")
+    assert original["distance"] == pytest.approx(0.08)
+    assert "measure" not in source
+
+
+def test_lpips_chooses_where_all_have_it_by_the_same_weights(tmp_path: Path) -> None:
+    made = gan_study(tmp_path)
+    runs = [run for run in gan_runs() if run.is_adversarial]
+    for run in runs:
+        value = 0.2 if run.variant == "gan/original" else 0.3
+        scores = [Score(dataset="validation", image=image, metric="lpips_vgg", value=value) for image in "ab"]
+        path = made / run.name / store.VALIDATION_PERCEPTUAL
+        save_scores(path, scores, protocol=EvaluationProtocol(), scale=2, weights={"vgg16": "a"})
+        last = path
+    update_choice(made)
+    assert winner(made).variant == "gan/original"
+    changed(last, "weights", to={"vgg16": "b"})
+    update_choice(made)
+    assert winner(made).variant == "gan/dense"  # by GMSD again
+
+
+def test_a_gan_study_without_perceptual_scores_asks_for_them(tmp_path: Path) -> None:
+    made = gan_study(tmp_path, with_gmsd=False)
+    with pytest.raises(UserError, match=r"none is stored: run `srlab perceptual .*study`, which needs no"):
+        winner(made)
+    assert find_weights(made / "gan-dense-lr0.01-seed0").weights.is_file()
+
+
+def test_a_gans_bars_and_pictures_are_in_the_order_of_the_distance(tmp_path: Path) -> None:
+    made = gan_study(tmp_path)
+    assert [runs[0].variant for runs in ranking(made)] == ["gan/dense", "gan/original", "net/source"]
+    figure = draw_bars(
+        [
+            Bar(name="a", scores={"gmsd_y": 0.2, "psnr_y": 30.0}),
+            Bar(name="b", scores={"gmsd_y": 0.1, "psnr_y": 20.0}),
+        ],
+        title="",
+        caption="",
+        baseline={"gmsd_y": 0.15, "psnr_y": 25.0},
+        distance="gmsd_y",
+    )
+    first, second = figure.axes
+    assert [label.get_text() for label in first.get_yticklabels()] == ["b", "a"]
+    assert first.get_xlabel() == "gmsd_y, lower is better (the axis starts at zero)"
+    assert second.get_xlabel().startswith("psnr_y in dB")
+    assert [patch.get_facecolor() for patch in first.patches] != [p.get_facecolor() for p in second.patches]
+    image = tmp_path / "photo.png"
+    Image.fromarray(scene(60, 60)).save(image)
+    found = rank_on_image(made, image)
+    values = [model.scores["gmsd_y"] for model in found.models]
+    assert (found.distance, values) == ("gmsd_y", sorted(values))
+    assert found.as_json()["ranked_by"] == "gmsd_y"
 
 
 def test_pictures_are_drawn_and_their_paths_printed(study: Path, srlab_command: Command) -> None:

@@ -8,6 +8,10 @@ is complete (a seed diverged or is missing at each) are incomplete ones consider
 finished seeds, by the same mean. Of equal ones the first in the plan is taken. A variant none of whose runs
 finished has no choice.
 
+A variant that was trained with a discriminator has the rate with the lowest perceptual distance instead, by
+the same rule: PSNR falls while its pictures gain detail. The distance is LPIPS if all finished runs have it
+(`srlab perceptual`), else GMSD, which every run has. `measure_of` says which.
+
 A choice is final. It is made when all runs of the variant have ended, well or diverged. While one has failed
 or is unfinished the variant waits: it has no choice, nothing starts from it and no test image is scored. A
 variant of one rate has nothing to wait for. A run that has not ended does not count if the last command asks
@@ -22,7 +26,7 @@ from typing import Any
 
 from srlab import store
 from srlab.records import RunRecord, mean, read_runs, run_status
-from srlab.scores import to_json
+from srlab.scores import PERCEPTION, to_json
 
 RULE = (
     "highest validation psnr_y, mean over the seeds, among the rates at which every seed finished; "
@@ -30,23 +34,72 @@ RULE = (
 )
 
 
+ADVERSARIAL_RULE = "; of a variant trained with a discriminator the lowest validation {measure} instead"
+PSNR = "psnr_y"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rate:
-    """What a variant reached at one learning rate; `psnr_y` in dB is the mean over the finished seeds."""
+    """What a variant reached at one learning rate; `psnr_y` in dB is the mean over the finished seeds.
+
+    `distance` is the mean of the perceptual distance that its rate is chosen by; None where psnr_y chooses.
+    """
 
     learning_rate: float
     psnr_y: float | None
     finished: tuple[int, ...]
     diverged: tuple[int, ...]
     missing: tuple[int, ...]
+    distance: float | None = None
 
     @property
     def is_complete(self) -> bool:
         return not self.diverged and not self.missing
 
 
-def rates_of(runs: Iterable[RunRecord]) -> list[Rate]:
-    """The rates of one variant's runs, in the order of the plan."""
+def is_adversarial(variant: Mapping[str, Any]) -> bool:
+    """Whether a discriminator judges the variant of ``study.json`` while it trains."""
+    return (variant.get("objective") or {}).get("kind") == "adversarial"
+
+
+def candidates(study: Mapping[str, Any]) -> list[str]:
+    """The variants of ``study.json`` that can be its winner: those that no other variant starts from.
+
+    What others start from is what the study begins with, not what it asks about.
+    """
+    sources = {(variant.get("start") or {}).get("source") for variant in study["variants"]}
+    return [variant["name"] for variant in study["variants"] if variant["name"] not in sources]
+
+
+def measure_of(study: Mapping[str, Any], runs: Iterable[RunRecord]) -> str | None:
+    """By which validation score a study's winner is chosen, and the rate of its adversarial variants.
+
+    ``psnr_y`` where no variant was trained with a discriminator. Else the first perceptual distance
+    (`srlab.scores.PERCEPTION`; lower is better) that all finished runs have that it must compare, computed
+    with the same weights; None where there is none, as in a study of an older srlab.
+    """
+    adversarial = {variant["name"] for variant in study["variants"] if is_adversarial(variant)}
+    if not adversarial:
+        return PSNR
+    compared = adversarial | set(candidates(study))
+    found = [run for run in runs if run.status == "finished" and run.variant in compared]
+    if not found:
+        return PERCEPTION[-1]
+    for name in PERCEPTION:
+        is_alike = name == PERCEPTION[-1] or all(run.weights == found[0].weights for run in found)
+        if is_alike and all(name in (run.validation or {}) for run in found):
+            return name
+    return None
+
+
+def measures_of(study: Mapping[str, Any], runs: Iterable[RunRecord]) -> dict[str, str | None]:
+    """By variant what its rate is chosen by: `measure_of` if it is adversarial, else psnr_y."""
+    measure = measure_of(study, runs)
+    return {variant["name"]: measure if is_adversarial(variant) else PSNR for variant in study["variants"]}
+
+
+def rates_of(runs: Iterable[RunRecord], *, measure: str | None = PSNR) -> list[Rate]:
+    """The rates of one variant's runs, in the order of the plan; `measure` is what they are chosen by."""
     runs = list(runs)
     seeds = sorted({run.seed for run in runs})
     rates = []
@@ -62,6 +115,7 @@ def rates_of(runs: Iterable[RunRecord]) -> list[Rate]:
             Rate(
                 learning_rate=learning_rate,
                 psnr_y=mean(scored.values()) if scored else None,
+                distance=_mean_distance([there[seed] for seed in scored], measure),
                 finished=tuple(sorted(scored)),
                 diverged=diverged,
                 missing=tuple(seed for seed in seeds if seed not in scored and seed not in diverged),
@@ -70,10 +124,22 @@ def rates_of(runs: Iterable[RunRecord]) -> list[Rate]:
     return rates
 
 
+def _mean_distance(finished: Sequence[RunRecord], measure: str | None) -> float | None:
+    if measure in (None, PSNR) or not finished:
+        return None
+    return mean((run.validation or {})[measure] for run in finished)
+
+
 def choose(rates: Sequence[Rate]) -> Rate | None:
     """The rate that the rule above chooses; None where no run finished."""
     finished = [rate for rate in rates if rate.psnr_y is not None]
-    return max(finished, key=lambda rate: (rate.is_complete, len(rate.finished), rate.psnr_y), default=None)
+
+    def how_good(rate: Rate) -> tuple[bool, int, float]:
+        assert rate.psnr_y is not None
+        value = rate.psnr_y if rate.distance is None else -rate.distance
+        return rate.is_complete, len(rate.finished), value
+
+    return max(finished, key=how_good, default=None)
 
 
 def update_choice(folder: Path, *, asked: Collection[str] | None = None) -> dict[str, Any]:
@@ -86,13 +152,13 @@ def update_choice(folder: Path, *, asked: Collection[str] | None = None) -> dict
     study, runs, before = store.load_study(folder), read_runs(folder), _stored(folder)
     names = list(dict.fromkeys(run.variant for run in runs))
     runs_of = {name: [run for run in runs if run.variant == name] for name in names}
-    sources = _sources(study)
+    sources, measures = _sources(study), measures_of(study, runs)
     variants: dict[str, dict[str, Any]] = {}
 
     def is_settled(run: RunRecord) -> bool:
         """Whether nothing that is still to come can change what is known of `run`."""
         if run.status == "finished":
-            return "psnr_y" in (run.validation or {})
+            return "psnr_y" in (run.validation or {}) and measures[run.variant] is not None
         if run.status != "blocked":
             return run.status == "diverged"
         source = sources.get(run.variant)
@@ -113,16 +179,20 @@ def update_choice(folder: Path, *, asked: Collection[str] | None = None) -> dict
             waits_for = [run.name for run in counted if not (is_settled(run) or run.name in left_out)]
             has_one_rate = len({run.learning_rate for run in counted}) == 1
             variants[name] = _entry(
-                rates_of(counted),
+                rates_of(counted, measure=measures[name]),
                 before.get(name, {}),
                 planned={run.learning_rate for run in runs_of[name]},
                 waits_for=[] if has_one_rate else waits_for,
                 left_out=left_out,
+                measure=measures[name],
             )
 
     for name in names:
         decide(name)
-    choice = {"rule": RULE, "variants": {name: variants[name] for name in names}}
+    rule = RULE
+    if others := {measure for measure in measures.values() if measure not in (None, PSNR)}:
+        rule += ADVERSARIAL_RULE.format(measure=others.pop())
+    choice = {"rule": rule, "variants": {name: variants[name] for name in names}}
     store.save_json(folder / store.CHOICE, choice)
     return choice
 
@@ -151,6 +221,7 @@ def _entry(
     planned: Collection[float],
     waits_for: list[str],
     left_out: list[str],
+    measure: str | None,
 ) -> dict[str, Any]:
     """What ``choice.json`` says of one variant; while it waits, the `old` choice is its ``previous`` one."""
     chosen = None if waits_for else choose(rates)
@@ -173,6 +244,8 @@ def _entry(
     return {
         "learning_rate": rate,
         "psnr_y": _number(None if chosen is None else chosen.psnr_y),
+        **({} if measure == PSNR else {"measure": measure}),
+        **({} if chosen is None or chosen.distance is None else {"distance": chosen.distance}),
         "since": since,
         "is_complete": chosen is not None and chosen.is_complete,
         "waits_for": waits_for,
@@ -295,6 +368,7 @@ def _as_json(rate: Rate) -> dict[str, Any]:
     return {
         "learning_rate": rate.learning_rate,
         "psnr_y": _number(rate.psnr_y),
+        **({} if rate.distance is None else {"distance": rate.distance}),
         "finished": list(rate.finished),
         "diverged": list(rate.diverged),
         "missing": list(rate.missing),

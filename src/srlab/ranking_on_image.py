@@ -12,6 +12,7 @@ from torch import nn
 
 from srlab import store
 from srlab.checkpoints import load_weights
+from srlab.choice import is_adversarial
 from srlab.errors import UserError
 from srlab.evaluation import evaluate_network
 from srlab.images import HRImage, crop_to_multiple, read_hr_image
@@ -50,9 +51,10 @@ class Ranked:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ImageRanking:
-    """Every model on one picture, best psnr_y first, bicubic among them.
+    """Every model on one picture, bicubic among them: highest psnr_y first, or lowest `distance`.
 
-    `hr` is uint8 [H, W, 3], cropped to a multiple of the scale.
+    `distance` is the perceptual one by which a study with a discriminator is ordered, None elsewhere. `hr` is
+    uint8 [H, W, 3], cropped to a multiple of the scale.
     """
 
     image: str
@@ -62,6 +64,7 @@ class ImageRanking:
     study: str
     protocol: EvaluationProtocol
     models: tuple[Ranked, ...]
+    distance: str | None = None
 
     def best_variants(self) -> list[Ranked]:
         """The best model of each of the best variants, those whose `sr` was kept."""
@@ -76,6 +79,7 @@ class ImageRanking:
             "size": [width, height],
             "scale": self.scale,
             "protocol": str(self.protocol),
+            "ranked_by": self.distance or "psnr_y",
             "models": [
                 {
                     "rank": rank,
@@ -115,6 +119,7 @@ def rank_on_image(
     pixels = _scorable(hr, image, scale=scale)
     hr = HRImage(name=hr.name, pixels=pixels, is_gray=hr.is_gray)
     runs = _models(study_dir, every_run=every_run)
+    distance = "gmsd_y" if any(map(is_adversarial, study["variants"])) else None
     models: list[Ranked] = []
     for run in [None, *runs]:
         if progress is not None:
@@ -127,7 +132,7 @@ def rank_on_image(
         place = device or torch.device("cpu")
         (evaluation,) = evaluate_network(network.to(place).eval(), [hr], protocol=protocol, device=place)
         models.append(Ranked(run=run, scores=dict(evaluation.scores), sr=evaluation.sr))
-        models = _forget(models, keep=keep)
+        models = _forget(models, keep=keep, distance=distance)
     return ImageRanking(
         image=hr.name,
         hr=pixels,
@@ -136,6 +141,7 @@ def rank_on_image(
         study=study["name"],
         protocol=protocol,
         models=tuple(models),
+        distance=distance,
     )
 
 
@@ -164,6 +170,9 @@ def write_ranking(found: ImageRanking, folder: Path) -> list[Path]:
             is_gray=found.is_gray,
             protocol=found.protocol,
         )
+        if found.distance is not None:
+            psnr_y, value = model.scores["psnr_y"], model.scores[found.distance]
+            note = f"{found.distance} {value:.4f}, psnr_y {psnr_y:.2f} dB"
         name = model.run.variant if model.run else "bicubic"
         shown.append(Shown(name=name, pixels=model.sr, note=note))
     paths = [folder / f"image-{found.image}-scores.png", folder / f"image-{found.image}-panel.png"]
@@ -173,17 +182,26 @@ def write_ranking(found: ImageRanking, folder: Path) -> list[Path]:
         draw_bars(
             bars,
             title=title,
-            caption=f"{one}\n{found.protocol}",
+            caption=f"{one}{_order_in_words(found)}\n{found.protocol}",
             baseline=bicubic.scores,
             is_validation=False,
+            distance=found.distance,
         ),
         paths[0],
     )
     which = "The variant" if len(best) == 1 else f"The {len(best)} best variants here"
     where = "it and bicubic" if len(best) == 1 else "they"
-    caption = f"{which}. The crop is where {where} differ most. {one}\n{found.protocol}"
+    caption = (
+        f"{which}. The crop is where {where} differ most. {one}{_order_in_words(found)}\n{found.protocol}"
+    )
     save_figure(draw_panel(shown, crop=crop, title=title, caption=caption), paths[1], dpi=DPI)
     return paths
+
+
+def _order_in_words(found: ImageRanking) -> str:
+    if found.distance is None:
+        return ""
+    return f"\nA variant was trained with a discriminator: ordered by {found.distance}, lowest first."
 
 
 def _scorable(hr: HRImage, path: Path, *, scale: int) -> NDArray[np.uint8]:
@@ -209,11 +227,15 @@ def _models(study_dir: Path, *, every_run: bool) -> list[RunRecord]:
     return runs
 
 
-def _forget(models: list[Ranked], *, keep: int) -> list[Ranked]:
+def _forget(models: list[Ranked], *, keep: int, distance: str | None) -> list[Ranked]:
     """`models` best first, with the pictures of bicubic and the `keep` best variants alone."""
     kept: set[str] = set()
     result = []
-    for model in sorted(models, key=lambda model: -model.scores["psnr_y"]):
+
+    def order(model: Ranked) -> float:
+        return -model.scores["psnr_y"] if distance is None else model.scores[distance]
+
+    for model in sorted(models, key=order):
         sr = model.sr
         if model.run is not None:
             sr = sr if model.run.variant not in kept and len(kept) < keep else None

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +15,10 @@ Status = Literal["finished", "diverged", "failed", "started", "blocked", "not st
 
 @dataclass(frozen=True, kw_only=True)
 class RunRecord:
-    """A planned run as its folder has it; `validation` is the mean over the images, by metric."""
+    """A planned run as its folder has it; `validation` is the mean over the images, by metric.
+
+    `weights` are the SHA-256 of what those metrics were computed with, by name; most need none.
+    """
 
     name: str
     variant: str
@@ -26,6 +29,7 @@ class RunRecord:
     seconds: float | None = None
     precision: str | None = None  # what it is trained in; None before it has begun
     validation: Mapping[str, float] | None = None
+    weights: Mapping[str, str] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()  # what must be known to read its scores, as its result has it
 
 
@@ -41,6 +45,11 @@ def _read_run(folder: Path, planned: Mapping[str, Any], *, protocol: EvaluationP
     status = run_status(run_folder)
     logged_lines(run_folder)  # what is drawn and timed by it is read by others, who need it whole
     result = store.load_json(run_folder / store.RESULT) if status in ("finished", "diverged") else {}
+    perceptual = (
+        stored_scores(run_folder / store.VALIDATION_PERCEPTUAL, protocol=protocol)
+        if status == "finished"
+        else None
+    )
     return RunRecord(
         name=planned["name"],
         variant=planned["variant"],
@@ -52,6 +61,7 @@ def _read_run(folder: Path, planned: Mapping[str, Any], *, protocol: EvaluationP
         precision=precision_begun(run_folder),
         remarks=tuple(result.get("remarks", ())),
         validation=validation_scores(run_folder, protocol=protocol) if status == "finished" else None,
+        weights=perceptual.weights if perceptual is not None else {},
     )
 
 
@@ -92,7 +102,10 @@ def in_words(status: Status) -> str:
 def validation_scores(folder: Path, *, protocol: EvaluationProtocol) -> dict[str, float] | None:
     """Mean over the validation images by metric, of a run or the study's ``bicubic``; None without scores."""
     scores = stored_scores(folder / store.SCORES, protocol=protocol)
-    return means(scores) if scores else None
+    if scores is None:
+        return None
+    perceptual = stored_scores(folder / store.VALIDATION_PERCEPTUAL, protocol=protocol)
+    return means(scores) | (means(perceptual) if perceptual is not None else {})
 
 
 def validation_curve(folder: Path) -> tuple[tuple[int, float], ...]:

@@ -223,6 +223,8 @@ _CHOICE = record(
     {"learning_rate": maybe(number), "psnr_y": maybe(decibels)},
     {
         "since": maybe(text),
+        "measure": maybe(text),
+        "distance": maybe(number),
         "waits_for": listed(text),
         "left_out": listed(text),
         "previous": record({"learning_rate": number, "psnr_y": maybe(decibels)}),

@@ -32,6 +32,7 @@ PROVENANCE = "provenance.json"
 SCORES = "scores.json"
 TEST = "test"
 TEST_SCORES = "test/scores.json"
+VALIDATION_PERCEPTUAL = "perceptual.json"  # in the format of SCORES
 PERCEPTUAL_SCORES = "test/perceptual.json"  # in the format of TEST_SCORES
 RESULT = "result.json"
 FAILURE = "failure.txt"

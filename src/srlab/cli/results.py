@@ -86,7 +86,8 @@ def _show(ranking: "ImageRanking") -> None:
 
     height, width = ranking.hr.shape[:2]
     show(f"{ranking.image}, {width}x{height}, x{ranking.scale}")
-    table = make_table("rank", "variant", "rate", "seed", "psnr_y", "ssim_y", text=("variant",))
+    metrics = [*([] if ranking.distance is None else [ranking.distance]), "psnr_y", "ssim_y"]
+    table = make_table("rank", "variant", "rate", "seed", *metrics, text=("variant",))
     for rank, model in enumerate(ranking.models, start=1):
         run = model.run
         table.add_row(
@@ -94,11 +95,15 @@ def _show(ranking: "ImageRanking") -> None:
             run.variant if run else "bicubic",
             f"{run.learning_rate:g}" if run else "",
             str(run.seed) if run else "",
-            f"{model.scores['psnr_y']:.2f}",
-            f"{model.scores['ssim_y']:.4f}",
+            *(f"{model.scores[name]:.{2 if name == 'psnr_y' else 4}f}" for name in metrics),
         )
     print_table(table)
     show(str(ranking.protocol), indent="  ")
+    if ranking.distance is not None:
+        show(
+            f"a variant was trained with a discriminator: ordered by {ranking.distance}, lowest first",
+            indent="  ",
+        )
     show("one picture: what it shows need not hold for another", indent="  ")
 
 

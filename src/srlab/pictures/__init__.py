@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from srlab import store
-from srlab.choice import load_choice
+from srlab.choice import PSNR, load_choice, measure_of
 from srlab.data.datasets import SetImage, load_sets
 from srlab.errors import UserError
 from srlab.files import write_bytes
@@ -171,7 +171,8 @@ def _decibel(value: float) -> str:
 
 
 def _bars(study_dir: Path, study: Mapping[str, Any], protocol: EvaluationProtocol) -> Figure:
-    choice = load_choice(study_dir)
+    choice, runs = load_choice(study_dir), read_runs(study_dir)
+    measure = measure_of(study, runs)
     bars = [
         Bar(
             name=run_label(run),
@@ -179,7 +180,7 @@ def _bars(study_dir: Path, study: Mapping[str, Any], protocol: EvaluationProtoco
             scores=None if run.validation is None else dict(run.validation),
             is_chosen=choice.get(run.variant, {}).get("learning_rate") == run.learning_rate,
         )
-        for run in read_runs(study_dir)
+        for run in runs
     ]
     count = len(study["images"].get("validation", []))
     images = "The one validation image" if count == 1 else f"Mean over the {count} validation images"
@@ -187,9 +188,22 @@ def _bars(study_dir: Path, study: Mapping[str, Any], protocol: EvaluationProtoco
         bars,
         title=f"{study['name']}, x{study['scale']}: validation scores of all runs",
         caption=f"{images}, with the weights of the last step. The learning rates are chosen by "
-        f"these scores; test scores are in the leaderboard.\n{protocol}",
+        f"these scores; test scores are in the leaderboard.{_order_in_words(study_dir, measure)}\n{protocol}",
         baseline=validation_scores(study_dir / store.BASELINE, protocol=protocol),
+        distance=None if measure in (None, PSNR) else measure,
     )
+
+
+def _order_in_words(study_dir: Path, measure: str | None) -> str:
+    """By what the runs of an adversarial study are in order; nothing where it is psnr_y, as everywhere."""
+    if measure == PSNR:
+        return ""
+    if measure is None:
+        return (
+            "\nIn the order of psnr_y, which cannot judge a GAN: no perceptual distance is stored; run "
+            f"`srlab perceptual {study_dir}`."
+        )
+    return f"\nA variant was trained with a discriminator, so the runs are in the order of {measure}."
 
 
 def _curves(study_dir: Path, study: Mapping[str, Any]) -> Figure:
@@ -237,6 +251,7 @@ def _scene(
 ) -> Scene | None:
     """Of one test set; None where no variant has all of its pictures yet."""
     names = [image["name"] for image in study["images"]["test"] if image["set"] == dataset]
+    measure = measure_of(study, read_runs(study_dir))
     tested = [
         found
         for runs in ranking(study_dir)
@@ -257,11 +272,19 @@ def _scene(
     if has_bicubic:
         shown.append(("bicubic", bicubic, bicubic_scores[name]))
     shown += [(one.variant, one.folder, one.scores[name]) for one in tested]
+    distances = {
+        folder: None
+        if measure in (None, PSNR)
+        else _by_image(folder, protocol, dataset=dataset, metric=str(measure)).get(name)
+        for _, folder, _ in shown
+    }
     pictures = [
         Shown(
             name=label,
             pixels=(sr := _read(folder, dataset=dataset, image=name)),
-            note=f"psnr_y {_decibel(score)}"
+            note=f"{measure} {distance:.4f}, psnr_y {_decibel(score)}"
+            if (distance := distances[folder]) is not None
+            else f"psnr_y {_decibel(score)}"
             if original is None
             else crop_note(
                 sr,
@@ -274,7 +297,10 @@ def _scene(
         )
         for label, folder, score in shown
     ]
-    which = "The variant" if len(tested) == 1 else f"The {len(tested)} best variants by validation"
+    by = "" if measure in (None, PSNR) else f" {measure}"
+    which = "The variant" if len(tested) == 1 else f"The {len(tested)} best variants by validation{by}"
+    if measure is None and len(tested) > 1:  # which are the best is not known
+        which = f"{len(tested)} variants in the study's order"
     where = "it and bicubic" if len(tested) == 1 else "they"
     note = study.get("notes", {}).get(dataset)
     among = "" if len(names) == 1 else f" of all {len(names)} images"
@@ -310,10 +336,16 @@ def _tested(
 
 
 def _psnr_by_image(folder: Path, protocol: EvaluationProtocol, *, dataset: str) -> dict[str, float]:
-    stored = stored_scores(folder / store.TEST_SCORES, protocol=protocol)
-    scores = stored.scores if stored else ()
+    return _by_image(folder, protocol, dataset=dataset, metric=PSNR)
+
+
+def _by_image(folder: Path, protocol: EvaluationProtocol, *, dataset: str, metric: str) -> dict[str, float]:
     return {
-        score.image: score.value for score in scores if score.dataset == dataset and score.metric == "psnr_y"
+        score.image: score.value
+        for name in (store.TEST_SCORES, store.PERCEPTUAL_SCORES)
+        if (stored := stored_scores(folder / name, protocol=protocol)) is not None
+        for score in stored.scores
+        if score.dataset == dataset and score.metric == metric
     }
 
 

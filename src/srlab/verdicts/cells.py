@@ -90,13 +90,13 @@ def _weighted_sum(weights: Mapping[str, float], rows: Mapping[str, Block]) -> Bl
     return total
 
 
-def chosen_rate(runs: Sequence[RunRecord], choice: Mapping[str, Any]) -> float | None:
-    """The variant's learning rate as chosen, or the one that leads while there is no choice.
+def chosen_rate(runs: Sequence[RunRecord], choice: Mapping[str, Any], *, measure: str | None) -> float | None:
+    """The variant's learning rate as chosen, or the one that leads by `measure` while there is no choice.
 
     While the variant waits for a run, the choice before stands.
     """
     rate: float | None = choice.get("learning_rate") or choice.get("previous", {}).get("learning_rate")
-    if rate is None and (leading := choose(rates_of(runs))) is not None:
+    if rate is None and (leading := choose(rates_of(runs, measure=measure))) is not None:
         rate = leading.learning_rate
     return rate
 

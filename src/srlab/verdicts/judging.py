@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from srlab import store
-from srlab.choice import load_choice
+from srlab.choice import is_adversarial, load_choice, measures_of
 from srlab.errors import UserError
 from srlab.protocol import EvaluationProtocol
 from srlab.records import RunRecord, read_runs
+from srlab.scores import PERCEPTION
 from srlab.verdicts.cells import (
     Cells,
     chosen_rate,
@@ -22,11 +23,11 @@ from srlab.verdicts.curves import StepCost, budgets, cost_of, progress, read_cur
 from srlab.verdicts.effects import Size, contrasts, effects, unknown
 from srlab.verdicts.family import plane_ranks
 from srlab.verdicts.images_apart import image_rows
-from srlab.verdicts.options import is_adversarial, options_of
+from srlab.verdicts.options import options_of
 from srlab.verdicts.rates import rate_effects, sensitivity
 from srlab.verdicts.same import same_scores
 from srlab.verdicts.selection import find_variant, select_images, select_variants
-from srlab.verdicts.values import BICUBIC, METRICS, PERCEPTION, Curve, Effect, Progress, Rank, Table, Verdicts
+from srlab.verdicts.values import BICUBIC, METRICS, Curve, Effect, Progress, Rank, Table, Verdicts
 from srlab.verdicts.words import answer, remarks
 
 
@@ -60,7 +61,8 @@ def judge(
     runs = [run for run in read_runs(folder) if run.variant in names]
     runs_of = {name: [run for run in runs if run.variant == name] for name in names}
     choice = load_choice(folder)
-    rates = {name: chosen_rate(runs_of[name], choice.get(name, {})) for name in names}
+    measures = measures_of(study, runs)
+    rates = {name: chosen_rate(runs_of[name], choice.get(name, {}), measure=measures[name]) for name in names}
     cells = read_cells(folder, study, runs, rates, test_sets)
     metrics = _metrics(cells)
     tables = tuple(

@@ -38,11 +38,6 @@ def options_of(variant: Mapping[str, Any], *, protocol: Mapping[str, Any]) -> Op
     return options | {f"training.{name}": _word(value) for name, value in training.items()}
 
 
-def is_adversarial(variant: Mapping[str, Any]) -> bool:
-    """Whether a discriminator judges the variant while it trains."""
-    return (variant.get("objective") or {}).get("kind") == "adversarial"
-
-
 def _word(value: Any) -> str:
     if value is None:
         return _NONE
