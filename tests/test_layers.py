@@ -50,6 +50,7 @@ LAYERS = [
         "scheduler",
         "execution",
         "comparison",
+        "perceptual_scores",
         "profiling",
         "pareto",
         "verdicts",

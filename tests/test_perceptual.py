@@ -1,7 +1,9 @@
 """What perceptual numbers promise: LPIPS as published, of a study's pictures, under their true name."""
 
+import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +13,21 @@ from PIL import Image, ImageFilter
 from torch import Tensor
 from torch.nn import functional as F
 
+import srlab as srlab_package
 from srlab import store
+from srlab.choice import load_choice
 from srlab.color import to_tensor
 from srlab.comparison import compare
+from srlab.data.weights import WEIGHTS, weights_file
 from srlab.errors import UserError
 from srlab.images import read_hr_image
 from srlab.leaderboard import leaderboard
+from srlab.networks.lpips_features import LpipsFeatures, alexnet, vgg16
 from srlab.networks.squeezenet import TORCHVISION_INDICES, WIDTHS, SqueezeNet, load_squeezenet
-from srlab.perceptual import LPIPS, UNCALIBRATED, PerceptualDistance, load_distance, score_pictures
+from srlab.perceptual import Name, PerceptualDistance, load_distance, load_heads
+from srlab.perceptual_scores import score_study
 from srlab.scores import load_scores
+from srlab.winner import find_weights, winner
 from test_cli_data import (
     Srlab,
     srlab,  # noqa: F401 - a fixture
@@ -27,6 +35,7 @@ from test_cli_data import (
 from tiny_study import MACHINE, tiny_study
 
 Weights = dict[str, Tensor]
+LPIPS, UNCALIBRATED = "lpips_squeeze", "squeezenet_distance"
 
 
 def torchvision() -> Weights:
@@ -68,7 +77,17 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.fixture(scope="module")
 def distance(files: tuple[Path, Path]) -> PerceptualDistance:
-    return load_distance(squeezenet=files[0], heads=files[1])
+    return as_official(*files)
+
+
+def as_official(features: Path, fitted: Path) -> PerceptualDistance:
+    """LPIPS as if these random files were the published ones."""
+    network = load_squeezenet(features)
+    weights = {
+        name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for name, path in (("squeezenet", features), ("heads", fitted))
+    }
+    return PerceptualDistance(network, load_heads(fitted, WIDTHS), name=LPIPS, weights=weights)
 
 
 def image(seed: int = 0, size: int = 48) -> Image.Image:
@@ -135,7 +154,7 @@ def test_the_distance_grows_with_blur(distance: PerceptualDistance) -> None:
 
 
 def test_without_heads_the_number_has_another_name() -> None:
-    uncalibrated = PerceptualDistance(SqueezeNet("caffe"), None)
+    uncalibrated = PerceptualDistance(SqueezeNet("caffe"), None, name=UNCALIBRATED)
     assert uncalibrated.name == UNCALIBRATED != LPIPS
     assert uncalibrated(batch(image(1)), batch(image(2))).item() > 0
 
@@ -170,11 +189,91 @@ def test_the_keras_file_is_read_with_its_own_colours(tmp_path: Path) -> None:
     assert torch.allclose(network(2 * picture - 1)[0], first, rtol=1e-3, atol=1e-2)
 
 
-def test_heads_are_refused_where_they_do_not_belong(tmp_path: Path, files: tuple[Path, Path]) -> None:
+def test_the_keras_file_and_others_are_no_lpips(tmp_path: Path, files: tuple[Path, Path]) -> None:
     write_keras(tmp_path / "squeezenet.h5", keras())
-    assert load_distance(squeezenet=tmp_path / "squeezenet.h5").name == UNCALIBRATED
-    with pytest.raises(UserError, match=r"fitted to torchvision's .* which gives squeezenet_distance"):
-        load_distance(squeezenet=tmp_path / "squeezenet.h5", heads=files[1])
+    found = load_distance("squeezenet", path=tmp_path / "squeezenet.h5")
+    assert (found.name, found.is_calibrated) == (UNCALIBRATED, False)
+    with pytest.raises(UserError, match=r"is not squeezenet1_1-b8a52dc0.pth.*called squeezenet_distance"):
+        load_distance("squeezenet", path=files[0])
+    other = load_distance("squeezenet", path=files[0], is_other=True)
+    assert (other.name, list(other.weights)) == (UNCALIBRATED, ["squeezenet"])
+    assert all(bool((head == 1).all()) for head in other.heads)
+
+
+@pytest.mark.parametrize(
+    ("name", "lpips", "uncalibrated", "build"),
+    [("alexnet", "lpips_alex", "alexnet_distance", alexnet), ("vgg16", "lpips_vgg", "vgg16_distance", vgg16)],
+)
+def test_the_official_file_is_told_by_its_hash_and_gives_lpips(
+    name: Name,
+    lpips: str,
+    uncalibrated: str,
+    build: Callable[[], LpipsFeatures],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SRLAB_DATA", str(tmp_path))
+    with pytest.raises(UserError, match=rf"srlab data get {name}.*--{name} PATH"):
+        load_distance(name)
+    weights = {
+        f"{layer}.{kind}": tensor
+        for layer, conv in build().convolutions().items()
+        for kind, tensor in conv.named_parameters()
+    }
+    weights["classifier.6.bias"] = torch.zeros(3)
+    path = weights_file(name)
+    path.parent.mkdir()
+    torch.save(weights, path)
+    with pytest.raises(UserError, match=f"--other-weights takes yours.*called {uncalibrated}"):
+        load_distance(name, path=path)
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    monkeypatch.setitem(WEIGHTS, name, replace(WEIGHTS[name], sha256=sha256[:8]))
+    found = load_distance()  # the first that was fetched
+    assert (found.name, found.is_calibrated) == (lpips, True)
+    assert found.weights == {name: sha256, f"{name}_heads": PUBLISHED_HEADS[lpips]}
+    a, b = batch(image(1)), batch(image(2))
+    assert found(a, a).item() == 0
+    by_formula = torch.zeros(1)
+    for ours, theirs, head in zip(
+        found.network(2 * a - 1), found.network(2 * b - 1), found.heads, strict=True
+    ):
+        unit = [x / (x.pow(2).sum(1, keepdim=True).sqrt() + 1e-10) for x in (ours, theirs)]
+        by_formula += (head[:, None, None] * (unit[0] - unit[1]) ** 2).sum(1).mean((1, 2))
+    assert found(a, b).item() == pytest.approx(by_formula.item(), rel=1e-4)
+    assert load_distance(name, path=path, is_other=False).name == lpips
+
+
+PUBLISHED_HEADS = {
+    "lpips_alex": "df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0",
+    "lpips_vgg": "a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868",
+    "lpips_squeeze": "4a5350f23600cb79923ce65bb07cbf57dca461329894153e05a1346bd531cf76",
+}
+
+
+def test_the_heads_that_come_along_are_the_published_ones_with_their_licence() -> None:
+    folder = Path(srlab_package.__file__).parent / "lpips"
+    readme = (folder / "README.md").read_text(encoding="utf-8")
+    assert "Richard Zhang" in (folder / "LICENSE").read_text(encoding="utf-8")
+    for name, sha256 in PUBLISHED_HEADS.items():
+        path = folder / f"{name.removeprefix('lpips_')}.pth"
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+        assert sha256 in readme
+
+
+@pytest.mark.parametrize(
+    ("network", "sizes"),
+    [
+        (alexnet(), [(64, 15), (192, 7), (384, 3), (256, 3), (256, 3)]),
+        (vgg16(), [(64, 64), (128, 32), (256, 16), (512, 8), (512, 4)]),
+    ],
+)
+def test_features_have_the_sizes_of_the_papers(network: LpipsFeatures, sizes: list[tuple[int, int]]) -> None:
+    found = network(torch.zeros(1, 3, 64, 64))
+    assert [(layer.shape[1], layer.shape[2]) for layer in found] == sizes
+    smallest = torch.zeros(1, 3, network.smallest, network.smallest)
+    assert network(smallest)[-1].numel() > 0
+    with pytest.raises(RuntimeError):
+        network(smallest[:, :, 1:])
 
 
 def test_the_shared_features_are_not_those_that_the_heads_were_fitted_to(shared_data: Path) -> None:
@@ -185,7 +284,8 @@ def test_the_shared_features_are_not_those_that_the_heads_were_fitted_to(shared_
         pytest.skip("needs the real weights in ../shared/weights")
     network = load_squeezenet(shared / "squeezenet_v1.1_features_keras.h5")
     fitted = torch.load(shared / "lpips_v0.1_squeeze_heads.pth", map_location="cpu", weights_only=True)
-    mixed = PerceptualDistance(network, [fitted[f"lin{n}.model.1.weight"].flatten() for n in range(7)])
+    heads_ = [fitted[f"lin{n}.model.1.weight"].flatten() for n in range(7)]
+    mixed = PerceptualDistance(network, heads_, name="mixed")
     generator = torch.Generator().manual_seed(42)
     ours, theirs = (torch.rand(2, 3, 100, 100, generator=generator) for _ in range(2))
     assert mixed(ours, theirs).tolist() == pytest.approx([0.160, 0.153], abs=1e-3)
@@ -194,7 +294,7 @@ def test_the_shared_features_are_not_those_that_the_heads_were_fitted_to(shared_
 def test_the_official_files_give_the_published_value() -> None:
     """Those of torchmetrics 1.9's documentation, where `srlab data get` has fetched both files."""
     try:
-        official = load_distance()
+        official = load_distance("squeezenet")
     except UserError as error:
         pytest.skip(str(error))
     generator = torch.Generator().manual_seed(42)
@@ -238,17 +338,15 @@ def test_other_heads_are_refused(
     change(weights)
     torch.save(weights, tmp_path / "heads.pth")
     with pytest.raises(UserError, match=told):
-        load_distance(squeezenet=files[0], heads=tmp_path / "heads.pth")
+        as_official(files[0], tmp_path / "heads.pth")
 
 
-def test_missing_weights_are_told_with_what_to_fetch(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: tuple[Path, Path]
-) -> None:
+def test_missing_weights_are_told_with_what_to_fetch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SRLAB_DATA", str(tmp_path))
     with pytest.raises(UserError, match=r"srlab data get squeezenet.*--squeezenet PATH"):
-        load_distance()
-    with pytest.raises(UserError, match=r"srlab data get lpips_squeeze.*--heads PATH"):
-        load_distance(squeezenet=files[0])
+        load_distance("squeezenet")
+    with pytest.raises(UserError, match=r"there are no weights .*none.pth"):
+        load_distance("squeezenet", path=tmp_path / "none.pth")
 
 
 # The pictures of a study
@@ -265,7 +363,7 @@ def study(tmp_path: Path) -> Path:
 
 def test_every_picture_that_a_study_keeps_is_scored(study: Path, distance: PerceptualDistance) -> None:
     told: list[tuple[str, int, int]] = []
-    written = score_pictures(study, distance, report=lambda *values: told.append(values))
+    written = score_study(study, distance, report=lambda *values: told.append(values))
     runs = ("bicubic", "tiny-edsr-lr0.001-seed0", "tiny-srcnn-lr0.001-seed0")
     assert written == [study / run / "test" / "perceptual.json" for run in runs]
     assert told == [("set", 1, 2), ("set", 2, 2)]
@@ -280,7 +378,7 @@ def test_every_picture_that_a_study_keeps_is_scored(study: Path, distance: Perce
 
 
 def test_the_border_is_left_out_as_for_psnr(study: Path, distance: PerceptualDistance) -> None:
-    path = score_pictures(study, distance)[0]
+    path = score_study(study, distance)[0]
     sr = read_hr_image(study / "bicubic" / "test" / "set" / "0.png").pixels
     hr = read_hr_image(study.parent / "set" / "0.png").pixels[:40, :40]
     inner = [to_tensor(pixels[2:-2, 2:-2])[None] for pixels in (sr, hr)]
@@ -290,19 +388,19 @@ def test_the_border_is_left_out_as_for_psnr(study: Path, distance: PerceptualDis
 def test_what_was_scored_is_left_alone_unless_the_weights_are_others(
     study: Path, distance: PerceptualDistance, tmp_path: Path, files: tuple[Path, Path]
 ) -> None:
-    (first, *_) = score_pictures(study, distance)
-    assert score_pictures(study, distance) == []
+    (first, *_) = score_study(study, distance)
+    assert score_study(study, distance) == []
     other = {name: tensor * 2 for name, tensor in heads().items()}
     torch.save(other, tmp_path / "other.pth")
     before = load_scores(first).scores
-    assert first in score_pictures(study, load_distance(squeezenet=files[0], heads=tmp_path / "other.pth"))
+    assert first in score_study(study, as_official(files[0], tmp_path / "other.pth"))
     assert [s.value for s in load_scores(first).scores] == pytest.approx(
         [2 * s.value for s in before], rel=1e-4
     )
 
 
 def test_the_leaderboard_shows_it(study: Path, distance: PerceptualDistance) -> None:
-    score_pictures(study, distance)
+    score_study(study, distance)
     bicubic = leaderboard(study).standings[0].tests["set"]
     values = [score.value for score in load_scores(study / "bicubic" / "test" / "perceptual.json").scores]
     assert bicubic[LPIPS].mean == pytest.approx(sum(values) / 2)
@@ -315,24 +413,24 @@ def test_test_images_that_changed_are_refused_and_may_have_moved(
     picture = (folder / "0.png").read_bytes()
     image(5, 40).save(folder / "0.png")
     with pytest.raises(UserError, match=r"set is not the one .* was tested on: 0 is missing, new or changed"):
-        score_pictures(study, distance)
+        score_study(study, distance)
     (folder / "0.png").write_bytes(picture)
     moved = study.parent / "elsewhere" / "set"
     moved.parent.mkdir()
     folder.rename(moved)
     with pytest.raises(UserError, match="set"):
-        score_pictures(study, distance)
-    assert len(score_pictures(study, distance, tests=(str(moved),))) == 3
+        score_study(study, distance)
+    assert len(score_study(study, distance, tests=(str(moved),))) == 3
 
 
 def test_an_sr_picture_that_is_gone_or_changed_is_told(study: Path, distance: PerceptualDistance) -> None:
     path = study / "bicubic" / "test" / "set" / "1.png"
     image(0, 30).save(path)
     with pytest.raises(UserError, match=r"1.png has 30x30 pixels; 40x42 were expected"):
-        score_pictures(study, distance)
+        score_study(study, distance)
     path.unlink()
     with pytest.raises(UserError, match=r"1.png is missing"):
-        score_pictures(study, distance)
+        score_study(study, distance)
 
 
 def test_the_command_scores_and_says_what_it_wrote(
@@ -340,13 +438,89 @@ def test_the_command_scores_and_says_what_it_wrote(
     study: Path,
     files: tuple[Path, Path],
 ) -> None:
-    words = ("perceptual", str(study), "--squeezenet", str(files[0]), "--heads", str(files[1]))
-    code, out, _ = srlab(*words, "--json")
+    words = ("perceptual", str(study), "--squeezenet", str(files[0]))
+    code, _, err = srlab(*words)
+    assert (code, "--other-weights takes yours" in " ".join(err.split())) == (2, True)
+    words = (*words, "--other-weights")
+    code, out, err = srlab(*words, "--json")
     printed = json.loads(out)
-    assert code == 0
-    assert printed["metric"] == LPIPS
+    assert (code, printed["metric"]) == (0, UNCALIBRATED)
+    assert "not LPIPS" in err
     assert [Path(path).is_file() for path in printed["files"]] == [True] * 3
     code, out, err = srlab(*words)
     assert (code, out) == (0, "")
-    assert "every picture has its lpips_squeeze" in err
+    assert "every picture has its squeezenet_distance" in err
     assert srlab("perceptual", str(study.parent), *words[2:])[0] == 2
+    for wrong, told in (
+        (("--other-weights",), "--other-weights goes with a file"),
+        (("--vgg16", "a", "--alexnet", "b"), "--alexnet and --vgg16 name different networks"),
+        (("--vgg16", "a", "--lpips", "alex"), "--vgg16 and --lpips name different networks"),
+    ):
+        code, _, err = srlab("perceptual", str(study), *wrong)
+        assert (code, told in " ".join(err.split())) == (2, True)
+
+
+def test_without_a_network_gmsd_is_added_to_what_an_older_srlab_scored(
+    srlab: Srlab,  # noqa: F811
+    study: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SRLAB_DATA", str(tmp_path / "nothing"))
+    before = {path: path.read_bytes() for path in sorted(study.glob("*/test/scores.json"))}
+    for path in before:
+        forget_gmsd(path)
+    code, out, err = srlab("perceptual", str(study))
+    assert (code, len(out.split())) == (0, 3)
+    assert "GMSD only" in err
+    assert {path: path.read_bytes() for path in before} == before
+    assert "every picture has its gmsd_y" in srlab("perceptual", str(study))[2]
+
+
+def forget_gmsd(path: Path) -> None:
+    values = store.load_json(path)
+    values["scores"] = [row for row in values["scores"] if row["metric"] != "gmsd_y"]
+    store.save_json(path, values)
+
+
+def test_two_distances_are_kept_side_by_side(study: Path, distance: PerceptualDistance) -> None:
+    score_study(study, distance)
+    other = PerceptualDistance(vgg16(), None, name="vgg16_distance", weights={"vgg16": "a"})
+    path = score_study(study, other)[0]
+    stored = load_scores(path)
+    assert stored.metrics == {LPIPS, "vgg16_distance"}
+    assert stored.weights == {**distance.weights, "vgg16": "a"}
+    assert score_study(study, distance) == []
+    assert {LPIPS, "vgg16_distance"} <= set(leaderboard(study).metrics)
+
+
+# The validation images of a study with a discriminator
+
+
+def test_a_gans_validation_images_are_scored_and_its_rate_chosen_anew(
+    study: Path, distance: PerceptualDistance
+) -> None:
+    values = store.load_json(study / store.STUDY)
+    for variant in values["variants"]:
+        variant["objective"] = {"kind": "adversarial"}
+    store.save_json(study / store.STUDY, values)
+    runs = ("bicubic", "tiny-edsr-lr0.001-seed0", "tiny-srcnn-lr0.001-seed0")
+    before = {}
+    for run in runs:
+        before[run] = (study / run / store.SCORES).read_bytes()
+        forget_gmsd(study / run / store.SCORES)
+    with pytest.raises(UserError, match="none is stored: run `srlab perceptual"):
+        winner(study)
+    assert len(score_study(study, None)) == 3
+    assert {run: (study / run / store.SCORES).read_bytes() for run in runs} == before
+    assert "lowest validation gmsd_y" in find_weights(study).why
+    assert len(score_study(study, distance)) == 6
+    path = study / runs[1] / store.VALIDATION_PERCEPTUAL
+    stored = load_scores(path)
+    assert {score.metric for score in stored.scores} == {LPIPS}
+    assert {score.image for score in stored.scores} == {
+        image["name"] for image in values["images"]["validation"]
+    }
+    assert load_choice(study)["tiny/edsr"]["measure"] == LPIPS
+    assert f"lowest validation {LPIPS}" in find_weights(study).why
+    assert score_study(study, distance) == []

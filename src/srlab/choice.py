@@ -26,7 +26,7 @@ from typing import Any
 
 from srlab import store
 from srlab.records import RunRecord, mean, read_runs, run_status
-from srlab.scores import PERCEPTION, to_json
+from srlab.scores import PERCEPTION, to_json, weights_of
 
 RULE = (
     "highest validation psnr_y, mean over the seeds, among the rates at which every seed finished; "
@@ -35,7 +35,7 @@ RULE = (
 
 
 ADVERSARIAL_RULE = "; of a variant trained with a discriminator the lowest validation {measure} instead"
-PSNR = "psnr_y"
+PSNR, GMSD = "psnr_y", "gmsd_y"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,9 +84,10 @@ def measure_of(study: Mapping[str, Any], runs: Iterable[RunRecord]) -> str | Non
     compared = adversarial | set(candidates(study))
     found = [run for run in runs if run.status == "finished" and run.variant in compared]
     if not found:
-        return PERCEPTION[-1]
+        return GMSD
     for name in PERCEPTION:
-        is_alike = name == PERCEPTION[-1] or all(run.weights == found[0].weights for run in found)
+        first = weights_of(name, found[0].weights)
+        is_alike = all(weights_of(name, run.weights) == first for run in found)
         if is_alike and all(name in (run.validation or {}) for run in found):
             return name
     return None

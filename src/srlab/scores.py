@@ -27,6 +27,17 @@ PERCEPTION = (
     "gmsd_y",
 )
 
+# What each distance is computed with, by the names that a file of scores has for it.
+_WEIGHTS = {
+    "lpips_alex": ("alexnet", "alexnet_heads"),
+    "lpips_vgg": ("vgg16", "vgg16_heads"),
+    "lpips_squeeze": ("squeezenet", "heads"),
+    "alexnet_distance": ("alexnet",),
+    "vgg16_distance": ("vgg16",),
+    "squeezenet_distance": ("squeezenet",),
+    "gmsd_y": (),
+}
+
 _FORMAT = "srlab scores"
 _VERSION = 1
 
@@ -116,7 +127,12 @@ def load_scores(*paths: Path) -> StoredScores:
                 f"{paths[0]} and {path} were scored at x{first.scale} and x{other.scale}, which "
                 "cannot be compared"
             )
-        if other.weights != first.weights and (both := sorted(other.metrics & first.metrics)):
+        both = [
+            metric
+            for metric in sorted(other.metrics & first.metrics)
+            if weights_of(metric, other.weights) != weights_of(metric, first.weights)
+        ]
+        if both:
             raise UserError(
                 f"{', '.join(both)} of {paths[0]} and {path} was computed with different weights, which "
                 "cannot be compared: `srlab perceptual` computes it anew"
@@ -125,6 +141,12 @@ def load_scores(*paths: Path) -> StoredScores:
     _refuse_doubles(scores, where=" and ".join(map(str, paths)))
     weights = {name: sha256 for stored in (first, *others) for name, sha256 in stored.weights.items()}
     return StoredScores(scores=tuple(scores), protocol=first.protocol, scale=first.scale, weights=weights)
+
+
+def weights_of(metric: str, weights: Mapping[str, str]) -> dict[str, str]:
+    """Those of a file's weights that the metric was computed with; all of them, where it is not known."""
+    names = _WEIGHTS.get(metric, tuple(weights))
+    return {name: weights[name] for name in names if name in weights}
 
 
 def to_json(value: float) -> float | str:

@@ -1,12 +1,18 @@
 """``srlab perceptual``: a perceptual number for the pictures that a study keeps."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from srlab.cli import app
-from srlab.cli.output import messages, print_json, results
+from srlab.cli.output import messages, print_json, say, show_path
+from srlab.errors import UserError
+
+if TYPE_CHECKING:
+    from srlab.perceptual import PerceptualDistance
+
+LpipsName = Literal["alex", "vgg", "squeeze"]
 
 
 @app.command()
@@ -15,43 +21,62 @@ def perceptual(
         Path,
         typer.Argument(metavar="STUDY_DIR", help="A study's folder, such as runs/srgan.", show_default=False),
     ],
+    lpips: Annotated[
+        LpipsName | None,
+        typer.Option(
+            help="Which LPIPS: by AlexNet, VGG16 or SqueezeNet.",
+            show_default="the first that `srlab data get` fetched",
+        ),
+    ] = None,
+    alexnet: Annotated[
+        Path | None, typer.Option(help="AlexNet's weights: torchvision's .pth.", show_default=False)
+    ] = None,
+    vgg16: Annotated[
+        Path | None, typer.Option(help="VGG16's weights: torchvision's .pth.", show_default=False)
+    ] = None,
     squeezenet: Annotated[
         Path | None,
         typer.Option(
-            help="SqueezeNet 1.1's weights: torchvision's .pth, or Keras's .h5.",
-            show_default="those of `srlab data get squeezenet`",
+            help="SqueezeNet 1.1's weights: torchvision's .pth, or Keras's .h5.", show_default=False
         ),
     ] = None,
-    heads: Annotated[
-        Path | None,
-        typer.Option(
-            help="LPIPS 0.1's heads for it.", show_default="those of `srlab data get lpips_squeeze`"
-        ),
-    ] = None,
+    other_weights: Annotated[
+        bool,
+        typer.Option("--other-weights", help="The file is not the official one: the number is no LPIPS."),
+    ] = False,
     test: Annotated[
         str | None,
         typer.Option(
             "--test", help="Where the test sets are now: names or folders.", show_default="where they were"
         ),
     ] = None,
+    validate: Annotated[
+        str | None,
+        typer.Option(
+            "--validate",
+            help="Where the validation images are now: names or folders.",
+            show_default="where they were",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
-    """Score a study's SR pictures by LPIPS, beside PSNR and SSIM: lower is better.
+    """Score a study's SR pictures by LPIPS, or by GMSD alone, beside PSNR and SSIM: lower is better.
 
-    The same command again scores what is new. Leaderboards, verdicts and reports then show it.
+    In a study with a discriminator the validation images are scored too, and choose its winner. The same
+    command again scores what is new. Leaderboards, verdicts and reports then show it.
     """
     from rich.progress import Progress
 
     from srlab.cli.parsing import parse_names
-    from srlab.perceptual import UNCALIBRATED, load_distance, score_pictures
+    from srlab.perceptual_scores import score_study
 
-    distance = load_distance(squeezenet=squeezenet, heads=heads)
-    if distance.name == UNCALIBRATED:
-        messages.print(
-            f"{UNCALIBRATED}, not LPIPS: its heads do not belong to these features",
-            markup=False,
-            soft_wrap=True,
-        )
+    distance = _distance(
+        lpips, alexnet=alexnet, vgg16=vgg16, squeezenet=squeezenet, other_weights=other_weights
+    )
+    if distance is None:
+        say("GMSD only: no network for LPIPS is there; the smallest is 5 MB: `srlab data get squeezenet`")
+    elif not distance.is_calibrated:
+        say(f"{distance.name}, not LPIPS: its heads do not belong to these features")
     with Progress(console=messages, transient=True, disable=not messages.is_terminal) as bars:
         tasks = {}
 
@@ -60,13 +85,43 @@ def perceptual(
                 tasks[dataset] = bars.add_task(dataset, total=total)
             bars.update(tasks[dataset], completed=done)
 
-        tests = () if test is None else parse_names(test, option="--test")
-        written = score_pictures(study_dir, distance, tests=tests, report=report)
+        written = score_study(
+            study_dir,
+            distance,
+            tests=() if test is None else parse_names(test, option="--test"),
+            validate=() if validate is None else parse_names(validate, option="--validate"),
+            report=report,
+        )
+    metric = "gmsd_y" if distance is None else distance.name
     if as_json:
-        files = [str(path) for path in written]
-        print_json({"metric": distance.name, "weights": distance.weights, "files": files})
+        weights = {} if distance is None else distance.weights
+        print_json({"metric": metric, "weights": weights, "files": [str(path) for path in written]})
         return
     for path in written:
-        results.print(str(path), markup=False, soft_wrap=True)
+        show_path(path)
     if not written:
-        messages.print(f"every picture has its {distance.name}", markup=False)
+        say(f"every picture has its {metric}")
+
+
+def _distance(
+    lpips: LpipsName | None,
+    *,
+    alexnet: Path | None,
+    vgg16: Path | None,
+    squeezenet: Path | None,
+    other_weights: bool,
+) -> "PerceptualDistance | None":
+    """What the options ask for; None where they ask for nothing and no network was fetched."""
+    from srlab.perceptual import Name, fetched_distance, load_distance
+
+    names: dict[LpipsName, Name] = {"alex": "alexnet", "vgg": "vgg16", "squeeze": "squeezenet"}
+    files: dict[Name, Path | None] = {"alexnet": alexnet, "vgg16": vgg16, "squeezenet": squeezenet}
+    given = [name for name, path in files.items() if path is not None]
+    if len(given) > 1 or (given and lpips is not None and names[lpips] != given[0]):
+        options = [*(f"--{name}" for name in given), *(["--lpips"] if lpips is not None else [])]
+        raise UserError(f"{' and '.join(options)} name different networks; give one")
+    if other_weights and not given:
+        raise UserError("--other-weights goes with a file: --alexnet, --vgg16 or --squeezenet PATH")
+    if given:
+        return load_distance(given[0], path=files[given[0]], is_other=other_weights)
+    return fetched_distance() if lpips is None else load_distance(names[lpips])

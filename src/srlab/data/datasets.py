@@ -129,6 +129,14 @@ def split(
     return Split(train=train_images, validation=_with_unique_names(validation), test=test_sets)
 
 
+def load_validation(*, train: Sequence[str], validate: Sequence[str]) -> tuple[SetImage, ...]:
+    """The validation images of `split` alone; training images are read only where some are held out."""
+    if not validate:
+        return split(train=train, test=()).validation
+    sets = load_sets(validate, role="validate")
+    return _with_unique_names(tuple(chain.from_iterable(found.images for found in sets)))
+
+
 @dataclass(frozen=True, kw_only=True)
 class PictureSizes:
     """How many pixels each picture has that a study scores, read from the files' headers alone."""

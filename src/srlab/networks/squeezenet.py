@@ -68,6 +68,8 @@ class SqueezeNet(nn.Module):
     def __init__(self, training: Training) -> None:
         super().__init__()
         self.trained_as = training
+        self.widths = WIDTHS
+        self.smallest = 17
         self.conv = nn.Conv2d(3, 64, 3, stride=2)
         self.fires = nn.ModuleList()
         in_features = 64

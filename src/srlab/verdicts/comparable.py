@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeVar
 
-from srlab.scores import StoredScores
+from srlab.scores import StoredScores, weights_of
 
 Key = TypeVar("Key")
 
@@ -18,12 +18,12 @@ def comparable(
     Where two have as many, those that come first stay. Returns what is left, and the keys and metrics of
     what was taken out.
     """
-    weights_of = {key: tuple(sorted(stored.weights.items())) for key, stored in found.items()}
     taken_out: list[tuple[Key, str]] = []
     for metric in sorted({metric for stored in found.values() for metric in stored.metrics}):
         keys = [key for key, stored in found.items() if metric in stored.metrics]
-        ((most, _),) = Counter(weights_of[key] for key in keys).most_common(1)
-        taken_out += [(key, metric) for key in keys if weights_of[key] != most]
+        used = {key: tuple(sorted(weights_of(metric, found[key].weights).items())) for key in keys}
+        ((most, _),) = Counter(used.values()).most_common(1)
+        taken_out += [(key, metric) for key in keys if used[key] != most]
     out = set(taken_out)
     kept = {
         key: replace(stored, scores=tuple(one for one in stored.scores if (key, one.metric) not in out))
