@@ -215,7 +215,7 @@ def test_the_official_file_is_told_by_its_hash_and_gives_lpips(
     monkeypatch.setenv("SRLAB_DATA", str(tmp_path))
     with pytest.raises(UserError, match=rf"srlab data get {name}.*--{name} PATH"):
         load_distance(name)
-    weights = {
+    weights: Weights = {
         f"{layer}.{kind}": tensor
         for layer, conv in build().convolutions().items()
         for kind, tensor in conv.named_parameters()
@@ -441,16 +441,15 @@ def test_the_command_scores_and_says_what_it_wrote(
     words = ("perceptual", str(study), "--squeezenet", str(files[0]))
     code, _, err = srlab(*words)
     assert (code, "--other-weights takes yours" in " ".join(err.split())) == (2, True)
-    words = (*words, "--other-weights")
-    code, out, err = srlab(*words, "--json")
+    code, out, err = srlab(*words, "--other-weights", "--json")
     printed = json.loads(out)
     assert (code, printed["metric"]) == (0, UNCALIBRATED)
     assert "not LPIPS" in err
     assert [Path(path).is_file() for path in printed["files"]] == [True] * 3
-    code, out, err = srlab(*words)
+    code, out, err = srlab(*words, "--other-weights")
     assert (code, out) == (0, "")
     assert "every picture has its squeezenet_distance" in err
-    assert srlab("perceptual", str(study.parent), *words[2:])[0] == 2
+    assert srlab("perceptual", str(study.parent), *words[2:], "--other-weights")[0] == 2
     for wrong, told in (
         (("--other-weights",), "--other-weights goes with a file"),
         (("--vgg16", "a", "--alexnet", "b"), "--alexnet and --vgg16 name different networks"),

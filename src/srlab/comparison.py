@@ -32,6 +32,7 @@ from srlab.execution import (
     note_failure,
     training_hash,
 )
+from srlab.objectives import AdversarialObjective
 from srlab.planning import ENDED, Machine, Plan, make_plan
 from srlab.records import read_runs, run_status, stored_scores
 from srlab.scheduler import Failure, InProcess, Processes, reporting_to, run_all
