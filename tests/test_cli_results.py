@@ -194,7 +194,7 @@ def test_what_others_start_from_is_no_candidate_unless_it_is_named(tmp_path: Pat
     made = MadeStudy(runs=runs, has_weights=True).write(tmp_path)
     assert winner(made).variant == "net/scratch"
     why = find_weights(made).why
-    assert "others start from net/source, so it is no candidate: --model" in why
+    assert "sources are no candidates (net/source): --model" in why
     named = find_weights(made / "net" / "source")
     assert named.weights.parent.name == "net-source-lr0.001-seed0"
     assert find_weights(made / "net" / "other").why.startswith("the weights file")

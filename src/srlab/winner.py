@@ -103,10 +103,7 @@ def _why(best: RunRecord, study: Path) -> str:
         )
     known = candidates(declared)
     if sources := [runs[0].variant for runs in ranking(study) if runs[0].variant not in known]:
-        scores += (
-            f"; others start from {', '.join(sources)}, so it is no candidate: --model {study / sources[0]} "
-            "takes it"
-        )
+        scores += f"; sources are no candidates ({', '.join(sources)}): --model {study / sources[0]} takes one by name"
     return f"{best.name}, the winner of {study} ({rule}; {scores})"
 
 
