@@ -21,6 +21,7 @@ from srlab.pictures import (
     Bar,
     Shown,
     crop_note,
+    distance_note,
     draw_bars,
     draw_panel,
     most_different_crop,
@@ -171,8 +172,7 @@ def write_ranking(found: ImageRanking, folder: Path) -> list[Path]:
             protocol=found.protocol,
         )
         if found.distance is not None:
-            psnr_y, value = model.scores["psnr_y"], model.scores[found.distance]
-            note = f"{found.distance} {value:.4f}, psnr_y {psnr_y:.2f} dB"
+            note = distance_note(found.distance, model.scores[found.distance], model.scores["psnr_y"])
         name = model.run.variant if model.run else "bicubic"
         shown.append(Shown(name=name, pixels=model.sr, note=note))
     paths = [folder / f"image-{found.image}-scores.png", folder / f"image-{found.image}-panel.png"]

@@ -103,7 +103,8 @@ def _why(best: RunRecord, study: Path) -> str:
         )
     known = candidates(declared)
     if sources := [runs[0].variant for runs in ranking(study) if runs[0].variant not in known]:
-        scores += f"; sources are no candidates ({', '.join(sources)}): --model {study / sources[0]} takes one by name"
+        scores += f"; sources are no candidates ({', '.join(sources)}): "
+        scores += f"--model {study / sources[0]} takes one by name"
     return f"{best.name}, the winner of {study} ({rule}; {scores})"
 
 

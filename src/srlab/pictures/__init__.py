@@ -41,6 +41,7 @@ __all__ = [
     "Scene",
     "Shown",
     "crop_note",
+    "distance_note",
     "draw_bars",
     "draw_panel",
     "most_different_crop",
@@ -166,6 +167,11 @@ def crop_note(
     return f"psnr_y {_decibel(score)}, crop {_decibel(psnr(*planes))}"
 
 
+def distance_note(name: str, distance: float, psnr_y: float) -> str:
+    """A perceptual distance of the whole picture with psnr_y; a long name does not fit above a crop."""
+    return f"{name if len(name) < 14 else 'distance'} {distance:.4f}, psnr_y {_decibel(psnr_y)}"
+
+
 def _decibel(value: float) -> str:
     return "∞" if value == float("inf") else f"{value:.2f} dB"
 
@@ -282,7 +288,7 @@ def _scene(
         Shown(
             name=label,
             pixels=(sr := _read(folder, dataset=dataset, image=name)),
-            note=f"{measure} {distance:.4f}, psnr_y {_decibel(score)}"
+            note=distance_note(str(measure), distance, score)
             if (distance := distances[folder]) is not None
             else f"psnr_y {_decibel(score)}"
             if original is None
