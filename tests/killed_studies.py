@@ -91,24 +91,31 @@ class Kill:
 
 def random_kills(count: int, *, seed: int) -> list[Kill]:
     draw = random.Random(seed)
-    return [Kill(after=draw.randint(1, 40), worker=draw.random() < 0.5) for _ in range(count)]
+    return [Kill(after=draw.randint(1, 25), worker=draw.random() < 0.5) for _ in range(count)]
 
 
 def killed(folder: Path, data: Path, num_seeds: int, kills: Sequence[Kill]) -> list[str]:
-    """Carry the study out over the kills, then to its end; what was killed."""
+    """Carry the study out over the kills, then to its end; what was killed.
+
+    When a worker is killed, the main process goes on, and the next kill is of it or of another worker.
+    """
     done = []
+    process = start(folder, data, num_seeds, jobs=2)
     for kill in kills:
-        process = start(folder, data, num_seeds, jobs=2)
         what = _kill(process, folder, kill)
-        process.communicate(timeout=300)
-        if what is None:
-            break  # it ended before
-        done.append(what)
-    for _ in range(3):  # a killed worker leaves a failed run, which the next call tries again
-        process = start(folder, data, num_seeds, jobs=2)
+        if what is not None:
+            done.append(what)
+        if what != "worker":
+            process.communicate(timeout=300)
+            if process.returncode == 0:
+                break
+            process = start(folder, data, num_seeds, jobs=2)
+    for _ in range(4):  # a killed worker leaves a failed run, which the next call tries again
         _, said = process.communicate(timeout=300)
         if process.returncode == 0:
             return done
+        process = start(folder, data, num_seeds, jobs=2)
+    process.kill()
     raise AssertionError(said.decode())
 
 
