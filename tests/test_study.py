@@ -75,7 +75,7 @@ def test_a_study_that_means_nothing_is_refused(
         ({"num_steps": True}, "whole number"),
         ({"schedule": "linear"}, "constant, step, cosine"),
         ({"schedule": "step"}, "needs halve_at"),
-        ({"halve_at": (0.5,)}, "needs halve_at, and only it"),
+        ({"halve_at": (0.5,)}, "the step schedule needs halve_at, such as halve_at=0.5; no other has it"),
         ({"schedule": "step", "halve_at": (1.5,)}, "between 0 and 1"),
         ({"precision": "fp8"}, "auto, fp32, bf16"),
         ({"gradient_clip_norm": 0.0}, "positive"),

@@ -62,7 +62,7 @@ def shortened(name: str, width: int) -> str:
     """`name` in at most `width` characters: a long one loses its middle.
 
     >>> shortened("srcnn/pixel_shuffle_residual_leaky_relu", 20)
-    'srcnn/pixe…aky_relu'
+    'srcnn/pixe…eaky_relu'
     >>> shortened("srcnn/vanilla", 20)
     'srcnn/vanilla'
     """
