@@ -22,6 +22,7 @@ LAYERS = [
         "color",
         "deep_color",
         "memory",
+        "quiet",
         "metadata",
         "picture_files",
         "pil",

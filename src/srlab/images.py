@@ -30,6 +30,7 @@ from PIL import Image, ImageCms, UnidentifiedImageError, features
 from srlab.deep_color import decode_16_bit
 from srlab.errors import UserError
 from srlab.metadata import Metadata, read_metadata
+from srlab.quiet import quiet_libraries
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -355,7 +356,8 @@ def _open_of_any_size(path: Path, formats: tuple[str, ...]) -> Image.Image:
 def _damage_named(path: Path, start: bytes, formats: tuple[str, ...]) -> Iterator[None]:
     """Whatever a damaged file makes Pillow raise, as a `UserError` that names the file."""
     try:
-        with warnings.catch_warnings():
+        is_tiff = start.startswith((b"II", b"MM"))  # libtiff writes to standard error itself
+        with quiet_libraries() if is_tiff else contextlib.nullcontext(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd metadata
             yield
     except (UserError, MemoryError):
