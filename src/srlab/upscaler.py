@@ -25,12 +25,10 @@ from PIL.Image import Image
 from scipy.ndimage import distance_transform_edt  # type: ignore[import-untyped]
 from torch import Tensor, nn
 
-from srlab.checkpoints import load_weights
 from srlab.errors import UserError
 from srlab.images import Layout, Picture, read_header, read_picture
 from srlab.memory import available_bytes, in_words
-from srlab.models import find_model
-from srlab.networks import build_network, preset
+from srlab.models.loading import load_network
 from srlab.picture_files import FORMATS, IN_STRIPS, check_writable, encoding_bytes, write_strips
 from srlab.pil import from_pil, to_pil
 from srlab.resize import resize
@@ -351,13 +349,16 @@ def load(
     device: str | torch.device = "auto",
     tile: int | None = None,
     precision: Precision = "fp32",
+    self_ensemble: bool = False,
 ) -> Upscaler:
     """The upscaler that `path` means: a weights file, a run's folder, a study's folder (its winner by
     validation), the name of a network that is included with srlab (`srlab models`), or the word ``bicubic``.
 
     A file or folder of that name wins over an included network. Without `path` it is the best included
     network for `scale`, or for 2. Otherwise `scale` is for ``bicubic``, and for a name that is included for
-    several; for the others it may say what is expected. `device` is ``cpu``, ``cuda`` or
+    several; for the others it may say what is expected. 8 is a chain of networks: x2 and then x4 where both
+    are included, else x2 three times. `self_ensemble` averages what the network makes of the picture in its
+    eight orientations, in floats, and takes eight times as long. `device` is ``cpu``, ``cuda`` or
     the like; ``auto`` is a GPU if there is one.
 
     Raises:
@@ -365,26 +366,11 @@ def load(
             had.
     """
     place = find_device(device)
-    if str(path) == "bicubic":
-        if scale is None:
-            raise UserError("bicubic enlarges by any of 2, 3 and 4: say which, as scale=2 (--scale 2)")
-        network, variant, source = (
-            build_network(preset("bicubic", scale=scale), scale=scale),
-            "bicubic",
-            "bicubic",
-        )
-    else:
-        found = find_model(path, scale=scale)
-        weights = load_weights(found.weights)
-        if scale is not None and scale != weights.scale:
-            raise UserError(
-                f"{found.weights} enlarges by {weights.scale}, not by {scale}; leave the scale out"
-            )
-        network, variant, source = weights.network, weights.variant, found.why
+    found = load_network(path, scale=scale, self_ensemble=self_ensemble)
     if place.type == "cpu":
         tune_allocator()
-    network = network.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Upscaler(network, variant=variant, source=source, tile=tile, precision=precision)
+    network = found.network.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return Upscaler(network, variant=found.variant, source=found.source, tile=tile, precision=precision)
 
 
 def fill_transparent(colors: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:

@@ -45,6 +45,14 @@ def evaluate(
     ] = "replicate",
     max_pixels: MaxPixels = None,
     device: AnyDevice = "auto",
+    self_ensemble: Annotated[
+        bool,
+        typer.Option(
+            "--self-ensemble",
+            help="Average over the eight flips and quarter turns of each image; the name gets a plus, as in "
+            "the papers.",
+        ),
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object to standard output, unrounded.")
     ] = False,
@@ -59,6 +67,8 @@ def evaluate(
     place = find_device(device)
     rules = EvaluationProtocol(color=protocol, border=border)
     chosen = _find(model, scale)
+    if self_ensemble:
+        chosen = _averaged(chosen)
     (tested,) = load_sets([data], role="test", max_pixels=max_pixels)
     check_scorable(tested.images, scale=chosen.scale)
     check_memory(tested.images)
@@ -153,6 +163,23 @@ def _trained(model: str, scale: int | None) -> _Model:
         f"trained at x{weights.scale}, scored at x{scale}: {weights.variant} is one network for both"
     )
     return _Model(name=weights.variant, network=network, scale=scale, remarks=tuple(remarks))
+
+
+def _averaged(chosen: _Model) -> _Model:
+    """The same network as self-ensemble, under a name of its own."""
+    if chosen.network is None:
+        raise UserError(
+            f"{chosen.name} is a folder of pictures, which have no network to average; leave out "
+            "--self-ensemble"
+        )
+    from srlab.networks.composed import SelfEnsemble
+
+    return _Model(
+        name=f"{chosen.name}+",
+        network=SelfEnsemble(chosen.network),
+        scale=chosen.scale,
+        remarks=(*chosen.remarks, "self-ensemble: the mean over eight orientations of each image"),
+    )
 
 
 def _shown(evaluations: "Iterator[Evaluation]", total: int) -> "Iterator[Evaluation]":

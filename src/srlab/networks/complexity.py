@@ -4,12 +4,14 @@ An operation that this file does not know is an error, not a guess.
 """
 
 import operator
+from typing import cast
 
 import torch
 from torch import nn
 
 from srlab.networks import NetworkOptions, meta_network
 from srlab.networks.blocks import Enlarge, Network
+from srlab.networks.composed import Chain, SelfEnsemble
 from srlab.networks.luma import MergeYCbCr, SplitYCbCr
 from srlab.networks.structure import Step, trace
 
@@ -78,6 +80,14 @@ def receptive_radius(network: Network) -> int:
     >>> receptive_radius(build_network(preset("edsr/baseline", scale=2), scale=2))
     36
     """
+    if isinstance(network, SelfEnsemble):  # kernels are square: the same in every orientation
+        return receptive_radius(network.network)
+    if isinstance(network, Chain):
+        reach = 0  # in pixels of the picture that the networks so far looked at, from the last one back
+        for link in reversed(list(network.networks)):
+            known = cast(Network, link)
+            reach = -(-reach // known.scale) + receptive_radius(known)
+        return reach
     steps = trace(network)
     radius = {
         step: 0 for step in steps
