@@ -6,7 +6,8 @@ Ledig et al. (CVPR 2017) divide by 12.75 so that the VGG loss is on a scale with
 in [-1, 1]. So the factor sought makes both errors equal for SR that is bicubic: it is the root of (mean
 squared error of features) / (mean squared error of pixels in [-1, 1]), each the mean over the images. Printed
 are also the features' mean and energy (mean square), which show what scale they have.
-Without --vgg: random weights. Some seconds for each image of 480 x 320 and thread.
+The last line says what the loss, as srlab computes it, amounts to. Without --vgg: random weights. Some
+seconds for each image of 480 x 320 and thread.
 """
 
 import argparse
@@ -43,7 +44,7 @@ def main() -> None:
     network = (
         random_vgg(arguments.layer) if arguments.vgg is None else load_vgg(arguments.vgg, arguments.layer)
     )
-    network.factor = 1.0
+    shipped, network.factor = network.factor, 1.0
     sums = torch.zeros(4, dtype=torch.float64)
     paths = list_images(arguments.images)[:: arguments.every]
     for path in paths:
@@ -63,6 +64,11 @@ def main() -> None:
     print(f"features: mean {mean:.3f}, energy {energy:.3f}")
     print(f"squared error of bicubic: features {content:.4f}, pixels in [-1, 1] {pixel:.5f}")
     print(f"factor {(content / pixel) ** 0.5:.2f}")
+    loss = content / shipped**2
+    print(
+        f"divided by {shipped:g} the content loss is {loss:.5f}: {loss / pixel:.3g} times the squared error "
+        f"of pixels in [-1, 1], {4 * loss / pixel:.3g} times that of pixels in [0, 1]"
+    )
 
 
 if __name__ == "__main__":

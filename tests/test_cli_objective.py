@@ -13,9 +13,26 @@ from srlab.studies import load_study
 def test_settings_reach_the_adversarial_variants_and_no_others() -> None:
     study = load_study("srgan").study
     asked = with_objective(study, "pixels", ["pixel_weight=0.5", "pixel_loss=mse"], None)
-    expected = AdversarialObjective(content="pixels", pixel_weight=0.5, pixel_loss="mse")
+    expected = AdversarialObjective(
+        content="pixels", adversarial_weight=1e-4, pixel_weight=0.5, pixel_loss="mse"
+    )
     for before, after in zip(study.variants, asked.variants, strict=True):
         assert after.objective == (expected if before.name.startswith("srgan/") else before.objective)
+
+
+def test_the_shipped_study_has_a_pixel_term_and_the_papers_weights_are_two_options_away() -> None:
+    study = load_study("srgan").study
+    papers = with_objective(study, None, ["adversarial_weight=1e-3", "pixel_weight=0"], None)
+    pairs = zip(study.variants, papers.variants, strict=True)
+    gans = [(ours, theirs) for ours, theirs in pairs if ours.name.startswith("srgan/")]
+    assert len(gans) == 2
+    for ours, theirs in gans:
+        assert isinstance(ours.objective, AdversarialObjective)
+        assert (ours.objective.adversarial_weight, ours.objective.pixel_weight) == (1e-4, 1)
+        assert isinstance(theirs.objective, AdversarialObjective)
+        paper = AdversarialObjective()
+        assert theirs.objective.adversarial_weight == paper.adversarial_weight == 1e-3
+        assert theirs.objective.pixel_weight == paper.pixel_weight == 0
 
 
 @pytest.mark.parametrize(

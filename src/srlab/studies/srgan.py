@@ -8,7 +8,10 @@ Both generators start from SRResNet networks trained on pixels, as in the seed s
 (CVPR 2017): ``original`` from the original, ``dense`` from the transfer variant with dense blocks, with
 nothing frozen any more. These sources are variants here too, under the protocol that the study `srresnet`
 trains them; `--source` takes them from that study instead. Content is VGG19's relu5_4 (`--vgg`, `--content`),
-the adversarial loss weighs 1e-3, and both networks learn at 1e-4 for 5,000 steps, as the seed's did.
+and both networks learn at 1e-4 for 5,000 steps, as the seed's did. The adversarial loss weighs 1e-4, and the
+squared error of pixels 1. The paper's weights, 1e-3 and no pixels, were made for 100,000 steps and more; in
+short trainings they lose the colors (docs/gan.md). To take them:
+``--objective adversarial_weight=1e-3 --objective pixel_weight=0``.
 
 PSNR cannot judge a GAN: it falls while pictures gain detail. LPIPS stands beside it in the leaderboard.
 """
@@ -23,7 +26,7 @@ from srlab.study import Start, Study, Variant
 
 SOURCES = ("srresnet/original", "srresnet/transfer_dense")
 SOURCE_RATE = 5e-4  # the seed's of its dense source
-OBJECTIVE = AdversarialObjective(content="vgg54", adversarial_weight=1e-3)
+OBJECTIVE = AdversarialObjective(content="vgg54", adversarial_weight=1e-4, pixel_weight=1.0, pixel_loss="mse")
 
 
 def _source(variant: Variant) -> Variant:
