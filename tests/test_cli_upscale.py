@@ -273,3 +273,75 @@ def test_names_with_line_breaks_stay_in_their_line(upscale: Command, model: Path
     picture(tmp_path / "in" / "a\nb.png")
     _, err = upscale(tmp_path / "in", tmp_path / "out", "--model", model)
     assert f"in/a\\nb.png -> {tmp_path}/out/a\\nb.png\n" in err
+
+
+# Several pictures, and names
+
+
+def test_without_out_the_enlargement_lies_beside_the_picture(
+    upscale: Command, model: Path, tmp_path: Path
+) -> None:
+    source = picture(tmp_path / "photo.jpg")
+    upscale(source, "--model", model)
+    assert pixels_of(tmp_path / "photo-x2.png").shape == (18, 22, 3)
+    _, err = upscale(source, "--model", model, code=2)
+    assert "photo-x2.png exists; give another name, --overwrite or --skip-existing" in err
+    upscale(source, "--model", model, "--format", "webp", "--suffix", "-large", "--quality", 80)
+    assert pixels_of(tmp_path / "photo-large.webp").shape == (18, 22, 3)
+
+
+def test_several_pictures_go_into_a_folder_under_their_names(
+    upscale: Command, model: Path, tmp_path: Path
+) -> None:
+    a, b = picture(tmp_path / "a.png"), picture(tmp_path / "b.jpg", seed=1)
+    upscale(a, b, f"{tmp_path}/out/", "--model", model)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "b.jpg"]
+    upscale(a, b, f"{tmp_path}/webp/", "--model", model, "--format", "webp")
+    assert sorted(path.name for path in (tmp_path / "webp").iterdir()) == ["a.webp", "b.webp"]
+    _, err = upscale(
+        a, picture(tmp_path / "a.jpg"), f"{tmp_path}/one/", "--model", model, "--format", "png", code=2
+    )
+    assert "would both be written to" in err
+    assert not (tmp_path / "one").exists()
+
+
+def test_a_second_picture_is_never_taken_for_the_file_to_write(
+    upscale: Command, model: Path, tmp_path: Path
+) -> None:
+    """``srlab upscale *.png --overwrite`` with two pictures."""
+    a, b = picture(tmp_path / "a.png"), picture(tmp_path / "b.png", seed=1)
+    before = b.read_bytes()
+    for words in ([], ["--overwrite"]):
+        _, err = upscale(a, b, "--model", model, *words, code=2)
+        assert f"To enlarge {a} and {b}, name a folder after them" in err
+    assert b.read_bytes() == before
+    upscale(a, b, picture(tmp_path / "c.png"), "--model", model)
+    assert pixels_of(tmp_path / "c-x2.png").shape == (18, 22, 3)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["in.png", "out.png", "--quality", "80"], "--quality is of JPEG"),
+        (["in.png", "out.png", "--format", "jpg"], "--format jpg does not fit out.png"),
+        (["in.png", "out.png", "--suffix", "-a"], "leave it out where OUT is a file"),
+        (["in.png", "--flatten", "sky"], "'sky' is no colour"),
+        (["in.png", "--suffix", ""], "is empty"),
+        (["in.png", "--max-pixels", "50"], "11x9 pixels, more than the limit of 50"),
+        (["in.png", "gone.png", "new/"], "there is no picture or folder gone.png"),
+        (["in.png", "in.png", "gone.png"], "for a folder of that name to write to, write gone.png/"),
+    ],
+)
+def test_options_that_do_not_fit_are_one_clear_line(
+    upscale: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    picture(tmp_path / "in.png")
+    _, err = upscale(*words, "--model", "bicubic", "--scale", 2, code=2)
+    assert message in err.replace("\n", " ")
+    assert [path.name for path in tmp_path.iterdir()] == ["in.png"]
+
+
+def test_what_a_picture_costs_is_said_first(upscale: Command, model: Path, tmp_path: Path) -> None:
+    _, err = upscale(picture(tmp_path / "in.png", 40, 30), "--model", model, "--tile", 16)
+    assert "in.png: 30x40 -> 60x80 pixels in 6 tiles; takes about " in err

@@ -1,0 +1,222 @@
+"""What writing promises: strips give the whole picture, metadata goes along, memory is counted beforehand."""
+
+import sys
+import tracemalloc
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import tifffile
+from numpy.typing import NDArray
+from PIL import Image
+
+import srlab
+from exact_resize import made_picture
+from srlab.cli import main
+from srlab.errors import UserError
+from srlab.images import Layout, read_header, read_hr_image, read_picture
+from srlab.memory import _left_in_group
+from srlab.metadata import Metadata
+from srlab.picture_files import write_strips
+from srlab.upscaler import flattened, parse_color
+
+XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf tiff:Orientation="6"/></x:xmpmeta>'
+
+
+def pixels_of(channels: int, bits: int) -> NDArray[Any]:
+    pixels = made_picture(50, 33, channels=channels)
+    return pixels if bits == 8 else pixels.astype(np.uint16) * 257 - 5 * (pixels > 9).astype(np.uint16)
+
+
+def cut(pixels: NDArray[Any], rows: int) -> Iterator[NDArray[Any]]:
+    yield from (pixels[top : top + rows] for top in range(0, len(pixels), rows))
+
+
+def layout_of(pixels: NDArray[Any]) -> Layout:
+    height, width, channels = pixels.shape
+    return Layout(height=height, width=width, channels=channels, bits=8 * pixels.itemsize)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("rows", [1, 7, 50])
+def test_strips_of_any_height_give_the_whole_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, channels: int, bits: int, rows: int
+) -> None:
+    monkeypatch.setattr("srlab.strips._WORK_BYTES", 900)  # several pieces, none as high as a strip
+    pixels = pixels_of(channels, bits)
+    path = tmp_path / f"a{suffix}"
+    write_strips(path, cut(pixels, rows), layout=layout_of(pixels), metadata=Metadata())
+    back = read_picture(path).pixels
+    if suffix == ".tif" and bits == 16 and channels == 2:
+        back = back[:, :, [0, 3]]
+    assert np.array_equal(back, pixels)
+
+
+@pytest.mark.parametrize("is_big", [False, True])
+def test_other_programs_read_the_tiff(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_big: bool) -> None:
+    if is_big:
+        monkeypatch.setattr("srlab.strips._BIG_TIFF_FROM", 0)
+    pixels = pixels_of(3, 16)
+    exif = Image.Exif()
+    exif[0x010F] = "Acme"
+    exif[0x8769] = {0x829A: 0.01}
+    metadata = Metadata(exif=exif.tobytes().removeprefix(b"Exif\0\0"), xmp=XMP)
+    path = tmp_path / "a.tif"
+    write_strips(path, cut(pixels, 20), layout=layout_of(pixels), metadata=metadata)
+    with tifffile.TiffFile(path) as file:
+        assert file.is_bigtiff == is_big
+        assert np.array_equal(file.asarray(), pixels)
+        assert file.pages[0].tags[0x010F].value == "Acme"
+        assert file.pages[0].tags[0x8769].value["ExposureTime"] in [(1, 100), 0.01]
+        assert bytes(file.pages[0].tags[700].value) == XMP
+    read: Any = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    assert np.array_equal(read[:, :, ::-1], pixels)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_the_whole_picture_is_never_in_memory(tmp_path: Path, suffix: str) -> None:
+    """64 MB of pixels are written from strips of 64 kB."""
+    strip = made_picture(8, 2731)
+    strips = (strip for _ in range(1000))
+    layout = Layout(height=8000, width=2731, channels=3, bits=8)
+    tracemalloc.start()
+    write_strips(tmp_path / f"a{suffix}", strips, layout=layout, metadata=Metadata())
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 32e6 < layout.num_bytes
+
+
+def photograph(path: Path, **options: Any) -> Path:
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "Acme"
+    exif[0x8769] = {0x829A: 0.01, 0xA002: 20, 0xA003: 12}
+    exif[0x8825] = {1: "N"}
+    Image.fromarray(made_picture(12, 20)).save(path, exif=exif, xmp=XMP, quality=95, **options)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".jpg", ".webp"])
+def test_metadata_goes_along_without_the_orientation_and_with_the_new_size(
+    tmp_path: Path, suffix: str
+) -> None:
+    source = photograph(tmp_path / "in.jpg")
+    upscaler = srlab.load("bicubic", scale=2)
+    with Image.open(upscaler.upscale(source, tmp_path / f"out{suffix}")) as image:
+        image.load()
+        exif = image.getexif()
+        assert image.size == (24, 40)  # upright
+        assert exif.get(0x0112, 1) == 1
+        assert exif[0x010F] == "Acme"
+        assert float(exif.get_ifd(0x8769)[0x829A]) == pytest.approx(0.01)
+        assert [exif.get_ifd(0x8769)[tag] for tag in (0xA002, 0xA003)] == [24, 40]
+        assert exif.get_ifd(0x8825) == {1: "N"}
+        assert image.info["xmp"] == XMP.replace(b'"6"', b'"1"')
+    with Image.open(upscaler.upscale(source, tmp_path / f"bare{suffix}", keep_metadata=False)) as image:
+        image.load()
+        assert 0x010F not in image.getexif()
+        assert "xmp" not in image.info
+
+
+def test_a_gif_gives_its_first_picture_and_says_so(tmp_path: Path) -> None:
+    first, second = (Image.fromarray(made_picture(9, 7, seed=seed)).quantize(16) for seed in (0, 1))
+    first.save(tmp_path / "a.gif", save_all=True, append_images=[second])
+    picture = read_picture(tmp_path / "a.gif")
+    assert np.array_equal(picture.pixels, np.asarray(first.convert("RGB")))
+    assert picture.notes == ("a.gif has 2 pictures, and the first is taken",)
+    with pytest.raises(UserError, match="it is GIF"):
+        read_hr_image(tmp_path / "a.gif")
+
+
+def test_heic_without_its_package_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("srlab.images.register_heic", lambda: False)
+    monkeypatch.setattr("srlab.picture_files.register_heic", lambda: False)
+    (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    with pytest.raises(UserError, match="pip install pillow-heif"):
+        read_picture(tmp_path / "a.heic")
+    pixels = made_picture(8, 8)
+    with pytest.raises(UserError, match="pip install pillow-heif"):
+        write_strips(tmp_path / "b.heic", [pixels], layout=layout_of(pixels), metadata=Metadata())
+
+
+def test_alpha_is_laid_on_a_colour() -> None:
+    pixels = np.array([[[10, 20, 30, 255], [10, 20, 30, 0], [0, 0, 0, 51]]], np.uint8)
+    flat = flattened(pixels, parse_color("#c86432"))
+    assert flat.tolist() == [[[10, 20, 30], [200, 100, 50], [160, 80, 40]]]
+    deep = flattened(pixels.astype(np.uint16) * 257, parse_color("#c86432"))
+    assert np.abs(deep - flat.astype(int) * 257).max() <= 1
+    with pytest.raises(UserError, match="'sky' is no colour"):
+        parse_color("sky")
+
+
+# Limits
+
+
+@pytest.mark.parametrize("read", [read_hr_image, read_picture, read_header])
+def test_a_picture_beyond_the_limit_is_refused_before_it_is_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: Any
+) -> None:
+    path = tmp_path / "a.png"
+    Image.fromarray(made_picture(10, 10)).save(path)
+    read(path, max_pixels=100)
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", lambda _: pytest.fail("the picture was decoded"))
+    with pytest.raises(UserError, match="10x10 pixels, more than the limit of 99"):
+        read(path, max_pixels=99)
+    monkeypatch.setenv("SRLAB_MAX_PIXELS", "50")
+    with pytest.raises(UserError, match="the limit of 50"):
+        read(path)
+
+
+def test_a_small_file_of_many_pixels_is_not_scored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in").mkdir()
+    Image.new("1", (12000, 12000)).save(tmp_path / "in" / "a.png")
+    words = ["srlab", "evaluate", "bicubic", "--scale", "2", "--data", str(tmp_path / "in")]
+    monkeypatch.setattr(sys, "argv", words)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert "12000x12000 pixels, more than the limit of 128,000,000" in capsys.readouterr().err
+
+
+def test_what_memory_does_not_hold_is_refused_with_both_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.new("RGB", (200, 200)).save(tmp_path / "a.png")
+    upscaler = srlab.load("bicubic", scale=2, device="cpu")
+    monkeypatch.setattr("srlab.upscaler.available_bytes", lambda: 1_000_000)
+    monkeypatch.setattr("srlab.upscaler.read_picture", lambda *_, **__: pytest.fail("it was decoded"))
+    with pytest.raises(UserError, match=r"takes about \d+ MB of memory, and 1.0 MB are free; .*--tile"):
+        upscaler.upscale(tmp_path / "a.png", tmp_path / "b.png")
+    with pytest.raises(UserError, match="write a PNG or a TIFF"):
+        upscaler.upscale(tmp_path / "a.png", tmp_path / "b.jpg")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_the_memory_of_a_png_grows_with_the_picture_and_not_with_its_enlargement(tmp_path: Path) -> None:
+    Image.new("L", (8000, 8000)).convert("RGB").save(tmp_path / "a.png", compress_level=1)
+    upscaler = srlab.load("bicubic", scale=2, device="cpu")
+    png = upscaler.cost(tmp_path / "a.png", tmp_path / "b.png")
+    jpg = upscaler.cost(tmp_path / "a.png", tmp_path / "b.jpg")
+    assert png.output.num_bytes == 768_000_000
+    assert png.memory < 1.2e9
+    assert jpg.memory > png.output.num_bytes
+
+
+def test_a_control_group_limits_what_is_available(tmp_path: Path) -> None:
+    group = tmp_path / "job"
+    group.mkdir()
+    (group / "memory.max").write_text("1000\n")
+    (group / "memory.current").write_text("700\n")
+    (group / "memory.stat").write_text("anon 500\ninactive_file 150\n")
+    (tmp_path / "cgroup").write_text("0::/job\n")
+    assert _left_in_group(tmp_path, tmp_path / "cgroup") == [450]
+    (group / "memory.max").write_text("max\n")
+    assert _left_in_group(tmp_path, tmp_path / "cgroup") == []
