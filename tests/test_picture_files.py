@@ -69,11 +69,12 @@ def test_other_programs_read_the_tiff(tmp_path: Path, monkeypatch: pytest.Monkey
     path = tmp_path / "a.tif"
     write_strips(path, cut(pixels, 20), layout=layout_of(pixels), metadata=metadata)
     with tifffile.TiffFile(path) as file:
+        page: Any = file.pages[0]
         assert file.is_bigtiff == is_big
         assert np.array_equal(file.asarray(), pixels)
-        assert file.pages[0].tags[0x010F].value == "Acme"
-        assert file.pages[0].tags[0x8769].value["ExposureTime"] in [(1, 100), 0.01]
-        assert bytes(file.pages[0].tags[700].value) == XMP
+        assert page.tags[0x010F].value == "Acme"
+        assert page.tags[0x8769].value["ExposureTime"] in [(1, 100), 0.01]
+        assert bytes(page.tags[700].value) == XMP
     read: Any = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     assert np.array_equal(read[:, :, ::-1], pixels)
 
