@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ from tensorboard.backend.event_processing.event_accumulator import (  # type: ig
 )
 
 from killed_runs import KILLS, RANDOM, WHOLE
-from srlab.checkpoints import load_checkpoint
-from tiny_run import events, logged, metrics
+from srlab.checkpoints import load_checkpoint, save_checkpoint
+from srlab.training.train import CHECKPOINT
+from tiny_run import Noise, events, logged, metrics, train_tiny
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL and fork")
 
@@ -79,3 +81,37 @@ def same(found: Any, expected: Any) -> bool:
     if isinstance(expected, list):
         return len(found) == len(expected) and all(map(same, found, expected))
     return bool(found == expected)
+
+
+def test_processor_time_adds_up_over_sessions_as_time_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readings = count()
+    monkeypatch.setattr("time.process_time", lambda: float(next(readings)))
+    whole = train_tiny(tmp_path / "whole")
+    assert whole.processor_seconds == 12  # a reading before the first step, and one after each of twelve
+
+    class Stopped(Noise):
+        def batch(self, step: int, *, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+            if step == 6:
+                raise KeyboardInterrupt
+            return super().batch(step, seed=seed)
+
+    with pytest.raises(KeyboardInterrupt):
+        train_tiny(tmp_path / "twice", batches=Stopped())
+    assert train_tiny(tmp_path / "twice").processor_seconds == 12
+
+
+def test_a_checkpoint_from_before_processor_time_goes_on_without_it(tmp_path: Path) -> None:
+    class Stopped(Noise):
+        def batch(self, step: int, *, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+            if step == 6:
+                raise KeyboardInterrupt
+            return super().batch(step, seed=seed)
+
+    with pytest.raises(KeyboardInterrupt):
+        train_tiny(tmp_path, batches=Stopped())
+    state = load_checkpoint(tmp_path / CHECKPOINT)
+    del state["position"]["processor_seconds"]
+    save_checkpoint(tmp_path / CHECKPOINT, state)
+    assert train_tiny(tmp_path).processor_seconds is None

@@ -12,7 +12,10 @@ import pytest
 from scored_study import PROTOCOL, ScoredStudy, Scores, noisy
 from srlab import store
 from srlab.errors import UserError
+from srlab.leaderboard import leaderboard
 from srlab.protocol import EvaluationProtocol
+from srlab.report.figures import _training_axis
+from srlab.tables import cells, columns
 from srlab.verdicts import ALL_SETS, BICUBIC, Row, Table, Verdicts, judge
 
 ADVERSARIAL = {"kind": "adversarial", "adversarial_weight": 1e-3}
@@ -201,6 +204,28 @@ def test_times_that_other_work_has_spoilt_are_named_and_the_median_stands_for_th
     verdicts = judge(study.path)
     assert any("took up to 8.0 times as long" in remark for remark in verdicts.remarks)
     assert {cost.seconds for cost in verdicts.costs} == {10.0}
+
+
+def test_training_is_compared_by_processor_time_and_a_busy_machine_is_named(tmp_path: Path) -> None:
+    study = study_of(tmp_path, a=noisy(30), b=noisy(31, key=1))
+    folder = study.write()
+
+    def took(variant: str, *, seconds: float, processor: float) -> None:
+        for seed in range(3):
+            result = {"status": "finished", "seconds": seconds, "processor_seconds": processor, "step": 100}
+            store.save_json(folder / f"{variant}-lr0.001-seed{seed}" / store.RESULT, result)
+
+    took("a", seconds=416.0, processor=60.0)
+    (of_a, of_b) = judge(folder).costs
+    assert (of_a.processor_seconds, of_a.is_busy) == (60.0, True)
+    assert (of_b.processor_seconds, of_b.is_busy, of_b.seconds) == (None, False, 10.0)  # an older result
+    assert _training_axis(judge(folder)) == {"training of one run, seconds": {"a": 416.0, "b": 10.0}}
+    took("b", seconds=66.0, processor=65.0)
+    assert _training_axis(judge(folder)) == {"training of one run, processor seconds": {"a": 60.0, "b": 65.0}}
+    board = leaderboard(folder)
+    times = {row[1]: row[-2:] for row in cells(board)}
+    assert columns(board)[-2:] == ["cpu s", "seconds"]
+    assert (times["a"], times["b"]) == (["60", "busy machine"], ["65", "66"])
 
 
 @pytest.mark.parametrize("other", ["protocol", "scale"])

@@ -162,6 +162,11 @@ class TrainTask:
                 "status": outcome.status,
                 "step": outcome.step,
                 "seconds": outcome.seconds,
+                **(
+                    {}
+                    if outcome.processor_seconds is None
+                    else {"processor_seconds": outcome.processor_seconds}
+                ),
                 "loss": outcome.loss,
                 "reason": outcome.reason,
                 **({"remarks": remarks} if remarks else {}),
@@ -226,6 +231,7 @@ class TrainTask:
             status="finished",
             step=result["step"],
             seconds=result["seconds"],
+            processor_seconds=result.get("processor_seconds"),
             loss=result["loss"],
             reason=f"taken as it is from {there}",
         )

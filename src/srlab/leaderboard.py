@@ -64,7 +64,8 @@ class Standing:
     `tests` has the scores by test set and metric, `gains` psnr_y over bicubic's in dB by test set, and
     `over_bicubic` the same with interval and test; `over_base` is by test set and, where there are several,
     `ALL_SETS`. `rank` is the one that counts (`Verdicts.ranks`). `learning_rate` is the chosen one; None for
-    bicubic, and before there is a choice. `seconds` of training are the median over the seeds. `notes` say
+    bicubic, and before there is a choice. `seconds` of training are the median over the seeds,
+    `processor_seconds` and `is_busy` as `Cost` has them. `notes` say
     what is not as it should be.
     """
 
@@ -74,6 +75,8 @@ class Standing:
     multiply_adds: int = 0
     learning_rate: float | None = None
     seconds: float | None = None
+    processor_seconds: float | None = None
+    is_busy: bool = False
     rank: Rank | None = None
     validation: Mapping[str, Spread] = field(default_factory=dict)
     tests: Mapping[str, Mapping[str, Spread]] = field(default_factory=dict)
@@ -224,6 +227,8 @@ def _standing(
         multiply_adds=variant["multiply_adds"],
         learning_rate=cost.learning_rate,
         seconds=cost.seconds,
+        processor_seconds=cost.processor_seconds,
+        is_busy=cost.is_busy,
         rank=verdicts.ranks().get(name),
         validation=_spreads([run.validation for run in chosen if run.validation]),
         tests=tests,

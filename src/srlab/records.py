@@ -27,6 +27,7 @@ class RunRecord:
     folder: Path
     status: Status
     seconds: float | None = None
+    processor_seconds: float | None = None
     precision: str | None = None  # what it is trained in; None before it has begun
     validation: Mapping[str, float] | None = None
     weights: Mapping[str, str] = field(default_factory=dict)
@@ -58,6 +59,7 @@ def _read_run(folder: Path, planned: Mapping[str, Any], *, protocol: EvaluationP
         folder=run_folder,
         status=status,
         seconds=result.get("seconds"),
+        processor_seconds=result.get("processor_seconds"),
         precision=precision_begun(run_folder),
         remarks=tuple(result.get("remarks", ())),
         validation=validation_scores(run_folder, protocol=protocol) if status == "finished" else None,

@@ -199,6 +199,7 @@ _RESULT = record(
     {
         "step": count,
         "seconds": amount,
+        "processor_seconds": amount,
         "loss": maybe(number),
         "reason": maybe(text),
         "remarks": listed(text),

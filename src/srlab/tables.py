@@ -43,6 +43,8 @@ def _row(standing: Standing) -> dict[str, Any]:
         "multiply_adds": standing.multiply_adds,
         "learning_rate": standing.learning_rate,
         "seconds": standing.seconds,
+        "processor_seconds": standing.processor_seconds,
+        "busy_machine": standing.is_busy,
         "validation": _spreads(standing.validation),
         "tests": {name: _spreads(spreads) for name, spreads in standing.tests.items()},
         "gains": {name: to_json(gain) for name, gain in standing.gains.items()},
@@ -91,7 +93,7 @@ def as_csv(board: Leaderboard) -> str:
     columns += [
         f"{name}_psnr_y{end}" for name in ("gain", "over_base") for end in ("", "_low", "_high", "_p_holm")
     ]
-    columns += ["seconds", "notes"]
+    columns += ["seconds", "processor_seconds", "notes"]
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
@@ -110,6 +112,7 @@ def as_csv(board: Leaderboard) -> str:
                 "learning_rate": standing.learning_rate,
                 "seeds": spreads["psnr_y"].num_seeds if spreads else 0,
                 "seconds": standing.seconds,
+                "processor_seconds": standing.processor_seconds,
                 "notes": "; ".join(standing.notes),
             }
             row |= _difference_columns("gain", standing.over_bicubic.get(test_set))
@@ -147,6 +150,7 @@ def columns(board: Leaderboard) -> list[str]:
         "multiply-adds",
         "rate",
         *(shown if _has_tests(board) else ["validation psnr_y"]),
+        "cpu s",
         "seconds",
     ]
 
@@ -158,8 +162,8 @@ def cells(board: Leaderboard) -> list[list[str]]:
         scores = [cell for name in board.test_sets for cell in _set_cells(standing, name, board)]
         if not _has_tests(board):
             scores = [_cell(standing.validation.get("psnr_y"), "psnr_y")]
-        *sizes, seconds = _cost_cells(standing)
-        rows.append([_rank(standing), standing.name, *sizes, *scores, seconds])
+        *sizes, processor, seconds = _cost_cells(standing)
+        rows.append([_rank(standing), standing.name, *sizes, *scores, processor, seconds])
     return rows
 
 
@@ -170,7 +174,7 @@ def sheets(board: Leaderboard) -> list[Sheet]:
         return [Sheet(title="", headings=tuple(columns(board)), rows=rows)]
     ranks = Sheet(
         title="",
-        headings=("rank", "variant", "parameters", "multiply-adds", "rate", "seconds"),
+        headings=("rank", "variant", "parameters", "multiply-adds", "rate", "cpu s", "seconds"),
         rows=tuple((_rank(row), row.name, *_cost_cells(row)) for row in board.standings),
     )
     scores = [
@@ -251,12 +255,17 @@ def _scaled(value: float | None, factor: float) -> str:
     return f"{scaled:,.0f}" if scaled >= 100 else f"{scaled:.3g}"
 
 
-def _cost_cells(standing: Standing) -> tuple[str, str, str, str]:
+def _cost_cells(standing: Standing) -> tuple[str, str, str, str, str]:
     return (
         f"{standing.parameters:,}",
         _multiply_adds(standing.multiply_adds),
         "" if standing.learning_rate is None else f"{standing.learning_rate:g}",
-        "" if standing.seconds is None else f"{standing.seconds:,.0f}",
+        "" if standing.processor_seconds is None else f"{standing.processor_seconds:,.0f}",
+        ""
+        if standing.seconds is None
+        else "busy machine"
+        if standing.is_busy
+        else f"{standing.seconds:,.0f}",
     )
 
 
@@ -328,7 +337,8 @@ def _sheet_as_markdown(sheet: Sheet) -> list[str]:
 def _legend(board: Leaderboard) -> str:
     return (
         f"Scale x{board.scale}. Gain is psnr_y in dB over bicubic with its {100 * board.level:g} % interval; "
-        "multiply-adds are for SR of 1280 x 720, rate is the learning rate, seconds those of training."
+        "multiply-adds are for SR of 1280 x 720, rate is the learning rate. "
+        "Training took cpu s of processor time (of all threads; compare by it) and seconds by the clock."
     )
 
 

@@ -51,6 +51,8 @@ def as_json_values(folder: Path | None, profiles: Sequence[Profile]) -> dict[str
             name: {
                 "learning_rate": cost.learning_rate,
                 "seconds": cost.seconds,
+                "processor_seconds": cost.processor_seconds,
+                "busy_machine": cost.is_busy,
                 "all_seconds": cost.tuning_seconds,
                 "runs": cost.runs,
                 "ended": cost.ended,
@@ -113,7 +115,7 @@ def _fronts(profile: Profile, study: _Study) -> dict[str, dict[str, tuple[str, .
         "parameters": {variant.name: variant.parameters for variant in profile.variants},
         "multiply-adds": {variant.name: variant.multiply_adds for variant in profile.variants},
         **costs(profile),
-        "seconds of one run": {name: cost.seconds for name, cost in study.trained.items()},
+        **_training_seconds(study),
     }
     return {
         metric: {
@@ -125,6 +127,16 @@ def _fronts(profile: Profile, study: _Study) -> dict[str, dict[str, tuple[str, .
     }
 
 
+def _training_seconds(study: _Study) -> dict[str, dict[str, float | None]]:
+    """Processor time where every trained variant has it, else time by the clock."""
+    ended = {name: cost for name, cost in study.trained.items() if cost.seconds is not None}
+    if ended and all(cost.processor_seconds is not None for cost in ended.values()):
+        return {
+            "processor seconds of one run": {name: cost.processor_seconds for name, cost in ended.items()}
+        }
+    return {"seconds of one run": {name: cost.seconds for name, cost in study.trained.items()}}
+
+
 def _is_lower_better(metric: str) -> bool:
     return metric in METRICS and METRICS[metric].is_lower_better
 
@@ -134,7 +146,11 @@ def _show_networks(profile: Profile, study: _Study) -> None:
     table = _table(*headings, *(("one run", "all its runs") if study.trained else ()))
     for variant in profile.variants:
         cost = study.trained.get(variant.name)
-        trained = [duration(cost.seconds), duration(cost.tuning_seconds)] if cost else [_NOTHING] * 2
+        trained = (
+            ["busy machine" if cost.is_busy else duration(cost.seconds), duration(cost.tuning_seconds)]
+            if cost
+            else [_NOTHING] * 2
+        )
         table.add_row(
             variant.name,
             f"{variant.parameters:,}" + (f" ({variant.frozen:,} frozen)" if variant.frozen else ""),

@@ -287,12 +287,21 @@ def _beats_in_both(
     return ours is not None and theirs is not None and ours >= distortion and theirs <= perception
 
 
+def _training_axis(verdicts: Verdicts) -> dict[str, dict[str, float]]:
+    """Processor time where every variant that has ended has it, else time by the clock."""
+    ended = [cost for cost in verdicts.costs if cost.seconds is not None]
+    if ended and all(cost.processor_seconds is not None for cost in ended):
+        name = "training of one run, processor seconds"
+        return {name: {cost.variant: cost.processor_seconds or 0.0 for cost in ended}}
+    return {"training of one run, seconds": {cost.variant: cost.seconds or 0.0 for cost in ended}}
+
+
 def cost_axes(verdicts: Verdicts, measured: Mapping[str, Mapping[str, float]]) -> list[CostAxis]:
     """The costs that differ between variants or are known of more than one, each variant's above zero."""
     known = {
         "parameters": {cost.variant: float(cost.parameters) for cost in verdicts.costs},
         "multiply-adds for 1280 x 720": {cost.variant: float(cost.multiply_adds) for cost in verdicts.costs},
-        "training of one run, seconds": {cost.variant: cost.seconds or 0.0 for cost in verdicts.costs},
+        **_training_axis(verdicts),
         **measured,
     }
     axes = []

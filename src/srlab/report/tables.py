@@ -69,7 +69,12 @@ def leaderboard_grid(
             is_low_first=True,
         ),
         Column(key="learning_rate", heading="rate", hint="The chosen learning rate"),
-        Column(key="seconds", heading="training", hint="Time of one run at that rate", is_low_first=True),
+        Column(
+            key="seconds",
+            heading="training",
+            hint="Processor time of one run at that rate, of all threads; by the clock where it says so",
+            is_low_first=True,
+        ),
         Column(key="seeds", heading="seeds"),
     ]
     if has_published:
@@ -110,7 +115,7 @@ def leaderboard_grid(
                 value=cost.multiply_adds if cost else None,
             ),
             Cell(text=rate(cost.learning_rate if cost else None), value=cost.learning_rate if cost else None),
-            Cell(text=duration(cost.seconds if cost else None), value=cost.seconds if cost else None),
+            _training(cost),
             Cell(
                 text=str(len(row.seeds)) if row.variant != BICUBIC else NOTHING,
                 value=len(row.seeds) if row.variant != BICUBIC else None,
@@ -202,6 +207,15 @@ def published_of(table: Table, *, study: Mapping[str, Any]) -> list[Published | 
         )
         for row in table.rows
     ]
+
+
+def _training(cost: Cost | None) -> Cell:
+    """Processor time, which other work beside it hardly changes; else time by the clock, and it says so."""
+    if cost is None or cost.seconds is None:
+        return Cell(text=NOTHING)
+    if cost.processor_seconds is None:
+        return Cell(text=duration(cost.seconds), value=cost.seconds, note="by the clock")
+    return Cell(text=duration(cost.processor_seconds), value=cost.processor_seconds)
 
 
 def _published_cell(found: Published | None, decimals: int) -> Cell:

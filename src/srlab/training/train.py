@@ -61,6 +61,7 @@ class Outcome:
     seconds: float
     loss: float | None
     reason: str | None
+    processor_seconds: float | None = None  # of all threads; None where a GPU trained
 
 
 def train(
@@ -111,6 +112,10 @@ def train(
     log_interval = math.ceil(protocol.num_steps / NUM_LOGS)
     means = Means()
     begun = time.monotonic() - at.seconds
+    if device.type != "cpu":
+        at.processor_seconds = None  # the processor waits for the GPU, and its time says nothing
+    spent_before = at.processor_seconds
+    processor_begun = None if spent_before is None else time.process_time() - spent_before
     reported = -math.inf
     patches: tuple[Tensor, Tensor] | None = None
     with Monitor(folder, lengths=at.logs) as monitor:
@@ -123,6 +128,8 @@ def train(
             means.add(update(to_device(lr, device), to_device(hr, device), learning_rate=learning_rate))
             at.step += 1
             at.seconds = time.monotonic() - begun
+            if processor_begun is not None:
+                at.processor_seconds = time.process_time() - processor_begun
 
             is_last = at.step == protocol.num_steps
             validates = is_last or at.step % protocol.validation_interval == 0
@@ -192,6 +199,7 @@ class Position:
 
     step: int = 0
     seconds: float = 0.0
+    processor_seconds: float | None = 0.0  # of all threads, over all sessions; None where it is not known
     loss: float | None = None
     psnr_y: float | None = None
     logs: dict[str, int] = field(default_factory=dict)  # the length of each log file
@@ -229,14 +237,28 @@ def finish(run: Run, network: Network, folder: Path, at: Position) -> Outcome:
         options=run.variant.network,
         scale=run.scale,
     )
-    return Outcome(status="finished", step=at.step, seconds=at.seconds, loss=at.loss, reason=None)
+    return Outcome(
+        status="finished",
+        step=at.step,
+        seconds=at.seconds,
+        loss=at.loss,
+        reason=None,
+        processor_seconds=at.processor_seconds,
+    )
 
 
 def diverge(at: Position, *, first_step: int, what: str) -> Outcome:
     """The end of a run that is beyond help; its last checkpoint, from before, stays."""
     loss = at.loss if at.loss is not None and math.isfinite(at.loss) else None
     reason = f"{what} not finite from a step between {first_step} and {at.step} on"
-    return Outcome(status="diverged", step=at.step, seconds=at.seconds, loss=loss, reason=reason)
+    return Outcome(
+        status="diverged",
+        step=at.step,
+        seconds=at.seconds,
+        loss=loss,
+        reason=reason,
+        processor_seconds=at.processor_seconds,
+    )
 
 
 def snapshot(
@@ -284,7 +306,7 @@ def restore(
         torch.set_rng_state(state["generators"][0])
         for generator in state["generators"][1:]:
             torch.cuda.set_rng_state(generator, next(network.parameters()).device)
-        at = Position(**state["position"])
+        at = Position(**{"processor_seconds": None, **state["position"]})  # older ones did not measure it
         if type(at.step) is not int or not 0 < at.step <= run.protocol.num_steps:
             raise ValueError(f"step {at.step!r} of {run.protocol.num_steps}")
     except UserError:

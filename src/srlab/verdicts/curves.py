@@ -15,7 +15,7 @@ import numpy as np
 
 from srlab import store
 from srlab.records import RunRecord
-from srlab.verdicts.values import Budget, Cost, Curve, Progress, Spread
+from srlab.verdicts.values import BUSY, Budget, Cost, Curve, Progress, Spread
 
 Kind = Literal["steps", "samples", "multiply_adds", "seconds"]
 KINDS: tuple[Kind, ...] = ("steps", "samples", "multiply_adds", "seconds")
@@ -198,6 +198,8 @@ def cost_of(
         for run in ended
         if run.status == "finished" and run.learning_rate == rate and run.seconds is not None
     ]
+    of_chosen = [run for run in ended if run.status == "finished" and run.learning_rate == rate]
+    processor = [run.processor_seconds for run in of_chosen if run.processor_seconds is not None]
     steps = [store.load_json(run.folder / store.RESULT).get("step") or 0 for run in ended]
     return Cost(
         variant=variant["name"],
@@ -211,4 +213,12 @@ def cost_of(
         runs=len(runs),
         ended=len(ended),
         diverged=sum(run.status == "diverged" for run in ended),
+        processor_seconds=statistics.median(processor)
+        if processor and len(processor) == len(of_chosen)
+        else None,
+        is_busy=any(
+            run.seconds > BUSY * run.processor_seconds
+            for run in of_chosen
+            if run.seconds is not None and run.processor_seconds is not None
+        ),
     )

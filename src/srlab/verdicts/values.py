@@ -264,12 +264,18 @@ class Progress:
     area: Spread | None
 
 
+BUSY = 1.5  # times its processor time that a run may take
+
+
 @dataclass(frozen=True, kw_only=True)
 class Cost:
     """What a variant cost: `seconds` of the chosen rate's runs (median), `tuning_seconds` of all its runs.
 
     All rates and seeds count, those that diverged too; `tuning_multiply_adds` are estimated. `runs` were
-    planned, `ended` have, `diverged` of those.
+    planned, `ended` have, `diverged` of those. `processor_seconds` are the median over the chosen rate's runs
+    of the processor time of all threads; None unless every one of them has it (a GPU's and older runs have
+    not). `is_busy` where the wall time of such a run was more than `BUSY` times its processor time: the
+    machine gave it less than two thirds of one processor, so its `seconds` mislead.
     """
 
     variant: str
@@ -283,6 +289,8 @@ class Cost:
     runs: int
     ended: int
     diverged: int
+    processor_seconds: float | None = None
+    is_busy: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
