@@ -18,7 +18,14 @@ from torch import Tensor, nn
 from exact_resize import exact_resize_uint8, made_picture, matrix
 from srlab.color import luma_uint8
 from srlab.errors import UserError
-from srlab.evaluation import METRICS, Evaluation, evaluate_folder, evaluate_network, match_pictures
+from srlab.evaluation import (
+    METRICS,
+    Evaluation,
+    check_memory,
+    evaluate_folder,
+    evaluate_network,
+    match_pictures,
+)
 from srlab.images import HRImage, crop_to_multiple, list_images, read_hr_image
 from srlab.networks import BicubicOptions, EDSROptions, Network, build_network, preset
 from srlab.protocol import Border, EvaluationProtocol
@@ -370,3 +377,15 @@ def test_a_gray_picture_of_a_colour_image_is_an_error(tmp_path: Path) -> None:
     write(tmp_path, color=made_picture(64, 58)[:, :, 0])
     with pytest.raises(UserError, match=r"color\.png is gray, and color has colour"):
         list(evaluate_folder(tmp_path, [color_image()], protocol=LUMA, scale=2))
+
+
+def test_an_image_that_memory_does_not_hold_is_refused_with_both_numbers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    image = HRImage(name="a", pixels=np.zeros((100, 200, 3), np.uint8), is_gray=False)
+    check_memory([image])
+    monkeypatch.setattr("srlab.evaluation.available_bytes", lambda: 1_000_000)
+    with pytest.raises(
+        UserError, match=r"200x100 pixels, takes about 1\.8 MB of memory, and 1\.0 MB are free"
+    ):
+        check_memory([image])
