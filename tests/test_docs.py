@@ -1,5 +1,8 @@
 """What the documentation promises: the tests, options and files that it names are there."""
 
+import csv
+import itertools
+import math
 import re
 import sys
 import tomllib
@@ -7,8 +10,10 @@ import types
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from scipy import stats  # type: ignore[import-untyped]
 
 from srlab.networks import NETWORKS, build_network, num_parameters
 from srlab.networks.complexity import multiply_adds, receptive_radius
@@ -97,3 +102,92 @@ def test_the_architecture_worked_through_in_contributing_works(monkeypatch: pyte
     assert network(torch.rand(1, 3, 5, 7)).shape == (1, 3, 10, 14)
     assert receptive_radius(network) == 2 + 1 + 1
     assert multiply_adds(module.PAPER, scale=3) > 0
+
+
+NUMBER = r"[-+]\d+\.\d\d \[[-+]?\d+\.\d\d, [-+]?\d+\.\d\d\]"
+SRCNN = ROOT / "docs" / "results" / "srcnn"
+
+
+def shown_by(path: Path, value: str, low: str, high: str) -> set[str]:
+    """The numbers with an interval in one table of a report, as a page writes them."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row[value]]
+    return {with_interval(*(float(row[column]) for column in (value, low, high))) for row in rows}
+
+
+def with_interval(value: float, low: float, high: float) -> str:
+    ends = [f"{end:+.2f}" if round(end, 2) else "0.00" for end in (low, high)]
+    return f"{value:+.2f} [{ends[0]}, {ends[1]}]"
+
+
+def test_the_differences_in_the_readme_are_those_of_the_report_that_it_links_to() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "(docs/results/srcnn/report.html)" in readme
+    quoted = set(re.findall(NUMBER, readme))
+    to_vanilla = ("to_base", "to_base_low", "to_base_high")
+    assert len(quoted) >= 3
+    assert quoted <= shown_by(SRCNN / "tables" / "leaderboard-all-sets-psnr_y.csv", *to_vanilla) | shown_by(
+        SRCNN / "tables" / "effects-all-sets-psnr_y.csv", "effect", "effect_low", "effect_high"
+    )
+
+
+def test_the_readme_calls_beyond_doubt_what_the_report_does() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    called = {
+        number: verdict == "yes, worse"
+        for number, verdict in re.findall(rf"\| ({NUMBER}) \| (no|yes, worse) \|", readme)
+    }
+    with (SRCNN / "tables" / "effects-all-sets-psnr_y.csv").open(encoding="utf-8", newline="") as file:
+        effects = {
+            with_interval(*(float(row[f"effect{end}"]) for end in ("", "_low", "_high"))): row["outcome"]
+            for row in csv.DictReader(file)
+        }
+    ranks = (SRCNN / "tables" / "leaderboard-all-sets-psnr_y.csv").read_text(encoding="utf-8").splitlines()
+    assert {row.split(",")[0] for row in ranks[1:]} <= {"1", ""}  # no two variants are told apart
+    assert called
+    assert called == {number: effects.get(number) == "worse" for number in called}
+
+
+def test_the_effects_on_the_page_of_the_controls_are_those_of_its_file() -> None:
+    page = (SRCNN / "controls.md").read_text(encoding="utf-8")
+    quoted = set(re.findall(NUMBER, page))
+    stored = shown_by(SRCNN / "controls-effects.csv", "effect", "effect_low", "effect_high")
+    assert len(quoted) >= 6
+    assert quoted <= stored
+
+
+def test_how_much_set5_decides_is_what_the_scores_of_each_image_say() -> None:
+    """docs/statistics.md: Set5's share of the images' part of the variance, and the pairs told apart."""
+    with (SRCNN / "tables" / "images-psnr_y.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    variants = [name for name in rows[0] if name.startswith("srcnn/")]
+    scores = {
+        (name, dataset): np.array([float(row[name]) for row in rows if row["test_set"] == dataset])
+        for name in variants
+        for dataset in ("set5", "set14")
+    }
+
+    def part(one: str, other: str, dataset: str) -> tuple[float, float]:
+        """Mean of the differences in one set, and the variance of that mean."""
+        differences = scores[one, dataset] - scores[other, dataset]
+        return float(differences.mean()), float(differences.var(ddof=1) / len(differences))
+
+    winner, vanilla = "srcnn/pixel_shuffle_residual_leaky_relu", "srcnn/vanilla"
+    five, fourteen = part(winner, vanilla, "set5")[1], part(winner, vanilla, "set14")[1]
+    p_both, p_set14 = [], []
+    for one, other in itertools.combinations(variants, 2):
+        (mean5, var5), (mean14, var14) = part(one, other, "set5"), part(one, other, "set14")
+        freedom = (var5 + var14) ** 2 / (var5**2 / 4 + var14**2 / 13)  # Welch
+        p_both.append(2 * stats.t.sf(abs(mean5 + mean14) / math.sqrt(var5 + var14), freedom))
+        p_set14.append(2 * stats.t.sf(abs(mean14) / math.sqrt(var14), 13))
+    page = " ".join((ROOT / "docs" / "statistics.md").read_text(encoding="utf-8").split())
+    assert f"Set5's five images make {100 * five / (five + fourteen):.0f} % of that part" in page
+    assert f"tells apart {told_apart(p_both)} of the {len(p_both)} pairs" in page
+    assert f"Set14 alone tells apart {told_apart(p_set14)}." in page
+
+
+def told_apart(p_values: list[float]) -> int:
+    """How many Holm's correction at 5 % rejects."""
+    return sum(
+        itertools.accumulate((p <= 0.05 / (len(p_values) - n) for n, p in enumerate(sorted(p_values))), min)
+    )
