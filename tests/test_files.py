@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from srlab.errors import UserError
-from srlab.files import check_output, write_atomically, write_text
+from srlab.files import check_output, remove, write_atomically, write_text
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="needs pipes and devices")
 
@@ -132,3 +132,13 @@ def test_an_output_may_be_a_stream_and_a_link_counts_as_what_it_leads_to(tmp_pat
     (tmp_path / "bad.csv").symlink_to(tmp_path / "study.json")
     with pytest.raises(UserError, match=r"bad\.csv is a link to .*study\.json"):
         check_output(tmp_path / "bad.csv", ".csv", what="a table")
+
+
+def test_what_a_killed_process_left_goes_with_the_file_that_is_removed(tmp_path: Path) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    leftover = tmp_path / f".failure.txt.{dead.pid}.part"
+    leftover.write_text("half")
+    remove(tmp_path / "failure.txt")
+    assert not leftover.exists()
+    remove(tmp_path / "nothing" / "failure.txt")

@@ -32,6 +32,7 @@ from srlab.execution import (
     note_failure,
     training_hash,
 )
+from srlab.files import remove
 from srlab.objectives import AdversarialObjective
 from srlab.planning import ENDED, Machine, Plan, make_plan
 from srlab.records import read_runs, run_status, stored_scores
@@ -111,7 +112,7 @@ def _check_objectives(study: Study, folder: Path) -> None:
 def _forget_baseline(folder: Path) -> None:
     """What bicubic scored before the first run started may be of other images, or another scale."""
     for name in (store.SCORES, store.TEST_SCORES):
-        (folder / store.BASELINE / name).unlink(missing_ok=True)
+        remove(folder / store.BASELINE / name)
 
 
 def _score_baseline(study: Study, folder: Path, machine: Machine, images: Split) -> None:
@@ -130,7 +131,7 @@ def _complete(plan: Plan, images: Split) -> list[Failure]:
         folder = plan.folder / run.name
         if status not in ENDED:
             continue
-        (folder / CHECKPOINT).unlink(missing_ok=True)
+        remove(folder / CHECKPOINT)
         if status == "finished" and not _is_validated(folder, images, plan.study):
             try:
                 network = load_weights(folder / store.WEIGHTS).network
@@ -166,7 +167,7 @@ def _train(plan: Plan, images: Split, data: str, report: Callable[[Event], None]
     failures: list[Failure] = []
     asked = {run.name for run, _ in plan.runs}
     for run in plan.left:
-        (plan.folder / run.name / store.BLOCKED).unlink(missing_ok=True)  # it has its turn again
+        remove(plan.folder / run.name / store.BLOCKED)  # it has its turn again
     for tier in plan.study.tiers():
         tasks = [
             TrainTask(

@@ -23,6 +23,7 @@ from srlab.data.datasets import ImageSet, SetImage, Split, data_hash, load_sets,
 from srlab.data.patches import Patches
 from srlab.errors import UserError
 from srlab.evaluation import evaluate_network
+from srlab.files import remove
 from srlab.images import HRImage
 from srlab.networks import BicubicOptions, Network, build_network, network_color
 from srlab.networks.diagram import plot, plot_discriminator
@@ -146,7 +147,7 @@ class TrainTask:
         )
         threads: int = store.claim(folder, declaration, ignoring=FREE_TO_DIFFER)["threads"]
         for name in (store.FAILURE, store.BLOCKED):
-            (folder / name).unlink(missing_ok=True)
+            remove(folder / name)
         use_threads(threads)
         session = _begin_session(folder, device=self.machine.device, threads=threads)
         describe_network(folder, self.run)
@@ -173,7 +174,7 @@ class TrainTask:
                 "note": NOTE if outcome.status == "finished" else "no weights are kept of a diverged run",
             },
         )
-        (folder / CHECKPOINT).unlink(missing_ok=True)  # there is nothing left to go on with
+        remove(folder / CHECKPOINT)  # there is nothing left to go on with
         send_report(Event(name=self.name, phase=outcome.status, reason=outcome.reason or ""))
 
     def _fit(self, folder: Path) -> Outcome:
@@ -292,7 +293,7 @@ class TestTask:
             failure = Failure.of(self.name, error)
             note_failure(folder / store.TEST, failure)  # not in the run's own folder: it has finished
             return _report(failure)
-        (folder / store.TEST / store.FAILURE).unlink(missing_ok=True)
+        remove(folder / store.TEST / store.FAILURE)
         send_report(Event(name=self.name, phase="finished"))
         return None
 

@@ -41,6 +41,13 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
             raise
 
 
+def remove(path: Path) -> None:
+    """Remove the file at `path`, if there is one, and what killed processes have left of writing it."""
+    path.unlink(missing_ok=True)
+    if path.parent.is_dir():
+        _remove_leftovers(path)
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """`content`, whole or not at all; a file that holds it already is left as it is, also on a full disk."""
     if not (path.is_file() and not is_stream(path) and path.read_bytes() == content):
