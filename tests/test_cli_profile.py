@@ -152,7 +152,7 @@ def test_fronts_are_of_the_mean_scores_of_the_test_sets(srlab: Srlab, tmp_path: 
     _, front = out.split("nothing cheaper is better in psnr_y on all sets")
     lines = [" ".join(line.split()) for line in front.splitlines()]
     assert "multiply-adds bicubic, srcnn/skip" in lines
-    assert "seconds of one run srcnn/vanilla, srcnn/skip" in lines
+    assert "seconds of one run by the clock srcnn/vanilla, srcnn/skip" in lines
     assert "ssim_y" not in front
     values = json.loads(srlab(study, "--json")[0])
     (fronts,) = values["fronts"]
@@ -166,7 +166,8 @@ def test_fronts_are_of_the_mean_scores_of_the_test_sets(srlab: Srlab, tmp_path: 
     [
         (("nothing",), "there is no folder or file nothing"),
         (("edsr/baseline", "--scale", 2, "--size", "big"), "--size is width x height"),
-        (("edsr/baseline", "--scale", 2, "--device", "gpu"), "cannot be used"),
+        (("edsr/baseline", "--scale", 2, "--size", "0x0"), "--size: an SR picture to time has sides from 8"),
+        (("edsr/baseline", "--scale", 2, "--device", "gpu"), "--device: there is no device 'gpu'"),
         (("bicubic",), "stands in every profile"),
     ],
 )

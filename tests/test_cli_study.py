@@ -229,7 +229,10 @@ def test_training_one_variant_is_a_study_of_one_run(srlab: Srlab, tmp_path: Path
     [
         (["study", "nothing"], "is no study"),
         (["study", "smoke", "--variants", "srresnet"], "no variant 'srresnet'; it has srcnn/vanilla"),
-        (["study", "smoke", "--plan", "--device", "abacus"], "cannot be used"),
+        (
+            ["study", "smoke", "--plan", "--device", "abacus"],
+            "--device: there is no device 'abacus'; use auto, cpu, cuda or cuda:1",
+        ),
         (["study", "smoke", "--plan", "--precision", "fp8"], "auto, fp32, bf16"),
         (["study", "smoke", "--train", "no/such/folder"], "no/such/folder"),
         (["study", "smoke", "--out", "file"], "file cannot be a folder, since a file is in its place"),

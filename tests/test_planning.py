@@ -120,7 +120,7 @@ def test_threads_are_shared_out_and_resolved(study: Study) -> None:
     assert resolve_machine(study, device="cpu", jobs=64).threads == 1
     assert resolve_machine(study, device="cpu", threads=3, jobs=2).threads == 3
     assert alone.device == "cuda" or not torch.cuda.is_available()
-    with pytest.raises(UserError, match="cannot be used"):
+    with pytest.raises(UserError, match="there is no device 'gpu'; use auto, cpu, cuda or cuda:1"):
         resolve_machine(study, device="gpu")
 
 

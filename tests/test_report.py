@@ -196,7 +196,7 @@ def test_the_table_files_escape_what_their_format_takes_for_its_own() -> None:
 
     grid = Grid(
         name="n",
-        caption="a|b & 5 %",
+        title="a|b & 5 %",
         columns=(Column(key="k", heading="a_b", is_text=True),),
         rows=(
             GridRow(cells=(Cell(text="x|y<z>", value='q"r,s'),)),
@@ -289,8 +289,8 @@ def test_the_report_is_right_in_any_state(state: str, tmp_path: Path) -> None:
     }[state]
     assert said in page.text
     is_open = state in ("still running", "half failed", "nothing started")
-    assert ("Not the last word" in page.text) == is_open
-    assert not is_open or "Not everything was scored" not in page.text
+    assert ("The study is not finished." in page.text) == is_open
+    assert not is_open or "Some scores are missing" not in page.text
 
 
 def test_a_base_of_ones_own_is_the_one_compared_with(tmp_path: Path) -> None:
@@ -469,7 +469,10 @@ def test_measured_costs_stand_in_a_table_and_in_the_plots(tmp_path: Path) -> Non
 def test_an_adversarial_study_is_ranked_by_distortion_and_perception_together(tmp_path: Path) -> None:
     gan = Made(name="srcnn/gan", gain=0.4, declared={"objective": {"kind": "adversarial"}})
     study = ReportStudy(**{**SMALL, "variants": (*TWO, gan)}).write(tmp_path)  # type: ignore[arg-type]
-    assert "perceptual scores are not there yet" in page_without_pictures(study).text
+    assert (
+        "These tables have no ranks, because perceptual scores are missing."
+        in page_without_pictures(study).text
+    )
     study = ReportStudy(
         **{**SMALL, "variants": (*TWO, gan), "metrics": ("psnr_y", "lpips_squeeze")}  # type: ignore[arg-type]
     ).write(tmp_path / "with")
@@ -478,7 +481,7 @@ def test_an_adversarial_study_is_ranked_by_distortion_and_perception_together(tm
     assert {row.cells[1].value for row in contents.plane.rows} == {"srcnn/vanilla", "srcnn/skip", "srcnn/gan"}
     page = page_without_pictures(study)
     assert "distortion-perception-table" in page.ids
-    assert "psnr_y alone ranks nothing" in page.text
+    assert "only if the other is shown to be better in both columns" in page.text
 
 
 def test_what_a_variant_is_trained_by_counts_as_a_difference_too(tmp_path: Path) -> None:
@@ -538,3 +541,45 @@ def test_the_wheel_would_hold_templates_styles_and_scripts() -> None:
     files = {path for folder in ("templates", "static") for path in (package / "report" / folder).iterdir()}
     assert files <= kept
     assert {path.name for path in files if path.suffix in (".css", ".js")} == {*STYLES, *SCRIPTS}
+
+
+def test_the_page_is_in_plain_words_and_says_no_sentence_twice(tmp_path: Path) -> None:
+    study = ReportStudy(**SMALL, has_pictures=False).write(tmp_path)  # type: ignore[arg-type]
+    html = render(gather(study), NO_PICTURES)
+    page = Page(re.sub(r"(?s)<svg.*?</svg>", "", html))  # a figure is there twice, for wide and narrow pages
+    sentences = [
+        sentence
+        for words in page.words
+        for sentence in re.split(r"(?<=[.!?]) ", " ".join(words.split()))
+        if len(sentence.split()) > 4 and sentence.endswith(".")
+    ]
+    assert len(sentences) > 60
+    assert [sentence for sentence in dict.fromkeys(sentences) if sentences.count(sentence) > 1] == []
+    riddles = ("beyond doubt", "rank nothing", "to be read with", "last word", "told apart", "stands for")
+    assert [riddle for riddle in riddles if riddle in page.text.lower()] == []
+
+
+def test_processor_time_is_shown_where_runs_have_it_and_time_by_the_clock_is_called_so(
+    tmp_path: Path,
+) -> None:
+    study = ReportStudy(**SMALL, has_pictures=False).write(tmp_path)  # type: ignore[arg-type]
+
+    def shown() -> tuple[list[str], set[tuple[str, str]]]:
+        contents = gather(study)
+        board = contents.leaderboards["five", "psnr_y"]
+        place = [column.key for column in board.columns].index("seconds")
+        times = {(row.cells[place].text, row.cells[place].note) for row in board.rows}
+        return [column.heading for column in contents.costs.columns], times
+
+    headings, times = shown()
+    assert "processor time" not in headings
+    assert "time by the clock" in headings
+    assert ("30 s", "by the clock") in times
+    for path in study.glob(f"*/{store.RESULT}"):
+        store.save_json(path, store.load_json(path) | {"processor_seconds": 20.0})
+    headings, times = shown()
+    assert headings[3:5] == ["processor time", "time by the clock"]
+    assert ("20 s", "") in times
+    contents = gather(study)
+    assert "time by the clock" in [column.heading for column in contents.progress.columns]
+    assert "equal time by the clock" in [column.heading for column in contents.budgets.columns]

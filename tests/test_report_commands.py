@@ -112,7 +112,7 @@ def test_what_the_folder_does_not_tell_stands_in_capitals_and_is_explained() -> 
     commands = read_commands(Path("runs"), study)
     assert commands.lines[0].startswith("srlab study mine.py ")
     assert "--source STUDY_DIR" in commands.lines[0]
-    assert commands.remarks[0] == "mine.py stands for the file that declares the study."
+    assert commands.remarks[0] == "mine.py is the file that declares the study."
     assert "srresnet/original" in commands.remarks[-1]
 
 

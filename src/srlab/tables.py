@@ -13,6 +13,7 @@ from srlab.profile_store import Profile, costs
 from srlab.scores import to_json
 from srlab.verdicts import METRICS, PERCEPTION, Difference
 
+CLOCK = "s by the clock"  # the heading of seconds that are no processor time
 _NOTHING = "–"  # noqa: RUF001 - a dash is what a table has where nothing is
 _SHOWN = ("psnr_y", "ssim_y", *PERCEPTION)  # the last only where there are such scores
 
@@ -150,9 +151,14 @@ def columns(board: Leaderboard) -> list[str]:
         "multiply-adds",
         "rate",
         *(shown if _has_tests(board) else ["validation psnr_y"]),
-        "cpu s",
-        "seconds",
+        *_time_headings(board),
     ]
+
+
+def _time_headings(board: Leaderboard) -> tuple[str, ...]:
+    """Processor time has a column where a variant has it: a GPU's and older runs do not."""
+    has_processor = any(standing.processor_seconds is not None for standing in board.standings)
+    return ("cpu s", CLOCK) if has_processor else (CLOCK,)
 
 
 def cells(board: Leaderboard) -> list[list[str]]:
@@ -162,8 +168,8 @@ def cells(board: Leaderboard) -> list[list[str]]:
         scores = [cell for name in board.test_sets for cell in _set_cells(standing, name, board)]
         if not _has_tests(board):
             scores = [_cell(standing.validation.get("psnr_y"), "psnr_y")]
-        *sizes, processor, seconds = _cost_cells(standing)
-        rows.append([_rank(standing), standing.name, *sizes, *scores, processor, seconds])
+        sizes, times = _size_cells(standing), _time_cells(standing, board)
+        rows.append([_rank(standing), standing.name, *sizes, *scores, *times])
     return rows
 
 
@@ -174,8 +180,10 @@ def sheets(board: Leaderboard) -> list[Sheet]:
         return [Sheet(title="", headings=tuple(columns(board)), rows=rows)]
     ranks = Sheet(
         title="",
-        headings=("rank", "variant", "parameters", "multiply-adds", "rate", "cpu s", "seconds"),
-        rows=tuple((_rank(row), row.name, *_cost_cells(row)) for row in board.standings),
+        headings=("rank", "variant", "parameters", "multiply-adds", "rate", *_time_headings(board)),
+        rows=tuple(
+            (_rank(row), row.name, *_size_cells(row), *_time_cells(row, board)) for row in board.standings
+        ),
     )
     scores = [
         Sheet(
@@ -255,18 +263,19 @@ def _scaled(value: float | None, factor: float) -> str:
     return f"{scaled:,.0f}" if scaled >= 100 else f"{scaled:.3g}"
 
 
-def _cost_cells(standing: Standing) -> tuple[str, str, str, str, str]:
+def _size_cells(standing: Standing) -> tuple[str, str, str]:
     return (
         f"{standing.parameters:,}",
         _multiply_adds(standing.multiply_adds),
         "" if standing.learning_rate is None else f"{standing.learning_rate:g}",
-        "" if standing.processor_seconds is None else f"{standing.processor_seconds:,.0f}",
-        ""
-        if standing.seconds is None
-        else "busy machine"
-        if standing.is_busy
-        else f"{standing.seconds:,.0f}",
     )
+
+
+def _time_cells(standing: Standing, board: Leaderboard) -> tuple[str, ...]:
+    processor = "" if standing.processor_seconds is None else f"{standing.processor_seconds:,.0f}"
+    seconds = "" if standing.seconds is None else f"{standing.seconds:,.0f}"
+    both = (processor, "busy machine" if standing.is_busy else seconds)
+    return both[-len(_time_headings(board)) :]
 
 
 def _multiply_adds(count: int) -> str:
@@ -336,10 +345,15 @@ def _sheet_as_markdown(sheet: Sheet) -> list[str]:
 
 def _legend(board: Leaderboard) -> str:
     return (
-        f"Scale x{board.scale}. Gain is psnr_y in dB over bicubic with its {100 * board.level:g} % interval; "
-        "multiply-adds are for SR of 1280 x 720, rate is the learning rate. "
-        "Training took cpu s of processor time (of all threads; compare by it) and seconds by the clock."
+        f"Scale x{board.scale}. Gain is psnr_y in dB over bicubic with its {100 * board.level:g} % interval. "
+        "Multiply-adds are for SR of 1280 x 720. Rate is the learning rate. " + _legend_of_times(board)
     )
+
+
+def _legend_of_times(board: Leaderboard) -> str:
+    if len(_time_headings(board)) == 1:
+        return "The time is that of one run's training, by the clock."
+    return "Times are seconds of one run's training. Cpu s is processor time, all threads; compare by it."
 
 
 _LATEX = {

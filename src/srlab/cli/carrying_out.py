@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from srlab.cli.output import messages, print_json, say, show_path
+from srlab.cli.parsing import parse_device
 
 if TYPE_CHECKING:
     from srlab.leaderboard import Leaderboard
@@ -20,7 +21,7 @@ def machine_for(study: "Study", device: str | None, threads: int | None, jobs: i
     """The device and threads of a study's runs: what was asked for, else what this machine has."""
     from srlab.planning import resolve_machine
 
-    return resolve_machine(study, device=device, threads=threads, jobs=jobs)
+    return resolve_machine(study, device=str(parse_device(device)), threads=threads, jobs=jobs)
 
 
 def carry_out(

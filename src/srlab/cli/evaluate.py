@@ -11,6 +11,7 @@ import typer
 from srlab.cli import app
 from srlab.cli.options import AnyDevice, MaxPixels
 from srlab.cli.output import messages, print_json, printable, say, show
+from srlab.cli.parsing import parse_device
 from srlab.errors import UserError
 
 if TYPE_CHECKING:
@@ -62,9 +63,8 @@ def evaluate(
     from srlab.data.datasets import load_sets
     from srlab.evaluation import check_memory, check_scorable, evaluate_folder, evaluate_network
     from srlab.protocol import EvaluationProtocol
-    from srlab.training.device import find_device
 
-    place = find_device(device)
+    place = parse_device(device)
     rules = EvaluationProtocol(color=protocol, border=border)
     chosen = _find(model, scale)
     if self_ensemble:

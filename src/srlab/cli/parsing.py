@@ -2,8 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from srlab.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
 
 
 @contextmanager
@@ -28,6 +32,14 @@ def of_option(*options: str) -> Iterator[None]:
         if not meant and len(options) > 1:
             raise
         raise UserError(f"{', '.join(meant or options)}: {message}") from error
+
+
+def parse_device(name: str | None) -> "torch.device":
+    """The device of ``--device``, tried out; a `UserError` that names the option where it cannot be used."""
+    from srlab.training.device import find_device
+
+    with of_option("--device"):
+        return find_device(name)
 
 
 def parse_names(text: str, *, option: str) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import typer
 
 from srlab.cli import app
 from srlab.cli.output import messages, print_json
+from srlab.cli.parsing import of_option, parse_device
 from srlab.errors import UserError
 
 if TYPE_CHECKING:
@@ -96,12 +97,15 @@ def _measure(
 ) -> None:
     from srlab.planning import Machine
     from srlab.profile_store import add_profile, load_profiles
-    from srlab.profiling.measuring import LIMIT, SIZES, profile, setting
+    from srlab.profiling.measuring import LIMIT, SIZES, check_size, profile, setting
     from srlab.profiling.targets import find_target
-    from srlab.training.device import default_threads, find_device
+    from srlab.training.device import default_threads
 
     target = find_target(what, scale=scale)
-    machine = Machine(device=str(find_device(device)), threads=threads or default_threads())
+    with of_option("--size"):
+        for size in sizes or ():
+            check_size(size, scale=target.study.scale)
+    machine = Machine(device=str(parse_device(device)), threads=threads or default_threads())
     here = setting(machine, precision=precision)
     if target.folder is not None and not again:
         for stored in load_profiles(target.folder):

@@ -134,7 +134,7 @@ def _training_seconds(study: _Study) -> dict[str, dict[str, float | None]]:
         return {
             "processor seconds of one run": {name: cost.processor_seconds for name, cost in ended.items()}
         }
-    return {"seconds of one run": {name: cost.seconds for name, cost in study.trained.items()}}
+    return {"seconds of one run by the clock": {name: cost.seconds for name, cost in study.trained.items()}}
 
 
 def _is_lower_better(metric: str) -> bool:
@@ -245,7 +245,7 @@ def _remarks(profile: Profile, study: _Study) -> list[str]:
     if batches := _batches(profile.variants):
         remarks.append(f"a step of training: {batches}")
     if study.trained:
-        remarks.append("one run, all its runs: as the runs took where they ran; provenance.json says where")
+        remarks.append("one run, all its runs: training time by the clock; provenance.json names the machine")
     if missing := [name for name in study.names if name not in measured]:
         remarks.append(
             f"not measured: {', '.join(missing)} (added or declared anew since; --again measures all)"

@@ -7,6 +7,7 @@ import typer
 
 from srlab.cli import app
 from srlab.cli.output import messages, print_json, say, show, show_path
+from srlab.cli.parsing import parse_device
 from srlab.errors import UserError
 
 if TYPE_CHECKING:
@@ -63,9 +64,8 @@ def _pictures_of_image(
     from rich.progress import Progress
 
     from srlab.ranking_on_image import rank_on_image, write_ranking
-    from srlab.training.device import find_device
 
-    place = find_device(device)
+    place = parse_device(device)
     with Progress(console=messages, transient=True, disable=not messages.is_terminal) as progress:
         task = progress.add_task("models", total=None)
         ranking = rank_on_image(

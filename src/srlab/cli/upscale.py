@@ -128,12 +128,18 @@ def upscale(
     )
     if suffix is not None and request.out_is_file:
         raise UserError("--suffix is for names that srlab makes; leave it out where OUT is a file")
+    from srlab.cli.parsing import parse_device
     from srlab.upscaler import load, parse_color
 
     if flatten is not None:
         parse_color(flatten)
     upscaler = load(
-        model, scale=scale, device=device, tile=tile, precision=precision, self_ensemble=self_ensemble
+        model,
+        scale=scale,
+        device=parse_device(device),
+        tile=tile,
+        precision=precision,
+        self_ensemble=self_ensemble,
     )
     say(f"x{upscaler.scale} with {upscaler.source}")
     jobs = _targets(request, upscaler.scale, format_=format_, suffix=suffix)

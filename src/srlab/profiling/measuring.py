@@ -85,7 +85,7 @@ def profile(
         UserError: a size that no picture has.
     """
     study = target.study
-    sizes = tuple(dict.fromkeys(_size(size, scale=study.scale) for size in sizes))
+    sizes = tuple(dict.fromkeys(check_size(size, scale=study.scale) for size in sizes))
     provenance = store.provenance(device=machine.device, threads=machine.threads)
     load = None if sys.platform == "win32" else os.getloadavg()[0]
     run = _Measuring(study, machine, sizes=sizes, precision=precision, limit=limit, listener=listener)
@@ -123,8 +123,8 @@ def setting(machine: Machine, *, precision: Precision) -> Setting:
     )
 
 
-def _size(size: Size, *, scale: int) -> Size:
-    """`size` as an SR picture of that scale has it."""
+def check_size(size: Size, *, scale: int) -> Size:
+    """`size` as an SR picture of that scale has it; a `UserError` where it is too small or too large."""
     width, height = (side - side % scale for side in size)
     if not all(4 * scale <= side <= _LARGEST_SIDE for side in (width, height)):
         raise UserError(

@@ -68,7 +68,7 @@ def _study(study: Mapping[str, Any], remarks: list[str]) -> list[str]:
     name = study["name"]
     is_shipped = name.isidentifier() and (_SHIPPED / f"{name}.py").is_file()
     if not is_shipped:
-        remarks.append(f"{name}.py stands for the file that declares the study.")
+        remarks.append(f"{name}.py is the file that declares the study.")
     words = ["srlab", "study", name if is_shipped else f"{name}.py"]
     words += ["--variants", ",".join(variant["name"] for variant in study["variants"])]
     words += [*_data(study), *_amounts(study.get("protocol", {}))]
@@ -83,7 +83,7 @@ def _study(study: Mapping[str, Any], remarks: list[str]) -> list[str]:
     words += _objective(study, remarks)
     if taken := [variant["name"] for variant in study["variants"] if variant.get("taken")]:
         words += ["--source", "STUDY_DIR"]
-        remarks.append(f"STUDY_DIR stands for the study from which these were taken: {', '.join(taken)}.")
+        remarks.append(f"STUDY_DIR is the study that these variants were taken from: {', '.join(taken)}.")
     return words
 
 
@@ -136,7 +136,7 @@ def _vgg(objective: Mapping[str, Any], remarks: list[str]) -> Iterator[str]:
     """VGG19's weights, where they are not the official ones."""
     if len(objective.get("vgg") or "") == 64:  # a SHA-256, not the official file's name
         yield from ("--vgg", "FILE")
-        remarks.append(f"FILE stands for VGG19's weights with the SHA-256 {objective['vgg']}.")
+        remarks.append(f"FILE is the file of VGG19's weights with the SHA-256 {objective['vgg']}.")
 
 
 def _rate(value: float) -> str:

@@ -7,70 +7,92 @@ from srlab.report.texts import NOTHING, count, duration, number, plural, rate, s
 from srlab.verdicts import BICUBIC, RateScore, RateSensitivity, Spread, Verdicts
 
 _DB = 2  # decimals
+_CPU = "processor_seconds"
 _VARIANT = Column(key="variant", heading="variant", is_text=True, is_low_first=True)
 _BUDGETS: Mapping[str, tuple[str, Callable[[float], str]]] = {
     "steps": ("equal steps", lambda amount: f"{amount:,.0f} steps"),
     "samples": ("equal samples", lambda amount: f"{amount:,.0f} LR patches"),
-    "multiply_adds": ("equal multiply-adds", lambda amount: f"{count(amount)} multiply-adds of training"),
-    "seconds": ("equal time", lambda amount: f"{duration(amount)} of training"),
+    "multiply_adds": ("equal multiply-adds", lambda amount: f"{count(amount)} multiply-adds"),
+    "seconds": ("equal time by the clock", lambda amount: f"{duration(amount)} by the clock"),
 }
 
 
 def costs_grid(verdicts: Verdicts) -> Grid:
-    """What each variant cost, with the tuning of its learning rate."""
-    rows = tuple(
-        GridRow(
-            cells=(
-                Cell(text=cost.variant, value=cost.variant),
-                Cell(
-                    text=whole(cost.parameters),
-                    value=cost.parameters,
-                    note=f"{whole(cost.frozen)} frozen" if cost.frozen else "",
-                ),
-                Cell(text=count(cost.multiply_adds), value=cost.multiply_adds),
-                Cell(text=duration(cost.processor_seconds), value=cost.processor_seconds),
-                Cell(text="busy machine", tone="warning")
-                if cost.is_busy
-                else Cell(text=duration(cost.seconds), value=cost.seconds),
-                Cell(text=duration(cost.tuning_seconds), value=cost.tuning_seconds),
-                Cell(text=count(cost.tuning_multiply_adds), value=cost.tuning_multiply_adds),
-                Cell(
-                    text=f"{cost.ended} of {cost.runs}",
-                    value=cost.ended,
-                    note=f"{cost.diverged} diverged" if cost.diverged else "",
-                    tone="warning" if cost.diverged else "",
-                ),
+    """What each variant cost, with the tuning of its learning rate.
+
+    Processor time has a column only where a run has it: a GPU's and older runs do not.
+    """
+    has_processor = any(cost.processor_seconds is not None for cost in verdicts.costs)
+    columns = [
+        _VARIANT,
+        Column(key="parameters", heading="parameters", is_low_first=True),
+        Column(
+            key="multiply_adds",
+            heading="multiply-adds",
+            hint="For an SR picture of 1280 x 720",
+            is_low_first=True,
+        ),
+        Column(
+            key="processor_seconds",
+            heading="processor time",
+            hint="Of one run, all threads. Compare by it",
+            is_low_first=True,
+        ),
+        Column(
+            key="seconds",
+            heading="time by the clock",
+            hint="Of one run at the chosen rate",
+            is_low_first=True,
+        ),
+        Column(
+            key="tuning_seconds",
+            heading="all runs, by the clock",
+            hint="Runs of every rate and seed, diverged ones too",
+            is_low_first=True,
+        ),
+        Column(
+            key="tuning_multiply_adds",
+            heading="all runs, multiply-adds",
+            hint="An estimate for the training of all runs",
+            is_low_first=True,
+        ),
+        Column(key="runs", heading="runs ended"),
+    ]
+    rows = []
+    for number_, cost in enumerate(verdicts.costs):
+        cells = [
+            Cell(text=cost.variant, value=cost.variant),
+            Cell(
+                text=whole(cost.parameters),
+                value=cost.parameters,
+                note=f"{whole(cost.frozen)} frozen" if cost.frozen else "",
             ),
-            variant=number_,
-        )
-        for number_, cost in enumerate(verdicts.costs)
-    )
+            Cell(text=count(cost.multiply_adds), value=cost.multiply_adds),
+            Cell(text=duration(cost.processor_seconds), value=cost.processor_seconds),
+            Cell(text="busy machine", tone="warning")
+            if cost.is_busy
+            else Cell(text=duration(cost.seconds), value=cost.seconds),
+            Cell(text=duration(cost.tuning_seconds), value=cost.tuning_seconds),
+            Cell(text=count(cost.tuning_multiply_adds), value=cost.tuning_multiply_adds),
+            Cell(
+                text=f"{cost.ended} of {cost.runs}",
+                value=cost.ended,
+                note=f"{cost.diverged} diverged" if cost.diverged else "",
+                tone="warning" if cost.diverged else "",
+            ),
+        ]
+        shown = [
+            cell for cell, column in zip(cells, columns, strict=True) if has_processor or column.key != _CPU
+        ]
+        rows.append(GridRow(cells=tuple(shown), variant=number_))
     return Grid(
         name="costs",
-        caption=f"{_head(verdicts)}: what each variant cost. One run is at the chosen rate; "
-        "all runs are those of every rate and seed, diverged ones too. Training's "
-        "multiply-adds are estimated.",
-        columns=(
-            _VARIANT,
-            Column(key="parameters", heading="parameters", is_low_first=True),
-            Column(
-                key="multiply_adds",
-                heading="multiply-adds",
-                hint="For an SR picture of 1280 x 720",
-                is_low_first=True,
-            ),
-            Column(
-                key="processor_seconds",
-                heading="processor time",
-                hint="Of one run, all threads; compare by it",
-                is_low_first=True,
-            ),
-            Column(key="seconds", heading="one run", hint="Time by the clock", is_low_first=True),
-            Column(key="tuning_seconds", heading="all its runs", is_low_first=True),
-            Column(key="tuning_multiply_adds", heading="their multiply-adds", is_low_first=True),
-            Column(key="runs", heading="runs ended"),
-        ),
-        rows=rows,
+        title=f"{_head(verdicts)}: what each variant cost",
+        note=f"{'Processor time' if has_processor else 'Time by the clock'} is that of one run at the chosen "
+        "rate. All runs are the runs of every rate and seed, diverged ones too. Their multiply-adds are an "
+        "estimate.",
+        columns=tuple(column for column in columns if has_processor or column.key != _CPU),
+        rows=tuple(rows),
     )
 
 
@@ -82,8 +104,8 @@ def measured_grid(verdicts: Verdicts, measured: Mapping[str, Mapping[str, float]
     ]
     return Grid(
         name="measured",
-        caption=f"{_head(verdicts)}: costs as `srlab profile` measured them, medians over rounds in "
-        "which all took turns.",
+        title=f"{_head(verdicts)}: costs that srlab profile measured",
+        note="All took turns in several rounds. Each number is the median over the rounds.",
         columns=(
             _VARIANT,
             *(Column(key=name, heading=name, is_low_first=True) for name in measured),
@@ -140,15 +162,17 @@ def progress_grid(verdicts: Verdicts) -> Grid:
     )
     return Grid(
         name="progress",
-        caption=f"{_head(verdicts)}: the way to {number(target, _DB)} dB of validation psnr_y, read off the "
-        "curves, mean over the seeds; and the mean psnr_y along the curve.",
+        title=f"{_head(verdicts)}: how soon each variant reaches {number(target, _DB)} dB of validation "
+        "psnr_y",
+        note="The numbers are read off the training curves. Each is the mean over the seeds, and missing "
+        "if a seed never gets there. The last column is the mean psnr_y of the curve.",
         columns=(
             _VARIANT,
-            Column(key="reached", heading="seeds there"),
+            Column(key="reached", heading="seeds that reach it"),
             Column(key="steps", heading="steps", is_low_first=True),
-            Column(key="seconds", heading="time", is_low_first=True),
+            Column(key="seconds", heading="time by the clock", is_low_first=True),
             Column(key="multiply_adds", heading="multiply-adds", is_low_first=True),
-            Column(key="area", heading="mean of curve, dB", hint="Over the steps that all curves share"),
+            Column(key="area", heading="mean of curve, dB", hint="Over the steps that all curves have"),
         ),
         rows=rows,
     )
@@ -173,8 +197,9 @@ def budgets_grid(verdicts: Verdicts) -> Grid:
     amounts = "; ".join(_BUDGETS[one.kind][1](one.amount) for one in verdicts.budgets)
     return Grid(
         name="budgets",
-        caption=f"{_head(verdicts)}: validation psnr_y in dB when all had spent the same: {amounts}. "
-        "Read off the validation curves; the rates were chosen at the end of training.",
+        title=f"{_head(verdicts)}: validation psnr_y in dB at equal cost",
+        note=f"Each column stops all variants at the same amount: {amounts}. These scores come from the "
+        "training curves. The learning rates were chosen for the whole training.",
         columns=(
             _VARIANT,
             *(
@@ -194,15 +219,15 @@ def rates_grid(verdicts: Verdicts) -> Grid:
     )
     return Grid(
         name="learning-rates",
-        caption=f"{_head(verdicts)}: validation psnr_y in dB at each learning rate, mean over the "
-        "finished seeds. Chosen rates are marked.",
+        title=f"{_head(verdicts)}: validation psnr_y in dB at each learning rate, mean over the "
+        "finished seeds",
         columns=(
             _VARIANT,
             *(
                 Column(key=f"rate_{value:g}", heading=rate(value))
                 for value in sorted(all_rates, reverse=True)
             ),
-            Column(key="range", heading="range, dB", hint="Best less worst", is_low_first=True),
+            Column(key="range", heading="range, dB", hint="Best minus worst", is_low_first=True),
         ),
         rows=tuple(
             GridRow(
@@ -211,7 +236,7 @@ def rates_grid(verdicts: Verdicts) -> Grid:
                         text=one.variant,
                         value=one.variant,
                         note="at the edge" if one.at_edge else "",
-                        hint="The largest or smallest rate tried is the best: a better one may lie beyond"
+                        hint="The best rate is the largest or smallest one. A better one may lie beyond"
                         if one.at_edge
                         else "",
                     ),
@@ -235,7 +260,7 @@ def _rate(score: RateScore) -> Cell:
     if score.is_chosen:
         words.append("chosen")
     elif score.to_chosen is not None:
-        words.append(f"{signed(score.to_chosen.estimate, _DB)} to chosen")
+        words.append(f"{signed(score.to_chosen.estimate, _DB)} against chosen")
     if score.diverged:
         words.append(f"{plural(len(score.diverged), 'seed')} diverged")
     if score.missing:

@@ -16,6 +16,7 @@ from srlab.report.plots.curves import draw_curves, draw_rates
 from srlab.report.plots.forest import ForestRow, draw_forest
 from srlab.report.plots.pareto import CostAxis, draw_pareto
 from srlab.report.svg import inline_svg
+from srlab.report.tables import outcome_in_words
 from srlab.report.texts import listed, metric_of, number, plural, with_bounds
 from srlab.verdicts import (
     BICUBIC,
@@ -98,7 +99,7 @@ def drawings(
             group="rates",
             name="learning-rates",
             title="Sensitivity to the learning rate",
-            description="Validation psnr_y of each variant at each learning rate; the table has the numbers.",
+            description="Validation psnr_y of each variant at each learning rate. The table has the numbers.",
             draw=lambda colors, size: draw_rates(
                 verdicts.learning_rates, numbers=numbers, bicubic=bicubic, colors=colors, size=size
             ),
@@ -140,7 +141,7 @@ def _effects(scope: str, metric: str, verdicts: Verdicts) -> Iterator[Drawing]:
     rows = [_row(_effect_name(effect), effect, metric) for effect in main]
     if together:
         rows.append(
-            ForestRow(label="Interactions: how much more a change brings with another", is_heading=True)
+            ForestRow(label="Interactions: how one change alters the effect of another", is_heading=True)
         )
         rows += [_row(_effect_name(effect), effect, metric) for effect in together]
     rows = rows[:_MOST_EFFECTS]
@@ -176,7 +177,11 @@ def _can_be_drawn(found: Difference | Effect) -> bool:
 
 
 def _in_words(rows: list[ForestRow], level: float) -> str:
-    said = [f"{row.label}: {row.reading}, {row.outcome}" for row in rows if row.estimate is not None]
+    said = [
+        f"{row.label}: {row.reading}, {outcome_in_words(row.outcome)}"
+        for row in rows
+        if row.estimate is not None
+    ]
     return f"Differences with {100 * level:g} % intervals. " + "; ".join(said) + "."
 
 
@@ -203,7 +208,7 @@ def _pareto(
         row.variant for row in table.rows if row.to_bicubic is not None and is_ahead(row.to_bicubic) is False
     }
     bicubic = next((row.mean for row in table.rows if row.variant == BICUBIC), None)
-    said = [_front_in_words(axis, scores, metric, behind) for axis in axes]
+    said = dict.fromkeys(_front_in_words(axis, scores, metric, behind) for axis in axes)
     unit = f", {metric.unit}" if metric.unit else ""
     yield Drawing(
         group="pareto",
@@ -234,7 +239,7 @@ def _front_in_words(axis: CostAxis, scores: Mapping[str, float], metric: Metric,
     best = front(ahead, scores, is_lower_better=metric.is_lower_better)
     if not best:
         return "No variant beats bicubic"
-    return f"Along {axis.name.lower()}, nothing beats {listed(best)}"
+    return f"By {axis.name.lower()}, nothing cheaper is as good as {listed(best)}"
 
 
 def _plane(verdicts: Verdicts, numbers: Mapping[str, int]) -> Iterator[Drawing]:
@@ -257,7 +262,7 @@ def _plane(verdicts: Verdicts, numbers: Mapping[str, int]) -> Iterator[Drawing]:
         name="distortion-perception",
         title="Distortion and perception",
         description=f"{DISTORTION} against {metric}. "
-        + (f"Nothing beats {best} in both." if best else "Bicubic beats every variant in both."),
+        + (f"No variant beats {best} in both." if best else "Bicubic beats every variant in both."),
         draw=lambda colors, size: draw_pareto(
             [CostAxis(name=f"{metric} (lower is better)", values=perception)],
             distortion,
@@ -293,7 +298,9 @@ def _training_axis(verdicts: Verdicts) -> dict[str, dict[str, float]]:
     if ended and all(cost.processor_seconds is not None for cost in ended):
         name = "training of one run, processor seconds"
         return {name: {cost.variant: cost.processor_seconds or 0.0 for cost in ended}}
-    return {"training of one run, seconds": {cost.variant: cost.seconds or 0.0 for cost in ended}}
+    return {
+        "training of one run, seconds by the clock": {cost.variant: cost.seconds or 0.0 for cost in ended}
+    }
 
 
 def cost_axes(verdicts: Verdicts, measured: Mapping[str, Mapping[str, float]]) -> list[CostAxis]:

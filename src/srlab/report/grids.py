@@ -73,12 +73,18 @@ class GridRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Grid:
-    """A table. `name` is a file's, `caption` says what it is, with all that is needed to read it alone."""
+    """A table. `name` is a file's, `title` says what it is, `note` how to read it, in whole sentences."""
 
     name: str
-    caption: str
+    title: str
+    note: str = ""
     columns: tuple[Column, ...]
     rows: tuple[GridRow, ...]
+
+    @property
+    def caption(self) -> str:
+        """All that is needed to read the table alone, in a file."""
+        return f"{self.title}. {self.note}".strip()
 
     def __post_init__(self) -> None:
         for row in self.rows:

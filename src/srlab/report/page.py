@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 
 import srlab
 from srlab import store
+from srlab.protocol import EvaluationProtocol
 from srlab.records import RunRecord
 from srlab.report import texts
 from srlab.report.colors import DARK, LIGHT, css_variables
@@ -29,6 +30,7 @@ STYLES = ("base.css", "tables.css", "plots.css", "viewer.css", "print.css")
 SCRIPTS = ("state.js", "tables.js", "ranks.js", "viewer.js", "errors.js")
 _SIGNS = dict(zip(MARKERS, "●■▲◆▼✚✖⬢", strict=True))
 _ENDED = ("finished", "diverged")
+_SAID_ELSEWHERE = ("protocol", "ranks", "unfinished", "missing")  # by a section or a notice of the page
 _FOR_SCRIPTS = str.maketrans(
     {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 )
@@ -52,7 +54,6 @@ def render(contents: Contents, viewer: Viewer) -> str:
         "slug": slug,
         "anchor": anchor,
         "breakable": breakable,
-        "sentence": sentence,
         "minus": texts.true_minus,
     }
     script = "\n".join(["'use strict';", *map(_static, SCRIPTS)])
@@ -63,6 +64,8 @@ def render(contents: Contents, viewer: Viewer) -> str:
         viewer=viewer,
         published=contents.published,
         verdicts=verdicts,
+        remarks=[remark for remark in verdicts.remarks if remark.kind not in _SAID_ELSEWHERE],
+        protocol_id=EvaluationProtocol(**contents.study["evaluation"]).id,
         study=contents.study,
         legend=_legend(verdicts),
         glossary=TERMS,
@@ -106,11 +109,6 @@ def breakable(text: str) -> Markup:
     a_<wbr>&lt;b&gt;
     """
     return Markup(re.sub(r"([/_,])", r"\1<wbr>", str(escape(text))))
-
-
-def sentence(text: str) -> str:
-    """`text` with a capital letter."""
-    return text[:1].upper() + text[1:]
 
 
 def _static(name: str) -> str:

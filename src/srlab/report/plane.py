@@ -26,8 +26,8 @@ def plane_grid(verdicts: Verdicts) -> Grid:
     numbers = {name: number_ for number_, name in enumerate(verdicts.variants)}
     return Grid(
         name="distortion-perception",
-        caption=f"{verdicts.study}, x{verdicts.scale}: ranks by distortion and perception together. A "
-        "variant stands behind those that are better beyond doubt in both.",
+        title=f"{verdicts.study}, x{verdicts.scale}: ranks by distortion and perception together",
+        note="A variant ranks behind another one only if the other is shown to be better in both columns.",
         columns=(
             Column(key="rank", heading="rank", is_low_first=True),
             Column(key="variant", heading="variant", is_text=True, is_low_first=True),

@@ -15,15 +15,15 @@ _SOURCES: Mapping[str, tuple[str, Mark]] = {
     "bicubic": ("RDN's own table (Figs/PSNR_SSIM_BI.png in its repository)", "authors"),
     "SRCNN 9-5-5": ("RDN's own table (Figs/PSNR_SSIM_BI.png in its repository)", "authors"),
     "SRCNN 9-1-5": (
-        "README of SelfExSR, whose bicubic is 33.64 dB and so slightly another protocol",
+        "README of SelfExSR; its bicubic has 33.64 dB, so its protocol differs slightly",
         "one copy",
     ),
     "VDSR": ("tables of later papers, which agree", "copies"),
     "EDSR-baseline": ("one later table; torchSR measured the same within 0.01 dB on Set5", "one copy"),
     "EDSR": ("tables of later papers, which agree", "copies"),
     "RDN": ("RDN's own table (Figs/PSNR_SSIM_BI.png in its repository)", "authors"),
-    "SRResNet": ("tables of later papers, which agree; its SSIM is on another scale and left out", "copies"),
-    "SRGAN": ("tables of later papers, which agree; its SSIM is on another scale and left out", "copies"),
+    "SRResNet": ("tables of later papers, which agree; SSIM is left out: its scale differs", "copies"),
+    "SRGAN": ("tables of later papers, which agree; SSIM is left out: its scale differs", "copies"),
 }
 
 # By test set and network: (PSNR, SSIM) by scale.

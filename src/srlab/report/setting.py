@@ -67,7 +67,7 @@ def _protocol(study: Mapping[str, Any], runs: Sequence[RunRecord]) -> Iterator[t
                 ", ".join(f"{number} of {name}" if name else str(number) for name, number in counts.items()),
             )
     yield "Scores", str(EvaluationProtocol(**study["evaluation"]))
-    yield "Weights", "of the last step; validation picks none"
+    yield "Weights", "those of the last step"
     if digest := study.get("data"):
         yield "Data's SHA-256", digest
     for name, note in study.get("notes", {}).items():
@@ -97,7 +97,7 @@ def _optimizer(training: Mapping[str, Any]) -> str:
     if decay := training.get("weight_decay"):
         words.append(f"weight decay {decay:g}")
     if clip := training.get("gradient_clip_norm"):
-        words.append(f"gradient's norm at most {clip:g}")
+        words.append(f"gradient norm at most {clip:g}")
     if bound := training.get("adjustable_clip"):
         words.append(f"each number of the gradient within {bound:g} / rate")
     if steps := training.get("warmup_steps"):
@@ -124,20 +124,16 @@ def _machines(runs: Sequence[RunRecord]) -> tuple[list[tuple[tuple[str, str], ..
             found[tuple(_machine(session))] += 1
     kinds = []
     for machine, number in found.most_common():
-        head = (
-            (("Sessions", plural(number, "run or continued run", "runs or continued runs")),)
-            if len(found) > 1
-            else ()
-        )
+        head = (("Sessions", plural(number, "start of a run", "starts of runs")),) if len(found) > 1 else ()
         kinds.append((*head, *machine))
     remarks = []
     if len(found) > 1:
         remarks.append(
-            "Not all runs were made by one code on one machine: their times cannot be compared, and scores "
-            "may differ by rounding."
+            "The runs were made with different software or on different machines. Their times cannot be "
+            "compared, and their scores may differ by rounding."
         )
     if dirty:
-        remarks.append("Some runs were made by code with changes that are in no commit.")
+        remarks.append("Some runs used code with changes that were not committed.")
     return kinds, remarks
 
 
@@ -150,4 +146,7 @@ def _machine(session: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "Python", str(session.get("python", ""))
     yield "System", str(session.get("platform", ""))
     yield "Processor", f"{session.get('cpu', '')}, {plural(int(session.get('cores') or 0), 'core')}"
-    yield "Device", f"{session.get('device', '')}, {plural(int(session.get('threads') or 0), 'thread')} a run"
+    yield (
+        "Device",
+        f"{session.get('device', '')}, {plural(int(session.get('threads') or 0), 'thread')} per run",
+    )

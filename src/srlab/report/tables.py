@@ -22,9 +22,10 @@ from srlab.report.texts import (
     signed,
     whole,
 )
-from srlab.verdicts import BICUBIC, Cost, Difference, ImageRow, Row, Table, Verdicts, is_ahead
+from srlab.verdicts import BICUBIC, Cost, Difference, ImageRow, Outcome, Row, Table, Verdicts, is_ahead
 
-_MARKS = {"authors": "", "copies": "", "one copy": ", one secondary copy"}
+_OUTCOMES = {"not told apart": "may be chance", "not judged": "not tested"}
+_MARKS = {"authors": "", "copies": "", "one copy": ", found in one other paper or page only"}
 
 
 def leaderboard_grid(
@@ -37,29 +38,30 @@ def leaderboard_grid(
     has_published = any(known.values())
     unit = f", {metric.unit}" if metric.unit else ""
     level = f"{100 * verdicts.level:g} %"
+    better = "Lower" if metric.is_lower_better else "Higher"
     columns = [
         Column(
             key="rank",
             heading="rank",
-            hint="Variants that share a rank cannot be told apart",
+            hint="The data do not show which variant of one rank is better",
             is_low_first=True,
         ),
         Column(key="variant", heading="variant", is_text=True, is_low_first=True),
         Column(
             key=table.metric,
             heading=f"{table.metric}{unit}",
-            hint="Mean over the images, then over the seeds, ± sample standard deviation between seeds",
+            hint=f"{better} is better. Mean over images and seeds, ± standard deviation between seeds",
             is_low_first=metric.is_lower_better,
         ),
         Column(
             key="to_base",
             heading="against base",
-            hint=f"Difference from {verdicts.base}, with its {level} interval",
+            hint=f"Difference from {verdicts.base} with its {level} interval",
         ),
         Column(
             key="to_bicubic",
             heading="against bicubic",
-            hint=f"Difference from bicubic, with its {level} interval",
+            hint=f"Difference from bicubic with its {level} interval",
         ),
         Column(key="parameters", heading="parameters", is_low_first=True),
         Column(
@@ -68,11 +70,11 @@ def leaderboard_grid(
             hint="For an SR picture of 1280 x 720",
             is_low_first=True,
         ),
-        Column(key="learning_rate", heading="rate", hint="The chosen learning rate"),
+        Column(key="learning_rate", heading="rate", hint="Chosen learning rate"),
         Column(
             key="seconds",
             heading="training",
-            hint="Processor time of one run at that rate, of all threads; by the clock where it says so",
+            hint="Processor time of one run, all threads. Time by the clock where it says so",
             is_low_first=True,
         ),
         Column(key="seeds", heading="seeds"),
@@ -82,7 +84,7 @@ def leaderboard_grid(
             Column(
                 key="published",
                 heading="published",
-                hint="Of the nearest published network; see below the table",
+                hint="Score of the nearest published network; see below the table",
             )
         )
     rows = []
@@ -127,9 +129,8 @@ def leaderboard_grid(
         rows.append(GridRow(cells=tuple(cells), variant=numbers.get(row.variant), kind=kind))
     return Grid(
         name=_file(f"leaderboard-{table.scope}-{table.metric}"),
-        caption=f"{verdicts.study}, x{verdicts.scale}: {table.metric} on {_scope(table, verdicts)}. "
-        f"{'Lower' if metric.is_lower_better else 'Higher'} is better. Protocol {verdicts.protocol}. "
-        f"Base: {verdicts.base}; intervals: {level}.",
+        title=f"{verdicts.study}, x{verdicts.scale}: {table.metric} on {_scope(table, verdicts)}",
+        note=f"{better} is better. Protocol {verdicts.protocol}. Base: {verdicts.base}. Intervals: {level}.",
         columns=tuple(columns),
         rows=tuple(rows),
     )
@@ -139,16 +140,17 @@ def _scope(table: Table, verdicts: Verdicts) -> str:
     if table.scope in verdicts.test_sets:
         return f"{table.scope} ({plural(table.num_images, 'image')})"
     sets = [f"{name} ({len(images)})" for name, images in verdicts.test_sets.items()]
-    return f"{listed(sets)}, each set counting once"
+    return f"the mean of {listed(sets)}, in which each set counts once"
 
 
 def _rank_hint(row: Row) -> str:
     if row.rank is None:
         return ""
-    where = f"The data allow any place from {row.rank.best} to {row.rank.worst}"
+    where = f"The data allow every place from {row.rank.best} to {row.rank.worst}"
     if row.rank.best == row.rank.worst:
-        where = f"Place {row.rank.best} beyond doubt"
-    return where + (f"; not told apart from {listed(row.rank.tied_with)}" if row.rank.tied_with else "")
+        where = f"The data allow place {row.rank.best} only"
+    tied = f". They show no difference from {listed(row.rank.tied_with)}" if row.rank.tied_with else ""
+    return where + tied
 
 
 def _to_base(row: Row, decimals: int) -> Cell:
@@ -156,7 +158,7 @@ def _to_base(row: Row, decimals: int) -> Cell:
     cell = _difference(row.to_base, decimals)
     if row.to_bicubic is None or is_ahead(row.to_bicubic) is not False or cell.tone != "better":
         return cell
-    return replace(cell, tone="", hint=f"{cell.hint}; but it did not beat bicubic")
+    return replace(cell, tone="", hint=f"{cell.hint}; it did not beat bicubic")
 
 
 def _difference(found: Difference | None, decimals: int) -> Cell:
@@ -179,14 +181,19 @@ def tone(outcome: str) -> Tone:
 
 def reading(found: Difference) -> str:
     """What a test came to, in words."""
-    words: list[str] = [found.outcome]
+    words: list[str] = [outcome_in_words(found.outcome)]
     if found.p_holm is not None:
         words.append(f"p = {p_value(found.p_holm)} after Holm's correction")
     if found.reason:
         words.append(found.reason)
     if found.interval is not None:
-        words.append(f"over {found.interval.population}")
+        words.append(f"interval for other {found.interval.population}")
     return "; ".join(words)
+
+
+def outcome_in_words(outcome: Outcome) -> str:
+    """What a test came to, as a reader has it."""
+    return _OUTCOMES.get(outcome, outcome)
 
 
 def p_value(value: float) -> str:
@@ -258,7 +265,7 @@ def effects_grid(verdicts: Verdicts, *, scope: str, metric: str) -> Grid:
                         value=effect.p_holm,
                         hint=effect.reason,
                     ),
-                    Cell(text=effect.outcome, value=effect.outcome, hint=effect.reason),
+                    Cell(text=outcome_in_words(effect.outcome), value=effect.outcome, hint=effect.reason),
                     Cell(text=f"{effect.basis}, {plural(len(effect.pairs), 'pair')}", value=effect.basis),
                     Cell(text=f"{effect.parameters_ratio:.2f} {TIMES}", value=effect.parameters_ratio),
                     Cell(text=f"{effect.multiply_adds_ratio:.2f} {TIMES}", value=effect.multiply_adds_ratio),
@@ -267,8 +274,9 @@ def effects_grid(verdicts: Verdicts, *, scope: str, metric: str) -> Grid:
         )
     return Grid(
         name=_file(f"effects-{scope}-{metric}"),
-        caption=f"{verdicts.study}, x{verdicts.scale}: what each change brings in {metric} on {scope}, "
-        f"with {100 * verdicts.level:g} % intervals; p by Holm's correction. Protocol {verdicts.protocol}.",
+        title=f"{verdicts.study}, x{verdicts.scale}: the effect of each change in {metric} on {scope}",
+        note=f"Intervals: {100 * verdicts.level:g} %. p is after Holm's correction. "
+        f"Protocol {verdicts.protocol}.",
         columns=(
             Column(key="change", heading="change", is_text=True, is_low_first=True),
             Column(key="effect", heading="effect"),
@@ -293,13 +301,13 @@ def images_grid(verdicts: Verdicts, *, metric: str) -> Grid:
     columns = (
         Column(key="test_set", heading="set", is_text=True, is_low_first=True),
         Column(key="image", heading="image", is_text=True, is_low_first=True),
-        Column(key="disagreement", heading="spread", hint="Largest less smallest among the variants"),
+        Column(key="disagreement", heading="spread", hint="Largest minus smallest score of the variants"),
         *(Column(key=name, heading=short.get(name, name)) for name in names),
     )
     return Grid(
         name=_file(f"images-{metric}"),
-        caption=f"{verdicts.study}, x{verdicts.scale}: {metric} of each test image, mean over the seeds. "
-        f"Protocol {verdicts.protocol}.",
+        title=f"{verdicts.study}, x{verdicts.scale}: {metric} of each test image, mean over the seeds",
+        note=f"Protocol {verdicts.protocol}.",
         columns=columns,
         rows=tuple(
             GridRow(

@@ -129,21 +129,21 @@ def _remarks(
     scenes: Sequence[Scene], verdicts: Verdicts, sources: Sequence[_Source], problems: Sequence[str]
 ) -> Iterator[str]:
     side = max(scene.crop.side for scene in scenes)
-    which = "the first of each set" if len(sources) < 2 else "those on which the variants disagree most"
+    which = "the first of each set" if len(sources) < 2 else "those with the largest spread between variants"
     total = sum(map(len, verdicts.test_sets.values()))
     yield (
-        f"Crops of at most {side} x {side} pixels, each where the pictures of its scene differ most, kept "
-        f"without loss as they were scored. {len(scenes)} of {plural(total, 'test image')}: {which}. The "
-        "overviews are small JPEGs."
+        f"The page shows {len(scenes)} of {plural(total, 'test image')}: {which}. Each crop has at most "
+        f"{side} x {side} pixels and lies where the pictures differ most. Crops have the very pixels that "
+        "were scored. The overviews are small JPEGs."
     )
     seeds = {source.folder.name.rpartition("-seed")[2] for source in sources}
     if sources:
-        yield f"Each variant's pictures are of one training: seed {', '.join(sorted(seeds))}."
+        yield f"Each variant's pictures come from one run: seed {', '.join(sorted(seeds))}."
     absent = [
         name for place, name in enumerate(verdicts.variants) if place not in {one.variant for one in sources}
     ]
     if absent:
-        yield f"Without pictures yet: {', '.join(absent)}."
+        yield f"These variants have no pictures yet: {', '.join(absent)}."
     yield from problems
 
 
@@ -212,7 +212,9 @@ def _originals(
                 if key in wanted and known.get(key) == image.pixel_hash():
                     found[key] = image
                 elif key in wanted:
-                    problems.append(f"The original of {image.name} is not shown: its file has changed since.")
+                    problems.append(
+                        f"The original of {image.name} is not shown: its file was changed after scoring."
+                    )
     return found, problems
 
 

@@ -28,7 +28,7 @@ function rankRows(table, best) {
     const rank = isWhole ? Number(cell.dataset.all) : best.get(Number(row.dataset.variant));
     cell.dataset.value = rank;
     cell.textContent = rank;
-    cell.title = isWhole ? cell.dataset.hint : 'Among the variants shown';
+    cell.title = isWhole ? cell.dataset.hint : 'Rank among the variants shown';
   }
 }
 
@@ -67,7 +67,7 @@ function describe(pairs) {
   const some = state.shown.size;
   document.getElementById('filter-status').textContent = some === all
     ? `All ${all} variants are shown.`
-    : `${some} of ${all} variants are shown. Ranks are among these, with Holm's correction over their ${pairs} pairs: they hold for variants that were chosen before their scores were seen. Differences from the base are as before.`;
+    : `${some} of ${all} variants are shown. Ranks count these alone, with Holm's correction over their ${pairs} pairs. They hold only if you choose the variants without looking at their scores. Differences from the base do not change.`;
 }
 
 function setShown(variants) {
