@@ -6,19 +6,20 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer.main
 from rich.console import Console
+from rich.table import Table
 
 from srlab.cli import ORDER, app, main
 from srlab.cli.examples import EXAMPLES
 from srlab.cli.output import show
 from srlab.cli.progress import pace
-from srlab.cli.tables import make_table, print_table
+from srlab.cli.tables import make_table, narrowed, print_table
 from srlab.scheduler import explain
 from tiny_study import start_srlab, write_pictures, write_study_file
 
@@ -216,6 +217,29 @@ def test_a_table_folds_where_the_terminal_is_narrow_and_drops_nothing(
     assert "".join(line.split()[0] for line in lines[1:]) == "srcnn/pixel_shuffle_residual_leaky_relu"
     assert "81,123" in lines[1]
     assert "36.24" in lines[1]
+
+
+def test_long_names_lose_their_middle_and_stay_distinct_where_the_terminal_is_narrow(
+    terminal: Callable[[int], io.StringIO],
+) -> None:
+    names = ("srcnn/pixel_shuffle_residual_leaky_relu", "srcnn/pixel_shuffle_leaky_relu", "bicubic")
+
+    def build(rows: Sequence[Sequence[str]]) -> Table:
+        table = make_table("variant", "parameters", "psnr_y", text=("variant",))
+        for row in rows:
+            table.add_row(*row)
+        return table
+
+    rows = [[name, "10,081,123", "36.24"] for name in names]
+    shown = terminal(44)
+    print_table(narrowed(build, rows))
+    lines = shown.getvalue().splitlines()
+    assert len(lines) == 1 + len(names)
+    assert all(len(line) <= 44 and line.endswith("10,081,123   36.24") for line in lines[1:])
+    short = [line.split()[0] for line in lines[1:]]
+    assert len(set(short)) == len(names)
+    assert all(name.startswith("srcnn/") and name.endswith("_leaky_relu") for name in short[:2])
+    assert [row[0] for row in rows] == list(names)
 
 
 def test_slow_steps_are_told_in_seconds() -> None:

@@ -93,6 +93,8 @@ def test_on_a_terminal_the_list_is_no_wider_and_no_name_is_broken(
     lines = shown.getvalue().splitlines()
     assert max(map(len, lines)) <= columns
     assert {line.split()[0] for line in lines if line and line[0] != " "} >= PRESETS.keys()
+    words = {word for line in lines for word in line.split()}
+    assert {"interpolation;", "normalization"} <= words  # no word is broken either
 
 
 def test_one_variant_is_shown_layer_by_layer(srlab: Command) -> None:

@@ -13,7 +13,6 @@ from srlab.profile_store import Profile, costs
 from srlab.scores import to_json
 from srlab.verdicts import METRICS, PERCEPTION, Difference
 
-CLOCK = "s by the clock"  # the heading of seconds that are no processor time
 _NOTHING = "–"  # noqa: RUF001 - a dash is what a table has where nothing is
 _SHOWN = ("psnr_y", "ssim_y", *PERCEPTION)  # the last only where there are such scores
 
@@ -158,7 +157,7 @@ def columns(board: Leaderboard) -> list[str]:
 def _time_headings(board: Leaderboard) -> tuple[str, ...]:
     """Processor time has a column where a variant has it: a GPU's and older runs do not."""
     has_processor = any(standing.processor_seconds is not None for standing in board.standings)
-    return ("cpu s", CLOCK) if has_processor else (CLOCK,)
+    return ("cpu s", "clock s") if has_processor else ("s by the clock",)
 
 
 def cells(board: Leaderboard) -> list[list[str]]:
@@ -180,7 +179,7 @@ def sheets(board: Leaderboard) -> list[Sheet]:
         return [Sheet(title="", headings=tuple(columns(board)), rows=rows)]
     ranks = Sheet(
         title="",
-        headings=("rank", "variant", "parameters", "multiply-adds", "rate", *_time_headings(board)),
+        headings=("rank", "variant", "parameters", "mult-adds", "rate", *_time_headings(board)),
         rows=tuple(
             (_rank(row), row.name, *_size_cells(row), *_time_cells(row, board)) for row in board.standings
         ),
@@ -353,7 +352,10 @@ def _legend(board: Leaderboard) -> str:
 def _legend_of_times(board: Leaderboard) -> str:
     if len(_time_headings(board)) == 1:
         return "The time is that of one run's training, by the clock."
-    return "Times are seconds of one run's training. Cpu s is processor time, all threads; compare by it."
+    return (
+        "Times are seconds of one run's training. Cpu s is processor time, all threads; compare "
+        "by it. Clock s is time by the clock."
+    )
 
 
 _LATEX = {

@@ -1,7 +1,7 @@
 """``srlab evaluate``: scores of bicubic, of a trained network, or of pictures that any other tool made."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -15,6 +15,8 @@ from srlab.cli.parsing import parse_device
 from srlab.errors import UserError
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from srlab.data.datasets import ImageSet
     from srlab.evaluation import Evaluation
     from srlab.networks import Network
@@ -232,15 +234,23 @@ def _print_table(
 ) -> None:
     from rich.text import Text
 
-    from srlab.cli.tables import make_table, print_table
+    from srlab.cli.tables import make_table, narrowed, print_table
 
     means = _means(scores)
     show(f"{chosen.name} on {tested.name}, x{chosen.scale}")
-    table = make_table("image", *means, text=("image",))
-    for name, values in scores.items():
-        table.add_row(Text(printable(name)), *(_rounded(metric, values[metric]) for metric in means))
-    table.add_row("mean", *(_rounded(metric, value) for metric, value in means.items()), style="bold")
-    print_table(table)
+
+    def build(rows: Sequence[Sequence[str]]) -> "Table":
+        table = make_table("image", *means, text=("image",))
+        for name, *values in rows:
+            table.add_row(Text(name), *values)
+        table.add_row("mean", *(_rounded(metric, value) for metric, value in means.items()), style="bold")
+        return table
+
+    rows = [
+        [printable(name), *(_rounded(metric, values[metric]) for metric in means)]
+        for name, values in scores.items()
+    ]
+    print_table(narrowed(build, rows))
     summary = " / ".join(_rounded(metric, means[metric]) for metric in ("psnr_y", "ssim_y"))
     show(f"psnr_y / ssim_y: {summary}")
     show(f"protocol {protocol}", indent="  ")

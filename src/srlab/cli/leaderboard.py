@@ -1,5 +1,6 @@
 """``srlab leaderboard``: who wins, by the files as they are now."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from srlab.tables import Sheet
 
 MOST_NOTES = 2  # on the terminal, without --notes
-SHORTEST_NAME = 20  # below that a name says too little
 
 
 @app.command()
@@ -116,18 +116,12 @@ def _tables(board: "Leaderboard", *, is_wide: bool) -> "list[Table]":
 
 def _narrow(sheet: "Sheet") -> "Table":
     """The sheet as a table whose names are as short as the terminal needs them, and distinct all the same."""
-    from srlab.cli.tables import excess, shortened
+    from srlab.cli.tables import narrowed
 
-    table = _table(sheet)
-    place = sheet.headings.index("variant")
-    names = [row[place] for row in sheet.rows]
-    longest = max(map(len, names), default=0)
-    width = max(longest - excess(table), SHORTEST_NAME)
-    short = {name: shortened(name, width) for name in names}
-    if width >= longest or len(set(short.values())) < len(short):
-        return table
-    rows = (tuple(short[cell] if at == place else cell for at, cell in enumerate(row)) for row in sheet.rows)
-    return _table(replace(sheet, rows=tuple(rows)))
+    def build(rows: Sequence[Sequence[str]]) -> "Table":
+        return _table(replace(sheet, rows=tuple(map(tuple, rows))))
+
+    return narrowed(build, sheet.rows, place=sheet.headings.index("variant"))
 
 
 def _table(sheet: "Sheet") -> "Table":

@@ -1,5 +1,6 @@
 """``srlab models``: the trained networks that are included, and whether they are what their cards say."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -9,6 +10,8 @@ from srlab.cli.output import print_json, say, show
 from srlab.errors import UserError
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from srlab.models import Card
     from srlab.models.verifying import Verification
 
@@ -76,23 +79,32 @@ def _as_dict(cards: "tuple[Card, ...]", found: "list[Verification]") -> dict[str
 
 
 def _print_list(cards: "tuple[Card, ...]") -> None:
-    from srlab.cli.tables import make_table, print_table
+    from srlab.cli.tables import make_table, narrowed, print_table
 
     sets = list(dict.fromkeys(found.name for card in cards for found in card.tests))
-    table = make_table(
-        "model", "scale", "parameters", *sets, "size", "licence", text=("model", "scale", "licence")
-    )
+
+    def build(rows: Sequence[Sequence[str]]) -> "Table":
+        table = make_table(
+            "model", "scale", "parameters", *sets, "size", "licence", text=("model", "scale", "licence")
+        )
+        for row in rows:
+            table.add_row(*row)
+        return table
+
+    rows = []
     for card in cards:
         scores = [found.scores["psnr_y"] if (found := card.on(name)) else None for name in sets]
-        table.add_row(
-            card.name,
-            f"x{card.scale}",
-            f"{card.parameters:,}",
-            *("" if score is None else f"{score:.2f}" for score in scores),
-            _size(card.bytes),
-            card.licence.weights,
+        rows.append(
+            [
+                card.name,
+                f"x{card.scale}",
+                f"{card.parameters:,}",
+                *("" if score is None else f"{score:.2f}" for score in scores),
+                _size(card.bytes),
+                card.licence.weights,
+            ]
         )
-    print_table(table)
+    print_table(narrowed(build, rows))
     show("")
     if cards:
         show(f"{', '.join(sets)}: mean psnr_y in dB; protocol {cards[0].protocol}", indent="  ")

@@ -185,7 +185,7 @@ def _print_list(rows: list[dict[str, Any]], *, as_json: bool) -> None:
     from srlab.cli.tables import fits, print_table
 
     headings: tuple[str, ...] = ("variant", "what it is", "at", "color", "parameters", "stats", "mult-adds")
-    short = ("variant", "what it is", "at", "parameters", "mult-adds")
+    short = ("variant", "what it is", "at", "params", "mult-adds")
     table = _table(rows, headings)
     if not fits(table):
         table, headings = _table(rows, short), short
@@ -194,6 +194,17 @@ def _print_list(rows: list[dict[str, Any]], *, as_json: bool) -> None:
     if "stats" in headings:
         show("stats: running means and variances of batch normalization", indent="  ")
     show("mult-adds: for SR of 1280 x 720; convolutions, without bias and interpolation", indent="  ")
+
+
+def _short_count(count: int) -> str:
+    """Three digits, for a narrow terminal.
+
+    >>> _short_count(40_729_603), _short_count(81_123), _short_count(0)
+    ('40.7 M', '81.1 k', '0')
+    """
+    if count >= 1_000_000:
+        return f"{count / 1e6:.3g} M"
+    return f"{count / 1e3:.3g} k" if count >= 1000 else str(count)
 
 
 def _table(rows: list[dict[str, Any]], headings: tuple[str, ...]) -> "Table":
@@ -208,6 +219,7 @@ def _table(rows: list[dict[str, Any]], headings: tuple[str, ...]) -> "Table":
             "at": f"x{row['scale']}",
             "color": row["color"],
             "parameters": f"{row['parameters']:,}",
+            "params": _short_count(row["parameters"]),
             "stats": f"{row['running_statistics']:,}",
             "mult-adds": f"{row['multiply_adds'] / 1e9:,.1f} G",
         }

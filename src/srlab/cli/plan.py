@@ -5,9 +5,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from rich.table import Table
+
 from srlab.cli.output import results, show
 from srlab.cli.progress import cost_line, duration
-from srlab.cli.tables import make_table, print_table
+from srlab.cli.tables import make_table, narrowed, print_table
 from srlab.planning import Plan, precision_of
 from srlab.protocol import protocol_to_dict
 from srlab.records import in_words
@@ -71,30 +73,30 @@ def show_plan(plan: Plan, *, question: str) -> None:
     study = plan.study
     show(f"{study.name} (x{study.scale}): {question}")
     results.print()
-    variants = make_table(
-        "variant", "parameters", "multiply-adds", "step", "steps", "one run", text=("variant",)
-    )
+    variants = []
     steps = {variant.name: study.protocol_of(variant).num_steps for variant in study.variants}
     for name, cost in plan.costs.items():
         step = cost.seconds_per_step
-        variants.add_row(
-            name,
-            f"{cost.parameters:,}"
-            + (f" + {cost.running_statistics:,}" if cost.running_statistics else "")
-            + (f" ({cost.frozen:,} frozen)" if cost.frozen else ""),
-            f"{cost.multiply_adds / 1e9:,.1f} G",
-            "?" if step is None else f"{1000 * step:,.0f} ms",
-            f"{steps[name]:,}",
-            duration(None if step is None else step * steps[name]),
+        variants.append(
+            [
+                name,
+                f"{cost.parameters:,}"
+                + (f" + {cost.running_statistics:,}" if cost.running_statistics else "")
+                + (f" ({cost.frozen:,} frozen)" if cost.frozen else ""),
+                f"{cost.multiply_adds / 1e9:,.1f} G",
+                "?" if step is None else f"{1000 * step:,.0f} ms",
+                f"{steps[name]:,}",
+                duration(None if step is None else step * steps[name]),
+            ]
         )
-    print_table(variants)
+    print_table(narrowed(_variants, variants))
     results.print()
-    runs = make_table("run", "learning rate", "seed", "state", text=("run", "state"))
+    runs = []
     for run, status in plan.runs:
         waits = waits_for(run, plan)
         state = f"{in_words(status)}, waits for {waits}" if waits else in_words(status)
-        runs.add_row(run.name, f"{run.learning_rate:g}", str(run.seed), state)
-    print_table(runs)
+        runs.append([run.name, f"{run.learning_rate:g}", str(run.seed), state])
+    print_table(narrowed(_runs, runs))
     results.print()
     protocol = study.protocol
     for line in (
@@ -110,6 +112,23 @@ def show_plan(plan: Plan, *, question: str) -> None:
         cost_line(plan),
     ):
         show(line, indent="  ")
+
+
+def _variants(rows: Sequence[Sequence[str]]) -> Table:
+    table = make_table(
+        "variant", "parameters", "multiply-adds", "step", "steps", "one run", text=("variant",)
+    )
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _runs(rows: Sequence[Sequence[str]]) -> Table:
+    headings = ("run", "learning rate", "seed", "state")
+    table = make_table(*headings, text=("run", "state"), words=("state",))
+    for row in rows:
+        table.add_row(*row)
+    return table
 
 
 def waits_for(run: Run, plan: Plan) -> str | None:

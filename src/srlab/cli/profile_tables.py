@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from rich.table import Table
 
 from srlab import store
-from srlab.cli.output import results
+from srlab.cli.output import results, show
 from srlab.cli.progress import duration
-from srlab.cli.tables import print_table
+from srlab.cli.tables import narrowed, print_table
 from srlab.pareto import front
 from srlab.profile_store import (
     BICUBIC,
@@ -83,7 +84,7 @@ def show_profiles(folder: Path | None, profiles: Sequence[Profile], *, title: st
 
 def _say(text: str) -> None:
     if text:
-        results.print(text, markup=False, soft_wrap=True)
+        show(text, indent="  ")
 
 
 def _read(folder: Path) -> _Study:
@@ -143,7 +144,8 @@ def _is_lower_better(metric: str) -> bool:
 
 def _show_networks(profile: Profile, study: _Study) -> None:
     headings = ["variant", "parameters", "multiply-adds", "sees", "ms a step"]
-    table = _table(*headings, *(("one run", "all its runs") if study.trained else ()))
+    headings += ["one run", "all its runs"] if study.trained else []
+    rows = []
     for variant in profile.variants:
         cost = study.trained.get(variant.name)
         trained = (
@@ -151,25 +153,29 @@ def _show_networks(profile: Profile, study: _Study) -> None:
             if cost
             else [_NOTHING] * 2
         )
-        table.add_row(
-            variant.name,
-            f"{variant.parameters:,}" + (f" ({variant.frozen:,} frozen)" if variant.frozen else ""),
-            f"{variant.multiply_adds / 1e9:,.1f} G",
-            str(variant.receptive_radius),
-            _NOTHING if variant.training is None else _milliseconds(variant.training.median),
-            *(trained if study.trained else ()),
+        rows.append(
+            [
+                variant.name,
+                f"{variant.parameters:,}" + (f" ({variant.frozen:,} frozen)" if variant.frozen else ""),
+                f"{variant.multiply_adds / 1e9:,.1f} G",
+                str(variant.receptive_radius),
+                _NOTHING if variant.training is None else _milliseconds(variant.training.median),
+                *(trained if study.trained else ()),
+            ]
         )
-    print_table(table)
+    print_table(narrowed(partial(_table, headings), rows))
 
 
 def _show_size(profile: Profile, size: Size) -> None:
     """Latency and memory of one size of picture."""
     base = _base(profile)
-    table = _table(f"SR {size[0]} x {size[1]}", "ms", "lowest to highest", "ratio", "peak MB", "for it MB")
-    for variant in profile.variants:
-        if (found := variant.of_size(size)) is not None:
-            table.add_row(variant.name, *_cells(found, base.of_size(size) if base else None))
-    print_table(table)
+    headings = [f"SR {size[0]} x {size[1]}", "ms", "lowest to highest", "ratio", "peak MB", "for it MB"]
+    rows = [
+        [variant.name, *_cells(found, base.of_size(size) if base else None)]
+        for variant in profile.variants
+        if (found := variant.of_size(size)) is not None
+    ]
+    print_table(narrowed(partial(_table, headings), rows))
 
 
 def _show_fronts(fronts: Mapping[str, Mapping[str, Sequence[str]]], scope: str) -> None:
@@ -178,17 +184,21 @@ def _show_fronts(fronts: Mapping[str, Mapping[str, Sequence[str]]], scope: str) 
         if metric != "psnr_y" and not _is_lower_better(metric):
             continue
         results.print()
-        table = _table("cost", f"nothing cheaper is better in {metric} on {scope}", justify="left")
-        for name, best in by_cost.items():
-            table.add_row(name, ", ".join(best))
-        print_table(table)
+        headings = ["cost", f"nothing cheaper is better in {metric} on {scope}"]
+        rows = [[name, ", ".join(best)] for name, best in by_cost.items()]
+        print_table(_table(headings, rows, justify="left"))
 
 
-def _table(first: str, *others: str, justify: Literal["left", "right"] = "right") -> Table:
+def _table(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], *, justify: Literal["left", "right"] = "right"
+) -> Table:
+    first, *others = headings
     table = Table(box=None, pad_edge=False)
     table.add_column(first, overflow="fold")
     for heading in others:
         table.add_column(heading, justify=justify, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
     return table
 
 

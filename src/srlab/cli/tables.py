@@ -1,6 +1,7 @@
 """Tables on standard output, all in one style: as wide as the terminal, or as they are without one."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
+from itertools import product
 
 from rich.console import Console
 from rich.measure import Measurement
@@ -9,6 +10,7 @@ from rich.table import Table
 from srlab.cli.output import results
 
 ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
+SHORTEST_NAME = 20  # below that a name says too little
 
 
 def make_table(
@@ -58,8 +60,28 @@ def fits(table: Table) -> bool:
     return excess(table) == 0
 
 
-def shortened(name: str, width: int) -> str:
-    """`name` in at most `width` characters: a long one loses its middle.
+def narrowed(
+    build: Callable[[Sequence[Sequence[str]]], Table], rows: Sequence[Sequence[str]], *, place: int = 0
+) -> Table:
+    """The table of `rows` whose names, in the column at `place`, are as short as the terminal needs them.
+
+    Where two of them would look the same, they are longer, and fold.
+    """
+    table = build(rows)
+    names = {row[place] for row in rows}
+    longest = max(map(len, names), default=0)
+    width = max(longest - excess(table), SHORTEST_NAME)
+    short = {name: name for name in names}
+    for tried, part in product(range(width, longest), (2, 3)):
+        found = {name: shortened(name, tried, part=part) for name in names}
+        if len(set(found.values())) == len(found):
+            short = found
+            break
+    return build([[short[cell] if at == place else cell for at, cell in enumerate(row)] for row in rows])
+
+
+def shortened(name: str, width: int, *, part: int = 2) -> str:
+    """`name` in at most `width` characters: a long one loses its middle. One in `part` is of its beginning.
 
     >>> shortened("srcnn/pixel_shuffle_residual_leaky_relu", 20)
     'srcnn/pixe…eaky_relu'
@@ -69,5 +91,5 @@ def shortened(name: str, width: int) -> str:
     if len(name) <= width:
         return name
     kept = max(width - 1, 2)
-    head = (kept + 1) // 2
+    head = (kept + 1) // part
     return f"{name[:head]}{ELLIPSIS}{name[len(name) - (kept - head) :]}"
