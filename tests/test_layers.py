@@ -43,7 +43,7 @@ LAYERS = [
         "checkpoints",
         "data",
     },  # declarations, storage
-    {"training", "evaluation", "scoring", "upscale", "models", "upscaler", "perceptual"},  # procedures
+    {"training", "evaluation", "scoring", "upscale", "models", "upscaler", "perceptual", "dists"},  # procedures
     {
         "planning",
         "claims",

@@ -24,7 +24,7 @@ from srlab.images import read_hr_image
 from srlab.leaderboard import leaderboard
 from srlab.networks.lpips_features import LpipsFeatures, alexnet, vgg16
 from srlab.networks.squeezenet import TORCHVISION_INDICES, WIDTHS, SqueezeNet, load_squeezenet
-from srlab.perceptual import Name, PerceptualDistance, load_distance, load_heads
+from srlab.perceptual import Lpips, Name, PerceptualDistance, load_distance, load_heads
 from srlab.perceptual_scores import score_study
 from srlab.scores import load_scores
 from srlab.winner import find_weights, winner
@@ -87,7 +87,7 @@ def as_official(features: Path, fitted: Path) -> PerceptualDistance:
         name: hashlib.sha256(path.read_bytes()).hexdigest()
         for name, path in (("squeezenet", features), ("heads", fitted))
     }
-    return PerceptualDistance(network, load_heads(fitted, WIDTHS), name=LPIPS, weights=weights)
+    return Lpips(network, load_heads(fitted, WIDTHS), name=LPIPS, weights=weights)
 
 
 def image(seed: int = 0, size: int = 48) -> Image.Image:
@@ -154,7 +154,7 @@ def test_the_distance_grows_with_blur(distance: PerceptualDistance) -> None:
 
 
 def test_without_heads_the_number_has_another_name() -> None:
-    uncalibrated = PerceptualDistance(SqueezeNet("caffe"), None, name=UNCALIBRATED)
+    uncalibrated = Lpips(SqueezeNet("caffe"), None, name=UNCALIBRATED)
     assert uncalibrated.name == UNCALIBRATED != LPIPS
     assert uncalibrated(batch(image(1)), batch(image(2))).item() > 0
 
@@ -285,7 +285,7 @@ def test_the_shared_features_are_not_those_that_the_heads_were_fitted_to(shared_
     network = load_squeezenet(shared / "squeezenet_v1.1_features_keras.h5")
     fitted = torch.load(shared / "lpips_v0.1_squeeze_heads.pth", map_location="cpu", weights_only=True)
     heads_ = [fitted[f"lin{n}.model.1.weight"].flatten() for n in range(7)]
-    mixed = PerceptualDistance(network, heads_, name="mixed")
+    mixed = Lpips(network, heads_, name="mixed")
     generator = torch.Generator().manual_seed(42)
     ours, theirs = (torch.rand(2, 3, 100, 100, generator=generator) for _ in range(2))
     assert mixed(ours, theirs).tolist() == pytest.approx([0.160, 0.153], abs=1e-3)
@@ -484,7 +484,7 @@ def forget_gmsd(path: Path) -> None:
 
 def test_two_distances_are_kept_side_by_side(study: Path, distance: PerceptualDistance) -> None:
     score_study(study, distance)
-    other = PerceptualDistance(vgg16(), None, name="vgg16_distance", weights={"vgg16": "a"})
+    other = Lpips(vgg16(), None, name="vgg16_distance", weights={"vgg16": "a"})
     path = score_study(study, other)[0]
     stored = load_scores(path)
     assert stored.metrics == {LPIPS, "vgg16_distance"}

@@ -17,9 +17,11 @@ number that is depends on the weights, and so does its name:
 The heads are not used with other weights, since they were not fitted to them: with the Keras file they give
 0.160 and 0.153 for the two pairs of noise of torchmetrics 1.9's documentation, where LPIPS is 0.1024 and
 0.0938. All are lower for pictures more alike and 0 for equal ones; one is never compared with another.
+`srlab.dists` is another such distance.
 """
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,8 +82,47 @@ _BACKBONES: dict[Name, _Backbone] = {
 }
 
 
-class PerceptualDistance:
-    """A distance of two pictures; `name` says which, `weights` the SHA-256 of the files it is made with.
+class PerceptualDistance(ABC):
+    """A distance of two pictures; `name` says which, `weights` the SHA-256 of the files it is made with."""
+
+    def __init__(
+        self, network: SqueezeNet | LpipsFeatures, *, name: str, weights: Mapping[str, str] | None = None
+    ) -> None:
+        self.network = network
+        self.name = name
+        self.weights = dict(weights or {})
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether it was fitted to people's judgements."""
+        return self.name not in {backbone.uncalibrated for backbone in _BACKBONES.values()}
+
+    def __call__(self, sr: Tensor, hr: Tensor) -> Tensor:
+        """SR and HR [N, 3, H, W] in [0, 1] -> their distances [N]; computed in float32."""
+        return self.between(self.features(sr), self.features(hr))
+
+    @abstractmethod
+    def features(self, image: Tensor) -> list[Tensor]:
+        """What is compared of images [N, 3, H, W] in [0, 1]."""
+
+    @abstractmethod
+    def between(self, ours: Iterable[Tensor], theirs: Iterable[Tensor]) -> Tensor:
+        """The distances [N] of images of which `features` are given."""
+
+    def batch(self, pixels: NDArray[np.uint8], *, border: int, name: str) -> Tensor:
+        """uint8 [H, W, 3] -> [1, 3, H - 2 border, W - 2 border] in [0, 1]; a `UserError` if that is small."""
+        inner = pixels[border : len(pixels) - border, border : pixels.shape[1] - border]
+        smallest = self.network.smallest
+        if min(inner.shape[:2]) < smallest:
+            raise UserError(
+                f"{name} is too small for {self.name}: {inner.shape[1]}x{inner.shape[0]} pixels are left "
+                f"without {border} along each edge, and {smallest}x{smallest} are needed"
+            )
+        return to_tensor(inner)[None].float()
+
+
+class Lpips(PerceptualDistance):
+    """LPIPS, or its uncalibrated form.
 
     `heads` are a vector with a weight of at least 0 for each channel, one for each feature of the network.
     """
@@ -94,19 +135,8 @@ class PerceptualDistance:
         name: str,
         weights: Mapping[str, str] | None = None,
     ) -> None:
-        self.network = network
+        super().__init__(network, name=name, weights=weights)
         self.heads = [torch.ones(width) for width in network.widths] if heads is None else heads
-        self.name = name
-        self.weights = dict(weights or {})
-
-    @property
-    def is_calibrated(self) -> bool:
-        """Whether it is LPIPS, fitted to people's judgements."""
-        return self.name in {backbone.lpips for backbone in _BACKBONES.values()}
-
-    def __call__(self, sr: Tensor, hr: Tensor) -> Tensor:
-        """SR and HR [N, 3, H, W] in [0, 1] -> their distances [N]; computed in float32."""
-        return self.between(self.features(sr), self.features(hr))
 
     def features(self, image: Tensor) -> list[Tensor]:
         """What is compared of images [N, 3, H, W] in [0, 1]: unit vectors at each place of some layers."""
@@ -121,21 +151,8 @@ class PerceptualDistance:
             total = total + ((a - b).square() * head[:, None, None]).sum(1).mean((1, 2))
         return total
 
-    def batch(self, pixels: NDArray[np.uint8], *, border: int, name: str) -> Tensor:
-        """uint8 [H, W, 3] -> [1, 3, H - 2 border, W - 2 border] in [0, 1]; a `UserError` if that is small."""
-        inner = pixels[border : len(pixels) - border, border : pixels.shape[1] - border]
-        smallest = self.network.smallest
-        if min(inner.shape[:2]) < smallest:
-            raise UserError(
-                f"{name} is too small for {self.name}: {inner.shape[1]}x{inner.shape[0]} pixels are left "
-                f"without {border} along each edge, and {smallest}x{smallest} are needed"
-            )
-        return to_tensor(inner)[None].float()
 
-
-def load_distance(
-    name: Name | None = None, *, path: Path | None = None, is_other: bool = False
-) -> PerceptualDistance:
+def load_distance(name: Name | None = None, *, path: Path | None = None, is_other: bool = False) -> Lpips:
     """LPIPS by the features of the network `name`: of the file `path`, or of what `srlab data get` fetched.
 
     Without `name` it is the first of alexnet, vgg16 and squeezenet that was fetched. `is_other` says that
@@ -152,13 +169,7 @@ def load_distance(
             raise absent("squeezenet", hint="; alexnet and vgg16 serve too")
         return found
     backbone = _BACKBONES[name]
-    file = path or weights_file(name)
-    if not file.is_file():
-        if path is not None:
-            raise UserError(f"there are no weights {path}")
-        raise absent(name, hint=f"; or give a copy's place with --{name} PATH")
-    sha256 = _sha256(file)
-    is_official = sha256.startswith(WEIGHTS[name].sha256)
+    file, sha256, is_official = official_file(name, path)
     if not is_official and not is_other and not (name == "squeezenet" and file.suffix == ".h5"):
         raise UserError(
             f"{file} is not {WEIGHTS[name].file}: its SHA-256 is {sha256}, and should begin with "
@@ -167,20 +178,34 @@ def load_distance(
         )
     network = backbone.load(file)
     if not is_official:
-        return PerceptualDistance(network, None, name=backbone.uncalibrated, weights={name: sha256})
+        return Lpips(network, None, name=backbone.uncalibrated, weights={name: sha256})
     heads = _HEADS / backbone.heads
-    return PerceptualDistance(
+    return Lpips(
         network,
         load_heads(heads, network.widths),
         name=backbone.lpips,
-        weights={name: sha256, backbone.heads_name: _sha256(heads)},
+        weights={name: sha256, backbone.heads_name: sha256_of(heads)},
     )
 
 
-def fetched_distance() -> PerceptualDistance | None:
+def fetched_distance() -> Lpips | None:
     """LPIPS by the first of the networks whose official file was fetched or added; None where none was."""
     names: tuple[Name, ...] = get_args(Name)
     return next((load_distance(name) for name in names if weights_file(name).is_file()), None)
+
+
+def official_file(name: Name, path: Path | None) -> tuple[Path, str, bool]:
+    """`path`, or where `srlab data get` puts the network's file; its SHA-256; whether it is the official one.
+
+    A `UserError` if it is not there.
+    """
+    file = path or weights_file(name)
+    if not file.is_file():
+        if path is not None:
+            raise UserError(f"there are no weights {path}")
+        raise absent(name, hint=f"; or give a copy's place with --{name} PATH")
+    sha256 = sha256_of(file)
+    return file, sha256, sha256.startswith(WEIGHTS[name].sha256)
 
 
 def load_heads(path: Path, widths: tuple[int, ...]) -> list[Tensor]:
@@ -197,6 +222,7 @@ def load_heads(path: Path, widths: tuple[int, ...]) -> list[Tensor]:
     return [weights[name].flatten().float() for name in expected]
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -16,11 +16,12 @@ from srlab.protocol import EvaluationProtocol
 from srlab.store import check_shape, load_object, save_json
 
 # How far pictures look apart: lower is better, 0 is equal. The first that all have scores of is taken. LPIPS'
-# come first, those without its heads after them, GMSD last, which needs no weights (`srlab.perceptual`).
+# come first, then DISTS, then those without heads, GMSD last, which needs no weights (`srlab.perceptual`).
 PERCEPTION = (
     "lpips_alex",
     "lpips_vgg",
     "lpips_squeeze",
+    "dists",
     "alexnet_distance",
     "vgg16_distance",
     "squeezenet_distance",
@@ -32,6 +33,7 @@ _WEIGHTS = {
     "lpips_alex": ("alexnet", "alexnet_heads"),
     "lpips_vgg": ("vgg16", "vgg16_heads"),
     "lpips_squeeze": ("squeezenet", "heads"),
+    "dists": ("vgg16", "dists_weights"),
     "alexnet_distance": ("alexnet",),
     "vgg16_distance": ("vgg16",),
     "squeezenet_distance": ("squeezenet",),

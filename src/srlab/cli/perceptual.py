@@ -28,6 +28,7 @@ def perceptual(
             show_default="the first that `srlab data get` fetched",
         ),
     ] = None,
+    dists: Annotated[bool, typer.Option("--dists", help="DISTS, by VGG16, instead of LPIPS.")] = False,
     alexnet: Annotated[
         Path | None, typer.Option(help="AlexNet's weights: torchvision's .pth.", show_default=False)
     ] = None,
@@ -60,7 +61,7 @@ def perceptual(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
-    """Score a study's SR pictures by LPIPS, or by GMSD alone, beside PSNR and SSIM: lower is better.
+    """Score a study's SR pictures by LPIPS, DISTS, or GMSD alone, beside PSNR and SSIM: lower is better.
 
     In a study with a discriminator the validation images are scored too, and choose its winner. The same
     command again scores what is new. Leaderboards, verdicts and reports then show it.
@@ -71,7 +72,12 @@ def perceptual(
     from srlab.perceptual_scores import score_study
 
     distance = _distance(
-        lpips, alexnet=alexnet, vgg16=vgg16, squeezenet=squeezenet, other_weights=other_weights
+        lpips,
+        is_dists=dists,
+        alexnet=alexnet,
+        vgg16=vgg16,
+        squeezenet=squeezenet,
+        other_weights=other_weights,
     )
     if distance is None:
         say("GMSD only: no network for LPIPS is there; the smallest is 5 MB: `srlab data get squeezenet`")
@@ -106,17 +112,28 @@ def perceptual(
 def _distance(
     lpips: LpipsName | None,
     *,
+    is_dists: bool,
     alexnet: Path | None,
     vgg16: Path | None,
     squeezenet: Path | None,
     other_weights: bool,
 ) -> "PerceptualDistance | None":
     """What the options ask for; None where they ask for nothing and no network was fetched."""
+    from srlab.dists import load_dists
     from srlab.perceptual import Name, fetched_distance, load_distance
 
     names: dict[LpipsName, Name] = {"alex": "alexnet", "vgg": "vgg16", "squeeze": "squeezenet"}
     files: dict[Name, Path | None] = {"alexnet": alexnet, "vgg16": vgg16, "squeezenet": squeezenet}
     given = [name for name, path in files.items() if path is not None]
+    if is_dists:
+        wrong = [f"--{name}" for name in given if name != "vgg16"]
+        wrong += ["--lpips"] * (lpips is not None) + ["--other-weights"] * other_weights
+        if wrong:
+            raise UserError(
+                f"--dists does not go with {wrong[0]}: DISTS was fitted to VGG16's official file; give "
+                "--vgg16 PATH, or nothing if `srlab data get vgg16` fetched it"
+            )
+        return load_dists(vgg16)
     if len(given) > 1 or (given and lpips is not None and names[lpips] != given[0]):
         options = [*(f"--{name}" for name in given), *(["--lpips"] if lpips is not None else [])]
         raise UserError(f"{' and '.join(options)} name different networks; give one")

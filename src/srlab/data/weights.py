@@ -77,7 +77,7 @@ _ENTRIES = (
     ),
     Weights(
         name="vgg16",
-        about="torchvision's VGG16, the features of lpips_vgg",
+        about="torchvision's VGG16, the features of lpips_vgg and dists",
         file="vgg16-397923af.pth",
         urls=("https://download.pytorch.org/models/vgg16-397923af.pth",),
         size=553_430_000,

@@ -1,12 +1,14 @@
-"""AlexNet's and VGG16's convolutions, whose features LPIPS compares, with torchvision's weights.
+"""AlexNet's and VGG16's convolutions, whose features LPIPS and DISTS compare, with torchvision's weights.
 
 Krizhevsky, "One weird trick for parallelizing convolutional neural networks", 2014, is torchvision's AlexNet.
 https://arxiv.org/abs/1404.5997. Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale
-Image Recognition", ICLR 2015, table 1, column D, is VGG16. https://arxiv.org/abs/1409.1556.
+Image Recognition", ICLR 2015, table 1, column D, is VGG16. https://arxiv.org/abs/1409.1556. DISTS has L2
+pooling in it: https://arxiv.org/abs/2004.07728, section 3.1.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +16,8 @@ from torch.nn import functional as F
 
 from srlab.networks.pth import check_tensors, read_tensors
 from srlab.networks.squeezenet import LPIPS_SCALE, LPIPS_SHIFT
+
+Pooling = Literal["max", "l2"]
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,8 @@ _VGG16 = (
 class LpipsFeatures(nn.Module):
     """RGB [N, 3, H, W] in [-1, 1] -> five features of `widths` channels, each smaller than or as the last.
 
-    Images have at least `smallest` pixels on a side. Weights are constants.
+    Images have at least `smallest` pixels on a side. Weights are constants. `pooling` "l2" has the root of
+    weighted squares of 3 x 3 features in place of the largest one (`l2_pool`).
 
     >>> with torch.device("meta"):
     ...     [sum(p.numel() for p in build().parameters()) for build in (alexnet, vgg16)]
@@ -67,8 +72,9 @@ class LpipsFeatures(nn.Module):
     shift: Tensor
     scale: Tensor
 
-    def __init__(self, layers: tuple[_Layer, ...], *, smallest: int) -> None:
+    def __init__(self, layers: tuple[_Layer, ...], *, smallest: int, pooling: Pooling = "max") -> None:
         super().__init__()
+        self.pooling = pooling
         self._layers = layers
         self.smallest = smallest
         self.widths = tuple(layer.outputs for layer in layers if layer.is_compared)
@@ -85,7 +91,7 @@ class LpipsFeatures(nn.Module):
         features = []
         for layer, conv in zip(self._layers, self.convs, strict=True):
             if layer.pool:
-                x = F.max_pool2d(x, layer.pool, stride=2)
+                x = l2_pool(x) if self.pooling == "l2" else F.max_pool2d(x, layer.pool, stride=2)
             x = F.relu(conv(x))
             if layer.is_compared:
                 features.append(x)
@@ -100,14 +106,24 @@ class LpipsFeatures(nn.Module):
         }
 
 
+def l2_pool(x: Tensor) -> Tensor:
+    """[N, C, H, W] -> [N, C, ceil(H / 2), ceil(W / 2)]: the root of squares weighted by a Hann window, 3 x 3.
+
+    Outside the picture is 0.
+    """
+    hann = torch.tensor([0.25, 0.5, 0.25], dtype=x.dtype, device=x.device)
+    window = (hann[:, None] * hann).expand(x.shape[1], 1, 3, 3)
+    return (F.conv2d(x.square(), window, stride=2, padding=1, groups=x.shape[1]) + 1e-12).sqrt()
+
+
 def alexnet() -> LpipsFeatures:
     """AlexNet's features, of random weights."""
     return LpipsFeatures(_ALEXNET, smallest=31)
 
 
-def vgg16() -> LpipsFeatures:
+def vgg16(*, pooling: Pooling = "max") -> LpipsFeatures:
     """VGG16's features, of random weights."""
-    return LpipsFeatures(_VGG16, smallest=16)
+    return LpipsFeatures(_VGG16, smallest=16, pooling=pooling)
 
 
 def load_alexnet(path: Path) -> LpipsFeatures:
@@ -119,13 +135,13 @@ def load_alexnet(path: Path) -> LpipsFeatures:
     return _load(path, alexnet(), what="AlexNet weights")
 
 
-def load_vgg16(path: Path) -> LpipsFeatures:
+def load_vgg16(path: Path, *, pooling: Pooling = "max") -> LpipsFeatures:
     """VGG16 with the weights in `path`, torchvision's ``.pth``.
 
     Raises:
         UserError: there is no such file; it is damaged, could run code, or is of another network.
     """
-    return _load(path, vgg16(), what="VGG16 weights")
+    return _load(path, vgg16(pooling=pooling), what="VGG16 weights")
 
 
 def _load(path: Path, network: LpipsFeatures, *, what: str) -> LpipsFeatures:
