@@ -43,7 +43,16 @@ LAYERS = [
         "checkpoints",
         "data",
     },  # declarations, storage
-    {"training", "evaluation", "scoring", "upscale", "models", "upscaler", "perceptual", "dists"},  # procedures
+    {
+        "training",
+        "evaluation",
+        "scoring",
+        "upscale",
+        "models",
+        "upscaler",
+        "perceptual",
+        "dists",
+    },  # procedures
     {
         "planning",
         "claims",

@@ -9,8 +9,8 @@ finished seeds, by the same mean. Of equal ones the first in the plan is taken. 
 finished has no choice.
 
 A variant that was trained with a discriminator has the rate with the lowest perceptual distance instead, by
-the same rule: PSNR falls while its pictures gain detail. The distance is LPIPS if all finished runs have it
-(`srlab perceptual`), else GMSD, which every run has. `measure_of` says which.
+the same rule: PSNR falls while its pictures gain detail. The distance is LPIPS or DISTS if all finished runs
+have it (`srlab perceptual`), else GMSD, which every run has. `measure_of` says which.
 
 A choice is final. It is made when all runs of the variant have ended, well or diverged. While one has failed
 or is unfinished the variant waits: it has no choice, nothing starts from it and no test image is scored. A

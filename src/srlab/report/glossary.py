@@ -36,14 +36,14 @@ TERMS: dict[str, str] = {
         "distance between pixels."
     ),
     "dB": "Decibel, the unit of PSNR. 1 dB more means an error (mean of squares) that is 21 % smaller.",
-    "diverged": (
-        "A training has diverged if its loss is no finite number any more. It has no weights, and no "
-        "score; tables name it."
-    ),
     "DISTS": (
         "Deep image structure and texture similarity (Ding et al., 2020), a measure of perceived "
         "difference. It compares means and covariances of a trained network's features. 0 is a perfect "
         "picture; lower is better."
+    ),
+    "diverged": (
+        "A training has diverged if its loss is no finite number any more. It has no weights, and no "
+        "score; tables name it."
     ),
     "effect": (
         "What one change brings: the mean difference over all pairs of variants that differ in this "
