@@ -226,9 +226,9 @@ def _curves(study_dir: Path, study: Mapping[str, Any]) -> Figure:
     return draw_curves(
         curves,
         title=f"{study['name']}, x{study['scale']}: validation while training",
-        caption="On at most five validation images, so not the scores by which rates are chosen. No step is "
-        "picked: the last one's weights are kept.\nBold: at the variant's chosen learning rate. The number "
-        "is the last step's.",
+        caption="Means over at most five validation images; the learning rates are chosen by all of them. "
+        "The study keeps the weights of the last step.\nBold lines are at the variant's chosen learning rate. "
+        "The number is the score of the last step.",
     )
 
 
@@ -314,7 +314,7 @@ def _scene(
     if note:
         caption += f" {dataset}: {note}."
     if original is None:
-        why = originals if isinstance(originals, str) else "its file has changed since"
+        why = originals if isinstance(originals, str) else "its file was changed after scoring"
         caption += f"\nThe original is not shown: {why}"
     else:
         hr = _cropped(original.pixels, pictures[0].pixels)
