@@ -227,7 +227,7 @@ def _curves(study_dir: Path, study: Mapping[str, Any]) -> Figure:
         curves,
         title=f"{study['name']}, x{study['scale']}: validation while training",
         caption="Means over at most five validation images; the learning rates are chosen by all of them. "
-        "The study keeps the weights of the last step.\nBold lines are at the variant's chosen learning rate. "
+        "The study keeps the weights of the last step.\nBold lines are at the chosen learning rate. "
         "The number is the score of the last step.",
     )
 
