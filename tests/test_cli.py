@@ -192,7 +192,7 @@ def test_a_name_with_line_breaks_stays_in_its_line(srlab: Srlab, tmp_path: Path)
 def test_sentences_are_wrapped_on_a_terminal_and_nowhere_else(
     terminal: Callable[[int], io.StringIO], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    sentence = "- " + "words and a/path/that/is/kept/whole " * 4
+    sentence = "- " + "words and a/path/that/is/kept/whole " * 4 + "here"
     show(sentence, indent="  ")
     assert capsys.readouterr().out == sentence + "\n"
     shown = terminal(50)

@@ -158,7 +158,7 @@ def test_what_exists_is_left_alone_unless_overwriting_is_asked_for(
         (["in.png", "out.png", "--model", "in.png"], "no weights file of srlab"),
         (["in.png", "out.png", "--model", "model.pth"], "pickle"),
         (["in.png", "out.png", "--model", "bicubic", "--scale", "2", "--device", "cuda:77"], "cuda:77"),
-        (["in.png", "out.png", "--model", "bicubic", "--scale", "2", "--tile", "15"], "equal to 16"),
+        (["in.png", "out.png", "--model", "bicubic", "--scale", "2", "--tile", "15"], "16; see"),
         (["in.png", "out.png", "--model", "bicubic", "--scale", "2", "--precision", "int8"], "precision"),
         (["empty", "out", "--model", "bicubic", "--scale", "2"], "holds no pictures"),
         (["in.png", "in.png/out.png", "--model", "bicubic", "--scale", "2"], "in.png"),

@@ -23,7 +23,7 @@ def whole(folder: Path, data: Path, num_seeds: int) -> Path:
 
 def without_times(values: Any) -> Any:
     if isinstance(values, dict):
-        times = ("since", "seconds")
+        times = ("since", "seconds", "processor_seconds")
         return {key: without_times(value) for key, value in values.items() if key not in times}
     return [without_times(value) for value in values] if isinstance(values, list) else values
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tifffile
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, features
 
 import srlab
 from exact_resize import made_picture
@@ -20,7 +20,7 @@ from srlab.errors import UserError
 from srlab.images import Layout, read_header, read_hr_image, read_picture
 from srlab.memory import _left_in_group
 from srlab.metadata import Metadata
-from srlab.picture_files import write_strips
+from srlab.picture_files import check_installed, write_strips
 from srlab.upscaler import flattened, parse_color
 
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf tiff:Orientation="6"/></x:xmpmeta>'
@@ -144,6 +144,16 @@ def test_heic_without_its_package_says_what_to_install(
     pixels = made_picture(8, 8)
     with pytest.raises(UserError, match="pip install pillow-heif"):
         write_strips(tmp_path / "b.heic", [pixels], layout=layout_of(pixels), metadata=Metadata())
+
+
+def test_a_pillow_that_does_not_know_avif_works_without_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(features.modules, "avif", raising=False)
+    Image.new("RGB", (8, 6)).save(tmp_path / "a.png")
+    assert read_header(tmp_path / "a.png").layout.width == 8
+    with pytest.raises(UserError, match="this Pillow does not write AVIF"):
+        check_installed(tmp_path / "a.avif")
 
 
 def test_alpha_is_laid_on_a_colour() -> None:

@@ -254,9 +254,14 @@ def read_header(path: Path, *, max_pixels: int | None = None) -> Header:
 def _enlarged_formats() -> tuple[str, ...]:
     """The formats that pictures to be enlarged may have, with the plugins that are installed."""
     formats: tuple[str, ...] = (*_FORMATS, "GIF")
-    if features.check("avif"):
+    if has_avif():
         formats += ("AVIF",)
     return (*formats, "HEIF") if register_heic() else formats
+
+
+def has_avif() -> bool:
+    """Whether this Pillow reads and writes AVIF; before 11.2 it does not know the name, and would warn."""
+    return "avif" in features.modules and bool(features.check("avif"))
 
 
 def register_heic() -> bool:

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, features
+from PIL import Image
 
 from srlab.errors import REMEDIES, UserError
 from srlab.files import write_atomically
-from srlab.images import HEIC_SUFFIXES, Layout, Picture, register_heic
+from srlab.images import HEIC_SUFFIXES, Layout, Picture, has_avif, register_heic
 from srlab.metadata import Metadata
 from srlab.strips import write_png, write_tiff
 
@@ -128,7 +128,7 @@ def check_installed(path: Path) -> None:
         raise UserError(
             f"{path}: HEIC is written with the package pillow-heif; install it: pip install pillow-heif"
         )
-    if suffix == ".avif" and not features.check("avif"):
+    if suffix == ".avif" and not has_avif():
         raise UserError(
             f"{path}: this Pillow does not write AVIF; install a newer one: pip install -U pillow"
         )

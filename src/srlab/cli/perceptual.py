@@ -30,15 +30,18 @@ def perceptual(
     ] = None,
     dists: Annotated[bool, typer.Option("--dists", help="DISTS, by VGG16, instead of LPIPS.")] = False,
     alexnet: Annotated[
-        Path | None, typer.Option(help="AlexNet's weights: torchvision's .pth.", show_default=False)
+        Path | None,
+        typer.Option(help="AlexNet's weights: torchvision's .pth.", show_default="the fetched file"),
     ] = None,
     vgg16: Annotated[
-        Path | None, typer.Option(help="VGG16's weights: torchvision's .pth.", show_default=False)
+        Path | None,
+        typer.Option(help="VGG16's weights: torchvision's .pth.", show_default="the fetched file"),
     ] = None,
     squeezenet: Annotated[
         Path | None,
         typer.Option(
-            help="SqueezeNet 1.1's weights: torchvision's .pth, or Keras's .h5.", show_default=False
+            help="SqueezeNet 1.1's weights: torchvision's .pth, or Keras's .h5.",
+            show_default="the fetched file",
         ),
     ] = None,
     other_weights: Annotated[

@@ -184,7 +184,8 @@ def _area(curve: Curve, first: int, last: int) -> float | None:
     inner = [step for step in curve.steps if first < step < last]
     steps = np.array([first, *inner, last], dtype=float)
     values = np.interp(steps, curve.steps, curve.psnr_y)
-    return float(np.trapezoid(values, steps) / (last - first))
+    areas = np.diff(steps) * (values[1:] + values[:-1]) / 2  # np.trapezoid came with NumPy 2
+    return float(areas.sum() / (last - first))
 
 
 def cost_of(
