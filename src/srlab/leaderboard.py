@@ -280,7 +280,7 @@ def important_notes(board: Leaderboard) -> tuple[str, ...]:
     by_kind: dict[RemarkKind, list[str]] = {}
     for remark in board.remarks:
         by_kind.setdefault(remark.kind, []).append(remark)
-    not_whole = [*by_kind.get("unfinished", ()), *by_kind.get("missing", ())]
+    not_whole = by_kind.get("unfinished") or by_kind.get("missing") or []  # runs that miss have no scores
     others = [text for kind in _CHANGE_THE_READING for text in by_kind.get(kind, ())]
     return (*not_whole, *notes_of_variants(board.standings), *others)
 

@@ -15,6 +15,8 @@ from srlab.protocol import protocol_to_dict
 from srlab.records import in_words
 from srlab.study import Run
 
+TIMED = "time: measured here and now with random pixels and scaled up; other work on this machine changes it"
+
 
 def plan_as_dict(plan: Plan, *, question: str) -> dict[str, Any]:
     """A plan as JSON has it; what was not measured is null."""
@@ -106,7 +108,7 @@ def show_plan(plan: Plan, *, question: str) -> None:
         f"test: {', '.join(study.test)}",
         f"scores: {study.evaluation}",
         "multiply-adds: for an output of 1280 x 720; parameters: trainable + running statistics",
-        "time: measured here and now with random pixels and scaled up; other work on this machine changes it",
+        *([TIMED] if plan.seconds(plan.left) is not None else []),
         *remarks(plan),
         *(f"missing data: {problem}" for problem in missing_data(plan)),
         cost_line(plan),
