@@ -23,6 +23,9 @@ class Answer:
     has_length: bool = True
     drip_every: float | None = None  # seconds between two bytes of the body
     is_endless: bool = False  # the body again and again, until the client has gone
+    raw: bytes | None = None  # sent as it is, in place of a proper answer; all but the next three is ignored
+    again: bytes = b""  # sent after `raw` so many `times`, `drip_every` seconds apart
+    times: int = 0
     location: str | None = None  # where the request is to go instead, with a status that says so
 
 
@@ -33,6 +36,7 @@ class Server:
     url: str = ""
     answers: list[Answer] = field(default_factory=list)
     requests: list[dict[str, str]] = field(default_factory=list)
+    sent_again: int = 0  # bytes of `Answer.again` so far
     let_go: threading.Event = field(default_factory=threading.Event)
 
     def next_answer(self) -> Answer:
@@ -58,6 +62,14 @@ def running() -> Iterator[Server]:
             self.close_connection = True
             state.requests.append({key.lower(): value for key, value in self.headers.items()})
             answer = state.next_answer()
+            if answer.raw is not None:
+                self.wfile.write(answer.raw)
+                for _ in range(answer.times):
+                    if state.let_go.wait(answer.drip_every):
+                        return
+                    self.wfile.write(answer.again)  # raises when the client has gone
+                    state.sent_again += len(answer.again)
+                return
             asked = self.headers.get("Range")
             vouched = self.headers.get("If-Range")
             start = 0

@@ -222,6 +222,62 @@ def test_a_server_that_sends_a_byte_now_and_then_is_given_up(
     assert len(server.requests) == 3
 
 
+REDIRECT = b"HTTP/1.1 302 Found\r\nLocation: /file\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def test_the_body_of_a_redirect_is_not_read(server: Server, target: Path) -> None:
+    """It may be endless, and would lie in memory."""
+    page = Answer(raw=REDIRECT, again=b"10000\r\n" + bytes(65536) + b"\r\n", times=1000, drip_every=0)
+    assert fetch(server, target, page, GOOD) == sha256(CONTENT)
+    assert server.sent_again < 30e6  # what the system takes before the connection is closed
+
+
+@pytest.mark.parametrize(
+    ("raw", "again"),
+    [
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (b"HTTP/1.1 200 OK\r\nX-A: ", b"a"),
+        (b"", b"H"),
+        (b"HTTP/1.1 302 Found\r\nLocation: /", b"a"),
+    ],
+    ids=["interim answers", "a header", "a status line", "a location"],
+)
+def test_an_answer_that_comes_byte_by_byte_is_given_up(
+    server: Server, target: Path, raw: bytes, again: bytes
+) -> None:
+    """Each byte comes in time, so that no wait for a byte is too long."""
+    server.answers = [Answer(raw=raw, again=again, times=100, drip_every=0.02)]
+    with pytest.raises(DownloadError, match=r"no answer came within 0\.2 s, 3 times in a row"):
+        download(f"{server.url}/f", target, patience=replace(QUICK, stall=10, answer=0.2))
+    assert len(server.requests) == 3
+    assert server.sent_again < 3 * 100 * len(again)  # left on the way, not at the end
+    assert leftovers(target) == []
+
+
+def test_redirects_share_the_time_for_an_answer(server: Server, target: Path) -> None:
+    server.answers = [Answer(raw=REDIRECT[:9], again=REDIRECT[9:], times=1, drip_every=0.15)]
+    with pytest.raises(DownloadError, match=r"no answer came within 0\.4 s, 3 times in a row"):
+        download(f"{server.url}/f", target, patience=replace(QUICK, stall=10, answer=0.4))
+
+
+def test_the_time_for_an_answer_is_not_for_the_file(server: Server, target: Path) -> None:
+    content = bytes(range(30))
+    server.answers = [Answer(content=content, drip_every=0.05)]
+    patience = replace(QUICK, stall=10, answer=1)
+    assert download(f"{server.url}/f", target, patience=patience) == sha256(content)
+    assert len(server.requests) == 1
+
+
+def test_a_body_that_brings_no_byte_of_the_file_is_given_up(server: Server, target: Path) -> None:
+    """Bytes between two chunks of a chunked transfer, each in time."""
+    start = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;"
+    server.answers = [Answer(raw=start, again=b"a", times=200, drip_every=0.02)]
+    patience = replace(QUICK, window=0.1, stall=0.2)
+    with pytest.raises(DownloadError, match=r"nothing of the file came in 0\.3 s, 3 times in a row"):
+        download(f"{server.url}/f", target, patience=patience)
+    assert server.sent_again < 3 * 200
+
+
 @pytest.mark.parametrize(
     ("location", "message"),
     [

@@ -4,8 +4,8 @@ What has arrived is kept beside the target as ``NAME.part``, with ``NAME.part.js
 of; so a download that was broken off, even by SIGKILL or a power cut, goes on where it was. It goes on only
 where the server vouches that the file has not changed (``If-Range`` with its ETag or date), or where a
 published checksum will tell; else it starts again. The target appears once it is whole and its checksum, if
-one is known, is right. No download lasts for ever: a server that sends next to nothing is left, and so is one
-that sends more than the file can have.
+one is known, is right. No download lasts for ever: a server that sends next to nothing is left, so is one
+that sends more than the file can have, and what comes before the file has a time limit (`Deadline`).
 """
 
 import hashlib
@@ -22,6 +22,7 @@ from typing import Any
 
 import httpx
 
+from srlab.data.deadline import Deadline
 from srlab.errors import UserError
 from srlab.store import save_json
 
@@ -35,6 +36,9 @@ _CHANGED = "the file on the server changed"
 class Patience:
     """How long to wait for a server, in seconds, and how often to come back.
 
+    `stall` is for a wait for the next bytes, `answer` for all that comes before the file: every redirect, and
+    the headers of the answer that brings it.
+
     `attempts` in a row that bring next to nothing give up; the pause before the n-th is
     ``pause * 2^(n - 1)``. Next to nothing is less than `slowest` bytes a second, over `window` seconds or
     over a whole attempt.
@@ -42,6 +46,7 @@ class Patience:
 
     connect: float = 20.0
     stall: float = 30.0
+    answer: float = 120.0
     window: float = 60.0
     slowest: float = 1000.0
     attempts: int = 5
@@ -91,7 +96,8 @@ def download(
         patience=patience or Patience(),
     )
     timeout = httpx.Timeout(wanted.patience.stall, connect=wanted.patience.connect)
-    with httpx.Client(timeout=timeout, follow_redirects=True) as client:
+    # No connection is used again: a `Deadline` knows only those that were opened under it.
+    with httpx.Client(timeout=timeout, limits=httpx.Limits(max_keepalive_connections=0)) as client:
         pieces = _receive(client, wanted)
         sha256, problem = _verify(part, checksum)
         if problem and pieces > 1:
@@ -204,7 +210,7 @@ def _transfer(client: httpx.Client, wanted: _Wanted) -> None:
         headers["Range"] = f"bytes={start}-"
         if vouched:
             headers["If-Range"] = vouched
-    with client.stream("GET", url, headers=headers) as response:
+    with _deadline(wanted.patience) as deadline, _answer(client, url, headers, deadline) as response:
         if start and response.status_code == 416 and _total(response) == start:
             return  # broken off exactly at the end
         if start and response.status_code == 416:
@@ -223,7 +229,41 @@ def _transfer(client: httpx.Client, wanted: _Wanted) -> None:
         wanted.check_size(total)
         if response.status_code == 200:
             _start_anew(part, url, response, total)
-        _append(response, wanted, start=start, total=total)
+        _append(response, wanted, deadline, start=start, total=total)
+
+
+@contextmanager
+def _deadline(patience: Patience) -> Iterator[Deadline]:
+    """A `Deadline` for the answer; an error, or an end, that comes of its passing is a `_TryAgainError`."""
+    with Deadline() as deadline:
+        deadline.set_to(patience.answer, f"no answer came within {patience.answer:g} s")
+        try:
+            yield deadline
+        except httpx.TransportError as error:
+            if not deadline.is_over:
+                raise
+            raise _TryAgainError(deadline.why) from error
+
+
+@contextmanager
+def _answer(
+    client: httpx.Client, url: str, headers: dict[str, str], deadline: Deadline
+) -> Iterator[httpx.Response]:
+    """The answer at the end of all redirects, without its body.
+
+    httpx would read the body of a redirect whole, however long it is; here it is never read.
+    """
+    request = client.build_request("GET", url, headers=headers, extensions={"trace": deadline.trace})
+    for _ in range(client.max_redirects + 1):
+        response = client.send(request, stream=True)
+        try:
+            if response.next_request is None:
+                yield response
+                return
+            request = response.next_request
+        finally:
+            response.close()
+    raise httpx.TooManyRedirects(f"more than {client.max_redirects} redirects", request=request)
 
 
 def _check_continuation(response: httpx.Response, *, start: int, state: dict[str, Any] | None) -> None:
@@ -245,9 +285,15 @@ def _start_anew(part: Path, url: str, response: httpx.Response, total: int | Non
         save_json(_state_path(part), {"url": url, "validator": _validator(response), "size": total})
 
 
-def _append(response: httpx.Response, wanted: _Wanted, *, start: int, total: int | None) -> None:
+def _append(
+    response: httpx.Response, wanted: _Wanted, deadline: Deadline, *, start: int, total: int | None
+) -> None:
     patience, done = wanted.patience, start
     since, before = time.monotonic(), start
+    # For what is no byte of the file, such as the end of a chunk: any byte of it is seen below before that.
+    seconds_left = patience.window + patience.stall
+    too_late = f"next to nothing of the file came in {seconds_left:g} s"
+    deadline.set_to(seconds_left, too_late)
     with _disk_named(wanted.part), wanted.part.open("r+b") as file:
         file.seek(start)
         # Raw: some servers call a .tar.gz "encoded", and unpacking it here would spoil its checksum.
@@ -265,8 +311,11 @@ def _append(response: httpx.Response, wanted: _Wanted, *, start: int, total: int
                 if done - before < patience.slowest * seconds:
                     raise _TryAgainError(f"only {done - before:,} bytes came in {seconds:.0f} s")
                 since, before = time.monotonic(), done
+                deadline.set_to(seconds_left, too_late)
         os.fsync(file.fileno())
     wanted.check_size(done)
+    if deadline.is_over:  # without a length, the end of the connection would be taken for the file's
+        raise _TryAgainError(deadline.why)
     if total is not None and done != total:
         raise _TryAgainError(f"{done:,} bytes came of {total:,}")
 
