@@ -40,7 +40,7 @@ setup: .venv/.done
 	  { echo "srlab needs Python 3.11 or newer; $(PYTHON) is older: say make PYTHON=/path/to/python"; exit 2; }
 	@echo "Setting up .venv (once, some minutes: a few hundred MB are fetched, 2 GB on the disk) ..."
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
 .venv-oldest/.done: pyproject.toml constraints-oldest.txt

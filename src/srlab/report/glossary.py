@@ -19,10 +19,15 @@ TERMS: dict[str, str] = {
         "A layer that shifts and scales its input to mean 0 and variance 1. In training it uses the "
         "numbers of the batch; in use it takes their running mean."
     ),
+    "bf16": (
+        "Numbers with 16 bits in place of 32 (fp32). Training is faster with them on processors that have "
+        "them; AMX and AVX-512 BF16 are such. Scores are always computed in fp32."
+    ),
     "bicubic": (
         "A way to resize a picture without any learning. Here it is MATLAB's imresize, bit for bit. It "
         "makes the LR pictures, and it is the row that each network should beat."
     ),
+    "checkpoint": "A file from which a training goes on after it was interrupted.",
     "confidence interval": (
         "A range such as [+0.15, +0.27] beside a difference. If the whole study were done again and "
         "again, 95 of 100 such ranges would hold the true value."
@@ -91,6 +96,9 @@ TERMS: dict[str, str] = {
         "pictures. The difference is taken picture by picture, so what is hard about a picture cancels."
     ),
     "parameters": "The numbers in a network that training changes.",
+    "patch": (
+        "A small square that is cut from a training picture. One step of training takes a batch of them."
+    ),
     "protocol": (
         "The rules by which a score is computed: colour, rounding, border. Scores of two protocols cannot "
         "be compared. rgb and luma are the two of the published tables."
@@ -112,12 +120,20 @@ TERMS: dict[str, str] = {
         "Two seeds give two networks that differ by chance alone."
     ),
     "shave": "Pixels along each edge that are left out before scoring: as many as the scale, 2 at x2.",
+    "skip": (
+        "A way around layers: what goes in is added to what comes out. A residual network has one, so its "
+        "layers learn only the difference."
+    ),
     "SSIM": (
         "Structural similarity, from 0 to 1 (Wang et al., 2004). It compares local brightness, contrast "
         "and structure. Higher is better."
     ),
     "standard deviation": (
         "How much numbers spread around their mean. ± in a table is the standard deviation between seeds."
+    ),
+    "sub-pixel layer": (
+        "A layer that enlarges (pixel shuffle; Shi et al., 2016): it makes many channels, then sorts them "
+        "into a larger picture."
     ),
     "test, train, validation": (
         "Three sets of pictures. Networks learn from the first, rates are chosen by the last, and only "
@@ -128,6 +144,10 @@ TERMS: dict[str, str] = {
         "further."
     ),
     "variant": "One row of the comparison: a network with its options, and what it is trained for.",
+    "VGG": (
+        "A network that was trained to name what is in a picture. Content losses, LPIPS and DISTS compare "
+        "its features."
+    ),
 }
 
 
