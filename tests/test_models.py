@@ -18,9 +18,9 @@ from srlab.checkpoints import load_weights, save_weights
 from srlab.cli import main
 from srlab.data.datasets import load_sets
 from srlab.evaluation import evaluate_network
-from srlab.models import Card, best, find_model, included, read_card
+from srlab.models import Card, best, find_model, included, read_card, sha256_of
 from srlab.models.making import main as include
-from srlab.models.making import make_card, pixels_hash, sha256_of
+from srlab.models.making import make_card, pixels_hash
 from srlab.models.verifying import verify
 from srlab.networks import EDSROptions, build_network, num_parameters
 from srlab.protocol import EvaluationProtocol
@@ -275,9 +275,9 @@ def test_the_list_has_training_scores_size_and_licence(command: Srlab) -> None:
 def test_json_has_every_field_of_every_card(command: Srlab) -> None:
     out, _ = command("models", "--json")
     found = json.loads(out)["models"]
-    assert [msgspec.convert({k: v for k, v in one.items() if k != "path"}, Card) for one in found] == list(
-        included()
-    )
+    cards = [{key: value for key, value in one.items() if key not in ("path", "file")} for one in found]
+    assert [msgspec.convert(card, Card) for card in cards] == list(included())
+    assert {one["file"] for one in found} == {"whole"}
     assert all(Path(one["path"]).is_file() for one in found)
 
 
@@ -304,6 +304,52 @@ def test_verify_finds_one_flipped_bit(command: Srlab, shelf: Callable[..., Card]
     assert not verify(card).file_is_right
     out, _ = command("models", "--verify", "--json", code=2)
     assert json.loads(out)["models"][0]["verified"]["file_is_right"] is False
+
+
+@pytest.mark.parametrize("state", ["missing", "damaged"])
+def test_weights_that_are_not_whole_are_no_fault_of_the_user(
+    command: Srlab, shelf: Callable[..., Card], tmp_path: Path, state: str
+) -> None:
+    card = shelf("edsr/tiny")
+    if state == "missing":
+        card.path.unlink()
+    else:
+        card.path.write_bytes(card.path.read_bytes()[:100])
+    Image.fromarray(np.full((8, 9, 3), 80, np.uint8)).save(tmp_path / "ok.png")
+    message = (
+        f"the weights of edsr/tiny x2 that come with srlab are {state}: install srlab again ({card.path})"
+    )
+    for words in (("upscale", "ok.png"), ("upscale", "ok.png", "--model", "edsr/tiny")):
+        _, err = command(*words, code=2)
+        assert message in err
+    _, err = command("evaluate", "edsr/tiny", "--data", tmp_path / "data" / "set5", code=2)
+    assert message in err
+
+
+@pytest.mark.parametrize("state", ["missing", "damaged"])
+def test_the_list_marks_weights_that_are_not_whole(
+    command: Srlab, shelf: Callable[..., Card], state: str
+) -> None:
+    card = shelf("edsr/tiny")
+    shelf("edsr/whole")
+    if state == "missing":
+        card.path.unlink()
+    else:
+        card.path.write_bytes(card.path.read_bytes()[:100])
+    out, err = command("models", code=2)
+    rows = {
+        line.split()[0]: line.split()
+        for line in out.splitlines()
+        if line.startswith("edsr/") and "  " in line
+    }
+    assert state in rows["edsr/tiny"]
+    assert state not in rows["edsr/whole"]
+    assert f"srlab: the weights of edsr/tiny x2 are {state}; install srlab again" in err
+    out, _ = command("models", "--json", code=2)
+    assert {one["name"]: one["file"] for one in json.loads(out)["models"]} == {
+        "edsr/tiny": state,
+        "edsr/whole": "whole",
+    }
 
 
 def test_verify_says_where_the_set_has_other_pixels_or_is_not_there(

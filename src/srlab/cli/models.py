@@ -1,6 +1,6 @@
 """``srlab models``: the trained networks that are included, and whether they are what their cards say."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,7 +12,7 @@ from srlab.errors import UserError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from srlab.models import Card
+    from srlab.models import Card, FileState
     from srlab.models.verifying import Verification
 
 
@@ -30,16 +30,20 @@ def models(
     ] = False,
 ) -> None:
     """List the trained networks that are included with srlab: training, scores, size and licence."""
-    from srlab.models import included
+    from srlab.models import file_state, included
 
     cards = included()
+    states = {card.title: file_state(card) for card in cards}
     found = _verify(cards) if verify else []
     if as_json:
-        print_json(_as_dict(cards, found))
+        print_json(_as_dict(cards, states, found))
     else:
-        _print_list(cards)
+        _print_list(cards, states)
         for one in found:
             show(_in_words(one))
+    broken = [f"{title} are {state}" for title, state in states.items() if state != "whole"]
+    if broken and not verify:
+        raise UserError(f"the weights of {', of '.join(broken)}; install srlab again")
     wrong = [one.card.title for one in found if not one.is_right]
     if wrong:
         raise UserError(f"{', '.join(wrong)}: not as the card says; install srlab again")
@@ -55,7 +59,9 @@ def _verify(cards: "tuple[Card, ...]") -> "list[Verification]":
     return found
 
 
-def _as_dict(cards: "tuple[Card, ...]", found: "list[Verification]") -> dict[str, Any]:
+def _as_dict(
+    cards: "tuple[Card, ...]", states: "Mapping[str, FileState]", found: "list[Verification]"
+) -> dict[str, Any]:
     import msgspec
 
     results = {
@@ -71,6 +77,7 @@ def _as_dict(cards: "tuple[Card, ...]", found: "list[Verification]") -> dict[str
             {
                 **msgspec.to_builtins(card),
                 "path": str(card.path),
+                "file": states[card.title],
                 **({"verified": results[card.title]} if card.title in results else {}),
             }
             for card in cards
@@ -78,7 +85,7 @@ def _as_dict(cards: "tuple[Card, ...]", found: "list[Verification]") -> dict[str
     }
 
 
-def _print_list(cards: "tuple[Card, ...]") -> None:
+def _print_list(cards: "tuple[Card, ...]", states: "Mapping[str, FileState]") -> None:
     from srlab.cli.tables import make_table, narrowed, print_table
 
     sets = list(dict.fromkeys(found.name for card in cards for found in card.tests))
@@ -100,7 +107,7 @@ def _print_list(cards: "tuple[Card, ...]") -> None:
                 f"x{card.scale}",
                 f"{card.parameters:,}",
                 *("" if score is None else f"{score:.2f}" for score in scores),
-                _size(card.bytes),
+                _size(card.bytes) if states[card.title] == "whole" else states[card.title],
                 card.licence.weights,
             ]
         )

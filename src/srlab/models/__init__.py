@@ -5,6 +5,7 @@ which licence it may be used, and the SHA-256 of its weights. docs/models.md exp
 """
 
 import difflib
+import hashlib
 import os
 from collections.abc import Iterable
 from functools import cache
@@ -151,12 +152,13 @@ def find_model(path: str | os.PathLike[str] | None, *, scale: int | None = None)
     A file or folder of that name wins over an included network. None takes the best for `scale`, or for x2.
 
     Raises:
-        UserError: there is neither, or not at that scale, or the folder has no weights.
+        UserError: there is neither, or not at that scale, or the folder has no weights; the included file is
+            missing or damaged.
     """
     if path is None:
         card = best(DEFAULT_SCALE if scale is None else scale)
         return Found(
-            weights=card.path,
+            weights=_whole(card),
             why=f"{card.name}, the best network for x{card.scale} that is included with srlab{_score(card)}",
         )
     if Path(path).exists():
@@ -172,12 +174,38 @@ def find_model(path: str | os.PathLike[str] | None, *, scale: int | None = None)
         scales = " and ".join(f"x{card.scale}" for card in fitting)
         raise UserError(f"{name} is included for {scales}: say which, such as --scale {fitting[0].scale}")
     (card,) = fitting
-    return Found(weights=card.path, why=f"{card.name}, which is included with srlab{_score(card)}")
+    return Found(weights=_whole(card), why=f"{card.name}, which is included with srlab{_score(card)}")
 
 
 def is_included(name: str) -> bool:
     """Whether a network of this name is included, at any scale."""
     return any(card.name == name for card in included())
+
+
+FileState = Literal["whole", "missing", "damaged"]
+
+
+def file_state(card: Card) -> FileState:
+    """Whether the weights file is there, and is the one of the card's SHA-256."""
+    if not card.path.is_file():
+        return "missing"
+    return "whole" if sha256_of(card.path) == card.sha256 else "damaged"
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _whole(card: Card) -> Path:
+    """The weights file, or a `UserError` where it is not what was included."""
+    state = file_state(card)
+    if state != "whole":
+        raise UserError(
+            f"the weights of {card.title} that come with srlab are {state}: install srlab again ({card.path})"
+        )
+    return card.path
 
 
 def _unknown(name: str) -> UserError:

@@ -18,7 +18,7 @@ from srlab.checkpoints import load_weights, save_weights
 from srlab.data.catalogue import CATALOGUE
 from srlab.errors import UserError
 from srlab.files import write_atomically
-from srlab.models import FOLDER, Card, DataSet, Licence, TestSet, Training
+from srlab.models import FOLDER, Card, DataSet, Licence, TestSet, Training, sha256_of
 from srlab.protocol import EvaluationProtocol
 from srlab.records import run_status
 from srlab.scores import Score, load_scores
@@ -81,12 +81,6 @@ def make_card(
         "licence": licence,
     }
     return msgspec.convert(msgspec.to_builtins(values), Card)
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def pixels_hash(hashes: Iterable[str]) -> str:
