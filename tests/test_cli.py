@@ -18,9 +18,11 @@ from rich.table import Table
 from srlab.cli import ORDER, app, main
 from srlab.cli.examples import EXAMPLES
 from srlab.cli.output import show
-from srlab.cli.progress import pace
+from srlab.cli.progress import StudyProgress, pace
 from srlab.cli.tables import make_table, narrowed, print_table
+from srlab.execution import Event
 from srlab.scheduler import explain
+from srlab.training.train import Progress
 from tiny_study import start_srlab, write_pictures, write_study_file
 
 Srlab = Callable[..., tuple[int, str, str]]
@@ -246,6 +248,38 @@ def test_slow_steps_are_told_in_seconds() -> None:
     assert pace(1 / 12.3) == "12.3 steps/s"
     assert pace(45.6) == "45.6 s/step"
     assert pace(600.0) == "600.0 s/step"
+
+
+def steps_told(
+    monkeypatch: pytest.MonkeyPatch, at: Sequence[tuple[float, int]], *, resumed_at: int = 0
+) -> list[str]:
+    """The lines about a run of 1500 steps of which each `at` is a time in seconds and the steps done."""
+    shown = io.StringIO()
+    with StudyProgress(Console(file=shown)) as progress:
+        for seconds, step in at:
+            monkeypatch.setattr(time, "monotonic", lambda seconds=seconds: seconds)
+            now = Progress(
+                step=step, num_steps=1500, loss=None, seconds=seconds, psnr_y=None, resumed_at=resumed_at
+            )
+            progress.report(Event(name="srcnn-vanilla", phase="training", progress=now))
+    return shown.getvalue().splitlines()
+
+
+def test_a_run_keeps_the_unit_of_its_first_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = steps_told(monkeypatch, [(0, 0), (40, 41), (80, 79), (120, 118)])
+    assert [line.split(", ")[1] for line in lines] == ["1.0 steps/s", "0.99 steps/s", "0.98 steps/s"]
+    lines = steps_told(monkeypatch, [(0, 0), (40, 39), (80, 81)])
+    assert [line.split(", ")[1] for line in lines] == ["1.0 s/step", "0.99 s/step"]
+
+
+def test_a_run_says_once_from_which_step_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, *later = steps_told(monkeypatch, [(0, 300), (1, 301), (40, 340), (80, 380)], resumed_at=300)
+    assert first == "srcnn-vanilla: goes on from step 300 of 1500"
+    assert [line.split(",")[0] for line in later] == [
+        "srcnn-vanilla: step 340 of 1500",
+        "srcnn-vanilla: step 380 of 1500",
+    ]
+    assert not [line for line in steps_told(monkeypatch, [(0, 1), (1, 2)]) if "goes on" in line]
 
 
 def test_a_polite_kill_ends_a_study_like_an_interruption(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from tensorboard.backend.event_processing.event_accumulator import (  # type: ig
 
 from killed_runs import KILLS, RANDOM, WHOLE
 from srlab.checkpoints import load_checkpoint, save_checkpoint
-from srlab.training.train import CHECKPOINT
+from srlab.training.train import CHECKPOINT, Progress
 from tiny_run import Noise, events, logged, metrics, train_tiny
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL and fork")
@@ -83,6 +83,28 @@ def same(found: Any, expected: Any) -> bool:
     return bool(found == expected)
 
 
+class Stopped(Noise):
+    """Interrupted before its seventh step."""
+
+    def batch(self, step: int, *, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+        if step == 6:
+            raise KeyboardInterrupt
+        return super().batch(step, seed=seed)
+
+
+def test_a_run_reports_at_once_from_which_step_it_goes_on(tmp_path: Path) -> None:
+    first: list[Progress] = []
+    with pytest.raises(KeyboardInterrupt):
+        train_tiny(tmp_path, batches=Stopped(), progress=first)
+    assert {report.resumed_at for report in first} == {0}
+    step = load_checkpoint(tmp_path / CHECKPOINT)["position"]["step"]
+    assert step > 0
+    later: list[Progress] = []
+    train_tiny(tmp_path, progress=later)
+    assert later[0].step == step
+    assert {report.resumed_at for report in later} == {step}
+
+
 def test_processor_time_adds_up_over_sessions_as_time_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -91,24 +113,12 @@ def test_processor_time_adds_up_over_sessions_as_time_does(
     whole = train_tiny(tmp_path / "whole")
     assert whole.processor_seconds == 12  # a reading before the first step, and one after each of twelve
 
-    class Stopped(Noise):
-        def batch(self, step: int, *, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
-            if step == 6:
-                raise KeyboardInterrupt
-            return super().batch(step, seed=seed)
-
     with pytest.raises(KeyboardInterrupt):
         train_tiny(tmp_path / "twice", batches=Stopped())
     assert train_tiny(tmp_path / "twice").processor_seconds == 12
 
 
 def test_a_checkpoint_from_before_processor_time_goes_on_without_it(tmp_path: Path) -> None:
-    class Stopped(Noise):
-        def batch(self, step: int, *, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
-            if step == 6:
-                raise KeyboardInterrupt
-            return super().batch(step, seed=seed)
-
     with pytest.raises(KeyboardInterrupt):
         train_tiny(tmp_path, batches=Stopped())
     state = load_checkpoint(tmp_path / CHECKPOINT)

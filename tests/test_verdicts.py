@@ -132,6 +132,42 @@ def test_one_seed_says_what_cannot_be_concluded(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("images", "seeds", "headline"),
+    [
+        (19, 3, "None of the 2 variants beat bicubic on one: b has the highest psnr_y, -"),
+        (19, 1, "ONE SEED: none of the 2 variants beat bicubic on one: b has the highest psnr_y, -"),
+        (1, 1, "ONE SEED: none of the 2 variants beat bicubic on one (b has the highest psnr_y, -"),
+    ],
+)
+def test_the_first_sentence_says_that_no_variant_beat_bicubic(
+    tmp_path: Path, images: int, seeds: int, headline: str
+) -> None:
+    study = study_of(
+        tmp_path,
+        a=noisy(30, seeds=seeds, images=images),
+        b=noisy(34, seeds=seeds, images=images, key=1),
+    ).bicubic(35.0)
+    verdicts = judge(study.write())
+    assert verdicts.headline.startswith(headline)
+    assert " against bicubic" in verdicts.headline
+    assert ("this proves nothing: " in verdicts.headline) == (images == 1)
+    assert verdicts.answer.count("beat bicubic") == 1
+    assert "activation a → b: +" in verdicts.answer
+
+
+def test_the_only_variant_is_told_against_bicubic(tmp_path: Path) -> None:
+    verdicts = judge(study_of(tmp_path, a=noisy(30)).bicubic(35.0).write())
+    assert verdicts.headline.startswith("a did not beat bicubic on one: psnr_y -")
+
+
+def test_the_first_sentence_names_who_did_not_beat_bicubic(tmp_path: Path) -> None:
+    study = study_of(tmp_path, a=noisy(30), b=noisy(36, key=1)).bicubic(35.0)
+    headline = judge(study.write()).headline
+    assert headline.startswith("b is best by psnr_y on one (+")
+    assert headline.endswith("; a did not beat bicubic.")
+
+
 def test_one_image_has_no_interval_no_test_and_all_share_the_first_rank(tmp_path: Path) -> None:
     verdicts = judge(study_of(tmp_path, a=noisy(30, images=1), b=noisy(39, images=1, key=1)).write())
     test = row_of(verdicts, "b").to_base

@@ -31,13 +31,17 @@ def duration(seconds: float | None) -> str:
     return f"{whole} s"
 
 
-def pace(seconds: float) -> str:
-    """How fast steps of so many seconds go.
+def pace(seconds: float, *, is_slow: bool | None = None) -> str:
+    """How fast steps of so many seconds go: in seconds per step if `is_slow`, by default above one second.
 
     >>> pace(0.02), pace(1.0), pace(21.4)
     ('50.0 steps/s', '1.0 steps/s', '21.4 s/step')
+    >>> pace(0.9, is_slow=True), pace(1.2, is_slow=False)
+    ('0.90 s/step', '0.83 steps/s')
     """
-    return f"{1 / seconds:.1f} steps/s" if seconds <= 1 else f"{seconds:.1f} s/step"
+    is_slow = seconds > 1 if is_slow is None else is_slow
+    value, unit = (seconds, "s/step") if is_slow else (1 / seconds, "steps/s")
+    return f"{value:.1f} {unit}" if value >= 1 else f"{value:.2f} {unit}"
 
 
 class TimingProgress:
@@ -89,6 +93,7 @@ class StudyProgress:
         self._total: TaskID | None = None
         self._tasks: dict[str, TaskID] = {}
         self._begun: dict[str, tuple[float, int]] = {}  # when and at which step we first heard of a run
+        self._is_slow: dict[str, bool] = {}  # a run keeps the unit of its first pace
         self._shown: dict[str, float] = {}
         self._ended: set[str] = set()
         self._runs: set[str] = set()
@@ -115,7 +120,7 @@ class StudyProgress:
     def announce(self, plan: "Plan") -> None:
         """Say what is about to start, and what it will take."""
         for line in filter(None, (cost_line(plan), self._remark)):
-            self._console.print(line, markup=False, soft_wrap=True)
+            self._say(line)
         self._runs = {run.name for run, _ in plan.runs}
         self._ended = self._runs - {run.name for run in plan.left}
         self._total = self._bars.add_task(
@@ -136,12 +141,16 @@ class StudyProgress:
         if (progress := event.progress) is None:
             return
         now = time.monotonic()
+        if event.name not in self._begun and progress.resumed_at:
+            self._say(f"{event.name}: goes on from step {progress.resumed_at} of {progress.num_steps}")
         since, first = self._begun.setdefault(event.name, (now, progress.step))
         done = progress.step - first
         note = ""
         if done and now > since:
             per_step = (now - since) / done
-            note = f"{pace(per_step)}, {duration((progress.num_steps - progress.step) * per_step)} left"
+            is_slow = self._is_slow.setdefault(event.name, per_step > 1)
+            left = duration((progress.num_steps - progress.step) * per_step)
+            note = f"{pace(per_step, is_slow=is_slow)}, {left} left"
         if progress.psnr_y is not None:
             note += f", validation psnr_y {progress.psnr_y:.2f} dB"
         self._show(event.name, note.removeprefix(", "), completed=progress.step, total=progress.num_steps)
@@ -151,13 +160,14 @@ class StudyProgress:
             now = time.monotonic()
             if completed is not None and now - self._shown.setdefault(name, now) > LINE_SECONDS:
                 self._shown[name] = now
-                self._console.print(
-                    f"{name}: step {completed} of {total}, {note}", markup=False, soft_wrap=True
-                )
+                self._say(f"{name}: step {completed} of {total}, {note}")
             return
         if name not in self._tasks:
             self._tasks[name] = self._bars.add_task(name, total=total, note=note)
         self._bars.update(self._tasks[name], completed=completed, total=total, note=note)
+
+    def _say(self, line: str) -> None:
+        self._console.print(line, markup=False, soft_wrap=True)
 
     def _end(self, event: "Event") -> None:
         if (task := self._tasks.pop(event.name, None)) is not None:
@@ -166,7 +176,7 @@ class StudyProgress:
         if event.phase == "failed" or is_news:
             reason = f": {event.reason}" if event.reason else ""
             phase = "not run" if event.phase == "blocked" else event.phase
-            self._console.print(f"{event.name} {phase}{reason}", markup=False, soft_wrap=True)
+            self._say(f"{event.name} {phase}{reason}")
         if event.phase not in ("failed", "blocked") and is_news:
             self._ended.add(event.name)
         if self._total is not None:

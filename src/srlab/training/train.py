@@ -50,6 +50,7 @@ class Progress:
     loss: float | None  # mean since the log before the last one
     seconds: float  # in the loop so far, over all sessions
     psnr_y: float | None  # of the last validation
+    resumed_at: int = 0  # the step of the checkpoint that this session goes on from; 0 at a run's start
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +109,9 @@ def train(
         at = restore(checkpoint, run, network, update, precision=precision)
     if at.step == protocol.num_steps:
         return finish(run, network, folder, at)
+    resumed_at = at.step
+    if resumed_at:
+        report(at.progress(protocol.num_steps, resumed_at=resumed_at))
 
     log_interval = math.ceil(protocol.num_steps / NUM_LOGS)
     means = Means()
@@ -174,7 +178,7 @@ def train(
                 save_checkpoint(checkpoint, snapshot(at, run, network, update, precision=precision))
 
             if logs or time.monotonic() - reported >= REPORT_SECONDS:
-                report(at.progress(protocol.num_steps))
+                report(at.progress(protocol.num_steps, resumed_at=resumed_at))
                 reported = time.monotonic()
 
     return finish(run, network, folder, at)
@@ -204,10 +208,15 @@ class Position:
     psnr_y: float | None = None
     logs: dict[str, int] = field(default_factory=dict)  # the length of each log file
 
-    def progress(self, num_steps: int) -> Progress:
+    def progress(self, num_steps: int, *, resumed_at: int = 0) -> Progress:
         """As the progress bar shows it."""
         return Progress(
-            step=self.step, num_steps=num_steps, loss=self.loss, seconds=self.seconds, psnr_y=self.psnr_y
+            step=self.step,
+            num_steps=num_steps,
+            loss=self.loss,
+            seconds=self.seconds,
+            psnr_y=self.psnr_y,
+            resumed_at=resumed_at,
         )
 
 

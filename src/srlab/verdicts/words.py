@@ -105,13 +105,19 @@ def answer(
         return ("There is no answer yet: no variant has test scores.",)
     where = scope_words(table.scope, test_sets)
     ahead = scored[0]
-    first = _headline(scored, ranks, table, base=base, where=where, is_adversarial=is_adversarial)
+    below = [row.variant for row in scored if not is_adversarial and _is_below_bicubic(row)]
+    none_beat_it = len(below) == len(scored)
+    if none_beat_it:
+        first = _all_below(scored, table, where=where)
+    else:
+        first = _headline(scored, ranks, table, base=base, where=where, is_adversarial=is_adversarial)
+        if below:
+            first = f"{first.removesuffix('.')}; {_below(below, scored)}."
     sentences = [first if is_complete else f"Not finished yet; so far: {first}"]
-    if below := [row.variant for row in scored if not is_adversarial and _is_below_bicubic(row)]:
-        sentences.append(_below(below, scored))
     if not is_adversarial:
         sentences += _told_apart_alone(others, _first(ranks))
-    if brought := _brought(table, effects, base, already=None if is_adversarial else ahead.variant):
+    already = None if is_adversarial or none_beat_it else ahead.variant
+    if brought := _brought(table, effects, base, already=already):
         sentences.append(brought)
     return tuple(sentences)
 
@@ -173,11 +179,28 @@ def _unjudged(rows: Sequence[Row]) -> str:
     return tests[0].reason if tests and all(test.interval is None for test in tests) else ""
 
 
+def _all_below(rows: Sequence[Row], table: Table, *, where: str) -> str:
+    """The answer in one sentence where bicubic is ahead of every variant."""
+    ahead = rows[0]
+    test = ahead.to_bicubic
+    assert test is not None  # else it would not be known that it is behind
+    one_seed = max(len(row.seeds) for row in rows) == 1
+    against = f"{signed(test.estimate, test.metric)} against {BICUBIC}"
+    if len(rows) == 1:
+        who, nearest = f"{ahead.variant} did not beat bicubic", table.metric
+    else:
+        who = f"{'none' if one_seed else 'None'} of the {len(rows)} variants beat bicubic"
+        nearest = f"{ahead.variant} has the {_extreme(table)} {table.metric},"
+    found = f"{'ONE SEED: ' if one_seed else ''}{who} on {where}"
+    if test.interval is None:
+        return f"{found} ({nearest} {against}), but this proves nothing: {test.reason}."
+    return f"{found}: {nearest} {verdict(test, against=BICUBIC)}."
+
+
 def _below(names: Sequence[str], rows: Sequence[Row]) -> str:
-    """Who did not beat bicubic."""
-    if len(names) == len(rows) > 1:
-        return f"None of the {len(rows)} variants beat bicubic."
-    return f"{_listed(names)} did not beat bicubic."
+    """Who did not beat bicubic, of more."""
+    who = f"{len(names)} of the {len(rows)} variants" if len(names) > _MOST_NAMED else _listed(names)
+    return f"{who} did not beat bicubic"
 
 
 def _is_below_bicubic(row: Row) -> bool:
