@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -112,6 +113,22 @@ def test_a_folder_is_done_file_by_file_and_a_bad_one_stops_no_other(
     assert "skipped notes.txt" in err
     assert "b.png is not a picture" in err
     assert "srlab: 1 of 4 pictures were not enlarged" in err
+
+
+def test_a_fault_of_srlabs_own_stops_no_other_picture(
+    upscale: Command, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(path: Path, **options: Any) -> Any:
+        if path.name == "b.png":
+            raise KeyError("b")
+        return read_picture(path, **options)
+
+    monkeypatch.setattr("srlab.upscaler.read_picture", read)
+    for name in "abc":
+        picture(tmp_path / "in" / f"{name}.png")
+    _, err = upscale(tmp_path / "in", tmp_path / "out", "--model", model, code=2)
+    assert "b.png: KeyError: 'b'; this is a fault of srlab's own" in " ".join(err.split())
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "c.png"]
 
 
 def test_json_says_what_was_written_and_nothing_else_is_on_standard_output(

@@ -1,7 +1,9 @@
 """What writing promises: strips give the whole picture, metadata goes along, memory is counted beforehand."""
 
+import struct
 import sys
 import tracemalloc
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,13 +13,13 @@ import numpy as np
 import pytest
 import tifffile
 from numpy.typing import NDArray
-from PIL import Image, features
+from PIL import Image, ImageFile, features
 
 import srlab
 from exact_resize import made_picture
 from srlab.cli import main
 from srlab.errors import UserError
-from srlab.images import Layout, read_header, read_hr_image, read_picture
+from srlab.images import Layout, read_header, read_hr_image, read_hr_layout, read_picture
 from srlab.memory import _left_in_group
 from srlab.metadata import Metadata
 from srlab.picture_files import check_installed, write_strips
@@ -164,6 +166,69 @@ def test_alpha_is_laid_on_a_colour() -> None:
     assert np.abs(deep - flat.astype(int) * 257).max() <= 1
     with pytest.raises(UserError, match="'sky' is no colour"):
         parse_color("sky")
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".jpg", ".webp"])
+def test_header_picture_and_enlargement_agree_on_what_is_upright(
+    tmp_path: Path, suffix: str, orientation: int
+) -> None:
+    source = tmp_path / f"in{suffix}"
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(made_picture(12, 20)).save(source, exif=exif)
+    high, wide = (12, 20) if orientation < 5 else (20, 12)
+    for layout in (read_header(source).layout, read_picture(source).layout, read_hr_layout(source)):
+        assert (layout.height, layout.width) == (high, wide)
+    expected = srlab.load("bicubic", scale=2).upscale_picture(read_picture(source)).pixels
+    for target in (".png", ".tif", ".webp"):
+        out = srlab.load("bicubic", scale=2).upscale(source, tmp_path / f"out{target}")
+        assert np.array_equal(read_picture(out).pixels, expected)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".jpg"])
+@pytest.mark.parametrize("change", ["width", "fewer rows", "more rows", "depth", "channels"])
+def test_rows_that_do_not_fit_the_layout_are_never_written(tmp_path: Path, suffix: str, change: str) -> None:
+    pixels = made_picture(12, 20)
+    rows: dict[str, NDArray[Any]] = {
+        "width": pixels.swapaxes(0, 1)[:12],
+        "fewer rows": pixels[:11],
+        "more rows": np.concatenate([pixels, pixels[:1]]),
+        "depth": pixels.astype(np.uint16),
+        "channels": pixels[:, :, :1],
+    }
+    with pytest.raises(ValueError, match=r"rows .*picture of"):
+        write_strips(tmp_path / f"a{suffix}", [rows[change]], layout=layout_of(pixels), metadata=Metadata())
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("place", ["before the pixels", "behind the pixels", "in XMP behind the pixels"])
+def test_the_header_of_a_png_is_read_without_its_pixels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    path = tmp_path / "a.png"
+    Image.fromarray(made_picture(12, 20)).save(path)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    chunk = b"eXIf" + exif.tobytes().removeprefix(b"Exif\0\0")
+    if "XMP" in place:
+        chunk = b"iTXtXML:com.adobe.xmp\0\0\0\0\0" + XMP
+    chunk = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    whole = path.read_bytes()
+    at = 33 if place.startswith("before") else len(whole) - 12  # behind IHDR, or before IEND
+    path.write_bytes(whole[:at] + chunk + whole[at:])
+    picture = read_picture(path)
+    loaded: list[tuple[int, int]] = []
+    load = ImageFile.ImageFile.load
+
+    def noted(image: ImageFile.ImageFile) -> Any:
+        loaded.append(image.size)
+        return load(image)
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", noted)
+    assert read_header(path).layout == picture.layout
+    assert (picture.layout.height, picture.layout.width) == (20, 12)
+    assert set(loaded) <= {(1, 1)}
 
 
 # Limits

@@ -16,7 +16,9 @@ import contextlib
 import hashlib
 import io
 import os
+import struct
 import warnings
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -41,7 +43,8 @@ HEIC_SUFFIXES = (".heic", ".heif")
 ENLARGED_SUFFIXES = (*SUFFIXES, ".gif", ".avif", *HEIC_SUFFIXES)
 _FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
 _ORIENTATION = 0x0112  # EXIF
-_BITS_PER_SAMPLE = 258  # TIFF
+_TIFF_WIDTH, _TIFF_HEIGHT, _BITS_PER_SAMPLE = 256, 257, 258
+_PNG_TEXTS = (b"eXIf", b"iTXt", b"tEXt", b"zTXt")  # chunks that an orientation may be in
 _PNG_BITS_AT, _PNG_COLOR_TYPE_AT, _PNG_GRAY_ALPHA = 24, 25, 4  # bytes of IHDR, always the first chunk
 _BAND_BYTES = 1 << 24  # of pixels that are taken over from Pillow at a time
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
@@ -226,7 +229,8 @@ def read_picture(path: Path, *, max_pixels: int | None = None) -> Picture:
 def read_hr_layout(path: Path, *, max_pixels: int | None = None) -> Layout:
     """What `read_hr_image` will give of the file at `path`, which is not decoded."""
     with _opened(path, formats=_FORMATS, max_pixels=max_pixels) as image:
-        return Layout(height=image.height, width=image.width, channels=3, bits=8)
+        height, width = _upright_size(path, image)
+        return Layout(height=height, width=width, channels=3, bits=8)
 
 
 def read_header(path: Path, *, max_pixels: int | None = None) -> Header:
@@ -238,9 +242,7 @@ def read_header(path: Path, *, max_pixels: int | None = None) -> Header:
     with _opened(path, formats=_enlarged_formats(), max_pixels=max_pixels) as image:
         bits = _bits(path, image)
         mode = _mode(path, image, bits)
-        height, width = image.height, image.width
-        if image.getexif().get(_ORIENTATION, 1) >= 5:
-            height, width = width, height
+        height, width = _upright_size(path, image)
         layout = Layout(height=height, width=width, channels=len(mode), bits=16 if bits == 16 else 8)
         held = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}.get(image.mode, 4)
         if image.format in ("AVIF", "HEIF", "WEBP"):
@@ -281,15 +283,13 @@ def _decode(path: Path, *, formats: tuple[str, ...], max_pixels: int | None) -> 
         frames = getattr(image, "n_frames", 1)
         if frames > 1 and image.format == "GIF":
             notes.append(f"{path.name} has {frames} pictures, and the first is taken")
-        orientation = image.getexif().get(_ORIENTATION, 1)
+        orientation = _orientation(image.getexif())
         bits = _bits(path, image)
         image.load()
         metadata, whole = read_metadata(image)
         if not whole:
             notes.append(f"the EXIF of {path.name} is damaged and is left out")
-        turned = _TURNED.get(
-            image.getexif().get(_ORIENTATION, 1), _as_it_is
-        )  # some plugins turn it themselves
+        turned = _TURNED.get(_orientation(image.getexif()), _as_it_is)  # some plugins turn it themselves
         mode = _mode(path, image, bits)
         colors = None
         if image.mode in ("P", "PA"):
@@ -401,6 +401,45 @@ def _no_picture(path: Path, start: bytes, formats: tuple[str, ...]) -> str:
         else "PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF or HEIC"
     )
     return f"{path} is not a picture ({read}), whatever its name says"
+
+
+def _upright_size(path: Path, image: Image.Image) -> tuple[int, int]:
+    """Height and width of the upright picture, told without decoding it."""
+    exif = _png_exif(path) if image.format == "PNG" else image.getexif()
+    width, height = image.size
+    if image.format == "TIFF":  # Pillow may have turned its size already: the file's own, then
+        tags = getattr(image, "tag_v2", {})
+        width, height = tags.get(_TIFF_WIDTH, width), tags.get(_TIFF_HEIGHT, height)
+    return (width, height) if _orientation(exif) >= 5 else (height, width)
+
+
+def _orientation(exif: Image.Exif) -> int:
+    """1 to 8, as EXIF counts; 1 where there is none, or no such number."""
+    value = exif.get(_ORIENTATION, 1)
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _png_exif(path: Path) -> Image.Exif:
+    """EXIF of the PNG at `path` as Pillow reads it, wherever in the file it is.
+
+    Pillow decodes a PNG to look behind its pixels. So it gets a picture of one pixel with the same texts.
+    """
+    with path.open("rb") as file:
+        parts = [file.read(8), _png_chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0))]
+        texts = []
+        while len(start := file.read(8)) == 8 and start[4:] != b"IEND":
+            length = int.from_bytes(start[:4], "big")
+            if start[4:] in _PNG_TEXTS:
+                texts.append(_png_chunk(start[4:], file.read(length)))
+                length = 0
+            file.seek(length + 4, os.SEEK_CUR)
+    parts += [*texts, _png_chunk(b"IDAT", zlib.compress(b"\0\0")), _png_chunk(b"IEND", b"")]
+    with Image.open(io.BytesIO(b"".join(parts)), formats=["PNG"]) as image:
+        return image.getexif()
+
+
+def _png_chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 def _as_it_is(pixels: NDArray[Any]) -> NDArray[Any]:

@@ -64,8 +64,10 @@ def write_strips(
     Raises:
         UserError: the format cannot hold it (16 bits, alpha, size), which is known before the first strip is
             asked for; or the file cannot be written.
+        ValueError: the rows are not those of `layout`.
     """
     check_writable(path, layout, quality=quality)
+    strips = _checked(strips, layout)
     format_ = FORMATS[path.suffix.lower()]
 
     def write(part: Path) -> None:
@@ -141,6 +143,19 @@ def encoding_bytes(path: Path, layout: Layout) -> int:
         return 16 << 20
     pixel = 1 if layout.channels == 1 else 4  # as Pillow keeps them
     return int(layout.height * layout.width * (pixel + _ENCODING[format_]))
+
+
+def _checked(strips: Iterable[NDArray[Any]], layout: Layout) -> Iterator[NDArray[Any]]:
+    """`strips` as they are; a ValueError where they are not the rows of `layout`."""
+    shape, dtype = (layout.width, layout.channels), np.dtype(f"uint{layout.bits}")
+    missing = layout.height
+    for strip in strips:
+        missing -= len(strip)
+        if strip.ndim != 3 or strip.shape[1:] != shape or strip.dtype != dtype or missing < 0:
+            raise ValueError(f"rows {strip.dtype} {strip.shape} do not fit into a picture of {layout}")
+        yield strip
+    if missing:
+        raise ValueError(f"{missing} rows are missing from a picture of {layout}")
 
 
 def _write_whole(

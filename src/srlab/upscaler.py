@@ -252,7 +252,9 @@ class Upscaler:
         del picture  # so that its pixels can go where they are laid on a colour
         if color is not None:
             pixels = flattened(pixels, color)
-        layout = replace(cost.output, channels=pixels.shape[2])
+        height, width, channels = pixels.shape
+        given = Layout(height=height, width=width, channels=channels, bits=8 * pixels.itemsize)
+        layout = given.enlarged(self.scale)
         metadata = metadata.for_size(layout.height, layout.width)
         write_strips(
             out,

@@ -373,6 +373,14 @@ def _run(
                 message = str(error) or f"{source}: not enough memory for its pixels"
                 failures[source] = message
                 say(f"failed: {message}")
+            except Exception as error:  # a fault of srlab's own, which the next picture may not meet
+                if one:
+                    raise
+                failures[source] = (
+                    f"{source}: {type(error).__name__}: {error}; this is a fault of srlab's own, please "
+                    f"report it (srlab upscale of this picture alone shows where)"
+                )
+                say(f"failed: {failures[source]}")
             else:
                 say(f"{source} -> {target}")
             progress.remove_task(task)
