@@ -106,7 +106,7 @@ def test_a_pair_without_common_scores_says_why(
 def test_the_leaderboard_shows_ranks_intervals_and_the_answer(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(monkeypatch, "leaderboard", folder) == 0
+    assert run(monkeypatch, "leaderboard", folder, "--wide") == 0
     out = capsys.readouterr().out
     assert "net/skip is best by psnr_y on the mean of one and two" in out
     rows = {line.split()[1]: line for line in out.splitlines() if re.match(r" *[123-]+ +net/", line)}
@@ -205,6 +205,31 @@ def test_on_a_terminal_the_answer_comes_first_then_the_table_then_two_notes_at_m
     shortened = {line.split()[1] for line in lines if re.match(r" *[\d-]+ +net/", line)}
     assert len(shortened) == 3  # nothing folded, and no two alike
     assert any("…" in name for name in shortened)
+
+
+@pytest.mark.parametrize(("variable", "columns"), [(None, 100), ("120", 120), ("wide", 100)])
+def test_without_a_terminal_it_fits_100_columns_or_as_many_as_columns_says(
+    of_long_names: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    variable: str | None,
+    columns: int,
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    if variable is not None:
+        monkeypatch.setenv("COLUMNS", variable)
+
+    def rows(*words: str) -> list[str]:
+        assert run(monkeypatch, "leaderboard", of_long_names, *words) == 0
+        return [
+            line for line in capsys.readouterr().out.splitlines() if re.match(r" *([\d-]+ +net/|rank)", line)
+        ]
+
+    narrow, wide = rows(), rows("--wide")
+    assert max(map(len, narrow)) <= columns
+    assert len({line.split()[1] for line in narrow if "net/" in line}) == 3
+    assert max(map(len, wide)) > 120
+    assert {LONG, LONGER} <= {line.split()[1] for line in wide}
 
 
 def test_wide_shows_whole_names_in_one_table_and_notes_all_that_there_is(

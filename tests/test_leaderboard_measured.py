@@ -23,7 +23,7 @@ def folder(tmp_path: Path) -> Path:
 def test_multiply_adds_stand_beside_parameters(folder: Path) -> None:
     board = leaderboard(folder)
     (ranks, *_) = sheets(board)
-    place = ranks.headings.index("multiply-adds")
+    place = ranks.headings.index("mult-adds")
     assert [row[place] for row in ranks.rows] == ["20.0 G", "10.0 M", ""]  # bicubic has none
     assert "multiply-adds" in columns(board)
 

@@ -37,7 +37,7 @@ def leaderboard(
         bool, typer.Option("--notes", help="Show everything that must be known to read the table.")
     ] = False,
     wide: Annotated[
-        bool, typer.Option("--wide", help="Show one table with whole names, however wide the terminal is.")
+        bool, typer.Option("--wide", help="Show one table with whole names, however wide it is.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
@@ -72,9 +72,9 @@ def show_leaderboard(
 ) -> None:
     """The answer in a sentence, the standings as tables, and the two notes that matter most.
 
-    `with_notes` shows the whole answer and all notes. On a terminal that is too narrow, names are shortened
-    in their middle, and where that is not enough each test set has a table of its own; `is_wide` prints one
-    table with whole names all the same.
+    `with_notes` shows the whole answer and all notes. Where the terminal, or without one a page of 100
+    columns, is too narrow, names are shortened in their middle, and where that is not enough each test set
+    has a table of its own; `is_wide` prints one table with whole names all the same.
     """
     from srlab.cli.tables import print_table
     from srlab.leaderboard import important_notes
@@ -111,17 +111,17 @@ def _tables(board: "Leaderboard", *, is_wide: bool) -> "list[Table]":
     if is_wide:
         return [_table(whole)]
     one = _narrow(whole)
-    return [one] if fits(one) else [_narrow(sheet) for sheet in sheets(board)]
+    return [one] if fits(one, on_page=True) else [_narrow(sheet) for sheet in sheets(board)]
 
 
 def _narrow(sheet: "Sheet") -> "Table":
-    """The sheet as a table whose names are as short as the terminal needs them, and distinct all the same."""
+    """The sheet as a table whose names are as short as its room needs them, and distinct all the same."""
     from srlab.cli.tables import narrowed
 
     def build(rows: Sequence[Sequence[str]]) -> "Table":
         return _table(replace(sheet, rows=tuple(map(tuple, rows))))
 
-    return narrowed(build, sheet.rows, place=sheet.headings.index("variant"))
+    return narrowed(build, sheet.rows, place=sheet.headings.index("variant"), on_page=True)
 
 
 def _table(sheet: "Sheet") -> "Table":

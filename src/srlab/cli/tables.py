@@ -1,5 +1,6 @@
 """Tables on standard output, all in one style: as wide as the terminal, or as they are without one."""
 
+import os
 from collections.abc import Callable, Collection, Sequence
 from itertools import product
 
@@ -11,6 +12,7 @@ from srlab.cli.output import results
 
 ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 SHORTEST_NAME = 20  # below that a name says too little
+PAGE = 100  # columns without a terminal, where a table is to fit a page
 
 
 def make_table(
@@ -50,27 +52,42 @@ def width_of(table: Table) -> int:
     return Measurement.get(endless, endless.options, table).maximum
 
 
-def excess(table: Table) -> int:
-    """By how many columns the table is wider than the terminal: 0 where it fits, or without a terminal."""
-    return max(0, width_of(table) - results.width) if results.is_terminal else 0
+def excess(table: Table, *, on_page: bool = False) -> int:
+    """By how many columns the table is wider than the terminal; 0 where it fits.
+
+    Without a terminal it always fits. Where it is `on_page`, only up to `PAGE` columns, or up to as many as
+    the variable COLUMNS says.
+    """
+    if not results.is_terminal and not on_page:
+        return 0
+    return max(0, width_of(table) - (results.width if results.is_terminal else _page()))
 
 
-def fits(table: Table) -> bool:
-    """Whether nothing must be folded: it is as wide as the terminal at most, or there is no terminal."""
-    return excess(table) == 0
+def fits(table: Table, *, on_page: bool = False) -> bool:
+    """Whether it is not too wide, by the rules of `excess`."""
+    return excess(table, on_page=on_page) == 0
+
+
+def _page() -> int:
+    columns = os.environ.get("COLUMNS", "")
+    return int(columns) if columns.isdecimal() and int(columns) > 0 else PAGE
 
 
 def narrowed(
-    build: Callable[[Sequence[Sequence[str]]], Table], rows: Sequence[Sequence[str]], *, place: int = 0
+    build: Callable[[Sequence[Sequence[str]]], Table],
+    rows: Sequence[Sequence[str]],
+    *,
+    place: int = 0,
+    on_page: bool = False,
 ) -> Table:
-    """The table of `rows` whose names, in the column at `place`, are as short as the terminal needs them.
+    """The table of `rows` whose names, in the column at `place`, are as short as `excess` asks for.
 
     Where two of them would look the same, they are longer, and fold.
     """
     table = build(rows)
     names = {row[place] for row in rows}
     longest = max(map(len, names), default=0)
-    width = max(longest - excess(table), SHORTEST_NAME)
+    width = max(longest - excess(table, on_page=on_page), SHORTEST_NAME)
     short = {name: name for name in names}
     for tried, part in product(range(width, longest), (2, 3)):
         found = {name: shortened(name, tried, part=part) for name in names}
