@@ -342,7 +342,10 @@ def test_a_second_picture_is_never_taken_for_the_file_to_write(
         (["in.png", "out.png", "--quality", "80"], "--quality is of JPEG"),
         (["in.png", "out.png", "--format", "jpg"], "--format jpg does not fit out.png"),
         (["in.png", "out.png", "--suffix", "-a"], "leave it out where OUT is a file"),
+        (["in.png", "--suffix", "../evil"], "--suffix is added to a name and holds no / or"),
         (["in.png", "--flatten", "sky"], "'sky' is no colour"),
+        (["in.png", "--flatten", "#ff000080"], "'#ff000080' has alpha"),
+        (["in.png", "--flatten", "rgba(255, 0, 0, 0)"], "has alpha, and a picture is laid on an opaque"),
         (["in.png", "--suffix", ""], "is empty"),
         (["in.png", "--max-pixels", "50"], "11x9 pixels, more than the limit of 50"),
         (["in.png", "gone.png", "new/"], "there is no picture or folder gone.png"),
@@ -357,6 +360,31 @@ def test_options_that_do_not_fit_are_one_clear_line(
     _, err = upscale(*words, "--model", "bicubic", "--scale", 2, code=2)
     assert message in err.replace("\n", " ")
     assert [path.name for path in tmp_path.iterdir()] == ["in.png"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no /dev")
+@pytest.mark.parametrize("words", [["/dev/stdout"], ["/dev/stdout", "--overwrite"], ["/dev/null"]])
+def test_a_stream_without_a_format_is_refused_in_one_line(
+    upscale: Command, tmp_path: Path, words: list[str]
+) -> None:
+    source = picture(tmp_path / "in.png")
+    _, err = upscale(source, *words, "--model", "bicubic", "--scale", 2, code=2)
+    assert f"{words[0]} is no plain file, and its name does not say a picture's format" in " ".join(
+        err.split()
+    )
+    assert "--overwrite" not in err
+    assert len(err.splitlines()) <= 3
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no named pipes in folders")
+def test_a_pipe_whose_name_says_the_format_is_written_into(upscale: Command, tmp_path: Path) -> None:
+    source, pipe = picture(tmp_path / "in.png"), tmp_path / "pipe.png"
+    os.mkfifo(pipe)
+    command = f'cat "{pipe}" > "{tmp_path / "read.png"}"'
+    with subprocess.Popen(["sh", "-c", command]) as reader:
+        upscale(source, pipe, "--model", "bicubic", "--scale", 2)
+        assert reader.wait(timeout=60) == 0
+    assert pixels_of(tmp_path / "read.png").shape == (18, 22, 3)
 
 
 def test_what_a_picture_costs_is_said_first(upscale: Command, model: Path, tmp_path: Path) -> None:

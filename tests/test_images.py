@@ -117,6 +117,18 @@ def test_cmyk_becomes_rgb(tmp_path: Path) -> None:
     np.testing.assert_allclose(read_hr_image(path).pixels[4, 4], [200, 30, 30], atol=3)
 
 
+@pytest.mark.parametrize(
+    ("profile", "said"),
+    [(None, "ideal: it has no ICC profile"), (b"junk", "ideal: its ICC profile"), (SRGB, "ideal: its ICC")],
+)
+def test_how_cmyk_became_rgb_is_said_as_it_was_done(tmp_path: Path, profile: bytes | None, said: str) -> None:
+    pixels = np.full((8, 8, 3), [200, 30, 30], np.uint8)
+    path = saved(tmp_path / "print.jpg", pixels, "CMYK", quality=100, icc_profile=profile)
+    (note,) = read_picture(path).notes
+    assert said in note
+    assert "by its ICC profile" not in note
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_a_picture_is_upright_whatever_its_exif_says(tmp_path: Path, orientation: int) -> None:
     turned: dict[int, Callable[[Any], Any]] = {
@@ -319,8 +331,8 @@ def test_jpeg_keeps_the_profile_and_is_close(tmp_path: Path) -> None:
         ("a.jpg", made_picture(8, 8, channels=4), "JPEG holds no alpha channel; PNG, TIFF and WebP do"),
         ("a.jpeg", deep(3), "JPEG holds 8 bits a channel, and the picture has 16; PNG and TIFF hold them"),
         ("a.webp", np.zeros((1, 16384, 3), np.uint8), "ends at 16383 pixels a side"),
-        ("a.gif", RGB, r"\.gif is none of the formats written: \.png"),
-        ("a", RGB, "no suffix is none of the formats"),
+        ("a.gif", RGB, r"the suffix \.gif; the format is told by it: \.png"),
+        ("a", RGB, "no suffix; the format is told"),
     ],
 )
 def test_what_a_format_cannot_hold_is_an_error_that_names_those_that_can(

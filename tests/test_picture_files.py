@@ -125,6 +125,30 @@ def test_metadata_goes_along_without_the_orientation_and_with_the_new_size(
         assert "xmp" not in image.info
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b"<rdf tiff:Orientation='6'/>", b"<rdf tiff:Orientation='1'/>"),
+        (b'<rdf tiff:Orientation = "6" a="6"/>', b'<rdf tiff:Orientation = "1" a="6"/>'),
+        (b"<tiff:Orientation>6</tiff:Orientation>", b"<tiff:Orientation>1</tiff:Orientation>"),
+        (
+            b"<tiff:Orientation a='6'>\n 6\n</tiff:Orientation>",
+            b"<tiff:Orientation a='6'>\n 1\n</tiff:Orientation>",
+        ),
+        (b"<tiff:Make>6</tiff:Make><tiff:OrientationX>6<", b"<tiff:Make>6</tiff:Make><tiff:OrientationX>6<"),
+    ],
+)
+def test_xmp_has_no_old_orientation_however_it_is_written(
+    tmp_path: Path, before: bytes, after: bytes
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(made_picture(12, 20)).save(tmp_path / "a.jpg", exif=exif, xmp=before)
+    picture = read_picture(tmp_path / "a.jpg")
+    assert picture.metadata.xmp == after
+    assert picture.layout.width == 12
+
+
 def test_a_gif_gives_its_first_picture_and_says_so(tmp_path: Path) -> None:
     first, second = (Image.fromarray(made_picture(9, 7, seed=seed)).quantize(16) for seed in (0, 1))
     first.save(tmp_path / "a.gif", save_all=True, append_images=[second])

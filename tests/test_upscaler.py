@@ -287,6 +287,19 @@ def test_load_checks_the_scale_and_bicubic_needs_one(tmp_path: Path) -> None:
         srlab.load("bicubic", scale=5)
 
 
+@pytest.mark.parametrize("scale", ["2", 2.0, True])
+@pytest.mark.parametrize("name", [None, "bicubic"])
+def test_a_scale_that_is_no_whole_number_is_named_with_its_type(name: str | None, scale: Any) -> None:
+    with pytest.raises(UserError, match=rf"whole number such as 2, not .*\({type(scale).__name__}\)"):
+        srlab.load(name, scale=scale)
+
+
+def test_a_place_without_a_format_is_refused(upscaler: Upscaler, tmp_path: Path) -> None:
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
+    with pytest.raises(UserError, match="has no suffix; the format is told by it"):
+        upscaler.upscale(tmp_path / "a.png", tmp_path / "b")
+
+
 @pytest.mark.parametrize("device", ["cuda:99", "nonsense", "meta"])
 def test_a_device_that_cannot_be_used_is_refused(device: str) -> None:
     with pytest.raises(UserError, match="device"):

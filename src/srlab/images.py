@@ -295,12 +295,14 @@ def _decode(path: Path, *, formats: tuple[str, ...], max_pixels: int | None) -> 
         if image.mode in ("P", "PA"):
             colors = len(image.getcolors(256) or ())
         if image.mode == "CMYK":
-            pixels: Pixels = _cmyk_to_rgb(image, metadata.icc_profile)
-            by = (
-                "by its ICC profile"
-                if metadata.icc_profile
-                else "as if its inks were ideal: it has no ICC profile"
-            )
+            transform = _from_cmyk(metadata.icc_profile)
+            pixels: Pixels = _cmyk_to_rgb(image, transform)
+            if transform is not None:
+                by = "by its ICC profile"
+            elif metadata.icc_profile is None:
+                by = "as if its inks were ideal: it has no ICC profile"
+            else:
+                by = "as if its inks were ideal: its ICC profile is damaged, or is none of CMYK"
             notes.append(f"{path.name} is CMYK and becomes RGB, {by}")
             metadata = replace(metadata, icc_profile=None)
         elif image.mode.startswith("I"):
@@ -524,16 +526,19 @@ def _color_16_bit(
     return pixels
 
 
-def _cmyk_to_rgb(image: Image.Image, profile: bytes | None) -> NDArray[np.uint8]:
-    """To sRGB [H, W, 3] by the file's profile; without one, or with a broken one, as if the inks were
-    ideal.
-    """
-    transform = None
-    if profile is not None:
-        with contextlib.suppress(ImageCms.PyCMSError, OSError):
-            transform = ImageCms.buildTransform(
-                ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB"), "CMYK", "RGB"
-            )
+def _from_cmyk(profile: bytes | None) -> ImageCms.ImageCmsTransform | None:
+    """CMYK to sRGB by `profile`; None where there is none, or none that can be used."""
+    if profile is None:
+        return None
+    with contextlib.suppress(ImageCms.PyCMSError, OSError):
+        return ImageCms.buildTransform(
+            ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB"), "CMYK", "RGB"
+        )
+    return None
+
+
+def _cmyk_to_rgb(image: Image.Image, transform: ImageCms.ImageCmsTransform | None) -> NDArray[np.uint8]:
+    """To RGB [H, W, 3] by `transform`; without one as if the inks were ideal."""
     pixels = np.empty((image.height, image.width, 3), np.uint8)
     for rows, band in _bands(image):
         rgb = None if transform is None else ImageCms.applyTransform(band, transform)

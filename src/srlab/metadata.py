@@ -30,6 +30,9 @@ _KEPT = {  # tags of the main directory that describe the photograph, not the fi
     0x8298,  # copyright
     *range(0x9C9B, 0x9CA0),  # Windows: title, comment, author, keywords, subject
 }
+_XMP_ORIENTATION = re.compile(  # an attribute in quotes of either kind, or an element
+    rb"""(\btiff:Orientation(?:\s*=\s*["']|(?:\s[^<>]*)?>)\s*)[2-8](?=\s*["'<])"""
+)
 _ASCII, _BYTE, _SHORT, _LONG, _RATIONAL = 2, 1, 3, 4, 5
 
 
@@ -81,8 +84,7 @@ def read_metadata(image: Image.Image) -> tuple[Metadata, bool]:
     if isinstance(xmp, str):
         xmp = xmp.encode()
     if xmp is not None:
-        xmp = re.sub(rb'tiff:Orientation="[2-8]"', b'tiff:Orientation="1"', xmp)
-        xmp = re.sub(rb"<tiff:Orientation>[2-8]<", b"<tiff:Orientation>1<", xmp)
+        xmp = _XMP_ORIENTATION.sub(rb"\g<1>1", xmp)
     return Metadata(icc_profile=profile, exif=exif, xmp=xmp), whole
 
 

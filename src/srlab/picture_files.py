@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from srlab.errors import REMEDIES, UserError
-from srlab.files import write_atomically
+from srlab.files import is_stream, write_atomically
 from srlab.images import HEIC_SUFFIXES, Layout, Picture, has_avif, register_heic
 from srlab.metadata import Metadata
 from srlab.strips import write_png, write_tiff
@@ -92,14 +92,23 @@ def write_strips(
         raise UserError(f"{path} could not be written: {error.strerror or error}{remedy}") from error
 
 
+def format_of(path: Path) -> str:
+    """Pillow's name of the format that `path`'s suffix means; a `UserError` where it means none."""
+    format_ = FORMATS.get(path.suffix.lower())
+    if format_ is not None:
+        return format_
+    if is_stream(path):
+        raise UserError(
+            f"{path} is no plain file, and its name does not say a picture's format; name a file such as "
+            "large.png (a pipe of such a name is taken too)"
+        )
+    kind = f"the suffix {path.suffix}" if path.suffix else "no suffix"
+    raise UserError(f"{path} has {kind}; the format is told by it: {' '.join(FORMATS)}")
+
+
 def check_writable(path: Path, layout: Layout, *, quality: int | None = None) -> None:
     """A `UserError` if the format of `path`'s suffix cannot hold a picture of that layout."""
-    suffix = path.suffix.lower()
-    format_ = FORMATS.get(suffix)
-    if format_ is None:
-        raise UserError(
-            f"{path}: {path.suffix or 'no suffix'} is none of the formats written: {' '.join(FORMATS)}"
-        )
+    format_ = format_of(path)
     check_installed(path)
     name = _NAMES.get(format_, format_)
     if quality is not None and format_ not in LOSSY:
@@ -138,7 +147,7 @@ def check_installed(path: Path) -> None:
 
 def encoding_bytes(path: Path, layout: Layout) -> int:
     """What the encoder of `path`'s format holds of a picture in memory, beside the strip that it gets."""
-    format_ = FORMATS[path.suffix.lower()]
+    format_ = format_of(path)
     if format_ in IN_STRIPS:
         return 16 << 20
     pixel = 1 if layout.channels == 1 else 4  # as Pillow keeps them

@@ -26,10 +26,11 @@ from scipy.ndimage import distance_transform_edt  # type: ignore[import-untyped]
 from torch import Tensor, nn
 
 from srlab.errors import UserError
+from srlab.files import is_stream
 from srlab.images import Layout, Picture, read_header, read_picture
 from srlab.memory import available_bytes, in_words
 from srlab.models.loading import load_network
-from srlab.picture_files import FORMATS, IN_STRIPS, check_writable, encoding_bytes, write_strips
+from srlab.picture_files import FORMATS, IN_STRIPS, check_writable, encoding_bytes, format_of, write_strips
 from srlab.pil import from_pil, to_pil
 from srlab.resize import resize
 from srlab.training.device import find_device, tune_allocator
@@ -209,7 +210,7 @@ class Upscaler:
         if cost.memory <= there:
             return
         remedies = []
-        if FORMATS[out.suffix.lower()] not in IN_STRIPS:
+        if format_of(out) not in IN_STRIPS:
             remedies.append("write a PNG or a TIFF, which need not be whole in memory")
         if self.tile > 64 and device_of(self.network).type == "cpu":
             remedies.append(f"take smaller tiles (--tile {max(64, self.tile // 2 // 16 * 16)})")
@@ -241,7 +242,8 @@ class Upscaler:
         if out is None:
             suffix = path.suffix if path.suffix.lower() in FORMATS else ".png"
             out = path.with_name(f"{path.stem}-x{self.scale}{suffix}")
-        if out.exists() and not overwrite:
+        format_of(out)
+        if out.exists() and not is_stream(out) and not overwrite:
             raise UserError(f"{out} exists; give another name, or overwrite it (overwrite=True, --overwrite)")
         color = None if flatten is None else parse_color(flatten)
         cost = self.cost(path, out, flatten=flatten, max_pixels=max_pixels)
@@ -367,6 +369,8 @@ def load(
         UserError: there are no weights of srlab's there, or for another scale, or the device is not to be
             had.
     """
+    if scale is not None and (isinstance(scale, bool) or not isinstance(scale, int)):
+        raise UserError(f"the scale is a whole number such as 2, not {scale!r} ({type(scale).__name__})")
     place = find_device(device)
     found = load_network(path, scale=scale, self_ensemble=self_ensemble)
     if place.type == "cpu":
@@ -404,10 +408,15 @@ def parse_color(text: str) -> tuple[int, int, int]:
     ((255, 255, 255), (32, 64, 96))
     """
     try:
-        red, green, blue = ImageColor.getrgb(text)[:3]
+        color = ImageColor.getrgb(text)
     except ValueError as error:
         raise UserError(f"{text!r} is no colour; write a name such as white, or #rrggbb") from error
-    return red, green, blue
+    if len(color) > 3:
+        raise UserError(
+            f"{text!r} has alpha, and a picture is laid on an opaque colour; write a name such as white, or "
+            "#rrggbb"
+        )
+    return color[0], color[1], color[2]
 
 
 def flattened(pixels: NDArray[Any], color: tuple[int, int, int]) -> NDArray[Any]:

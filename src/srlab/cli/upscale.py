@@ -123,6 +123,8 @@ def upscale(
     """
     if overwrite and skip_existing:
         raise UserError("--overwrite replaces what exists, --skip-existing leaves it; give one of them")
+    if suffix is not None and ("/" in suffix or "\\" in suffix):
+        raise UserError(f"--suffix is added to a name and holds no / or \\; {suffix!r} does")
     request = _request(  # before torch is loaded: a wrong path is told at once
         paths, overwrite=overwrite, format_=format_, suffix=suffix
     )
@@ -241,9 +243,13 @@ def _request(words: list[str], *, overwrite: bool, format_: Format | None, suffi
 
 def _out(words: list[str], *, overwrite: bool) -> Path | None:
     """The last word, if it is where to write and no picture to enlarge."""
+    from srlab.files import is_stream
+
     if len(words) == 1:
         return None
     last = Path(words[-1])
+    if is_stream(last):
+        return last
     if last.is_dir() or words[-1].endswith(("/", os.sep)) or not last.exists():
         return last
     if len(words) > 2:
@@ -276,15 +282,9 @@ def _may_be_replaced(source: Path, last: Path) -> bool:
 
 
 def _check_out_file(out: Path, source: Path, *, format_: Format | None) -> None:
-    from srlab.files import is_stream
-    from srlab.picture_files import FORMATS
+    from srlab.picture_files import FORMATS, format_of
 
-    if is_stream(out):
-        return
-    if out.suffix.lower() not in FORMATS:
-        kind = f"the suffix {out.suffix}" if out.suffix else "no suffix"
-        raise UserError(f"{out} has {kind}; the format is told by it: {' '.join(FORMATS)}")
-    if format_ is not None and FORMATS[out.suffix.lower()] != FORMATS[f".{format_}"]:
+    if format_of(out) != FORMATS[f".{format_}" if format_ is not None else out.suffix.lower()]:
         raise UserError(f"--format {format_} does not fit {out}; leave one of them out, or change the suffix")
     if out.resolve() == source.resolve():
         raise UserError(f"{out} is the picture itself; give its enlargement another name")
@@ -317,6 +317,7 @@ def _check_targets(
     quality: int | None,
 ) -> None:
     """Refuse before the first picture what cannot be: one name twice, a picture over itself."""
+    from srlab.files import is_stream
     from srlab.picture_files import FORMATS, LOSSY, check_installed
 
     sources = {source.resolve() for source in request.sources}
@@ -332,7 +333,8 @@ def _check_targets(
                 f"{target} is one of the pictures itself; name a folder to write to, or another --suffix"
             )
         check_installed(target)
-        if not request.is_folder and target.exists() and not overwrite and not skip_existing:
+        is_free = not target.exists() or is_stream(target)
+        if not request.is_folder and not is_free and not overwrite and not skip_existing:
             raise UserError(f"{target} exists; give another name, --overwrite or --skip-existing")
     if quality is not None and not any(FORMATS.get(target.suffix.lower()) in LOSSY for _, target in jobs):
         raise UserError(
@@ -392,10 +394,11 @@ def _enlarge(
 ) -> None:
     """One picture: what it will cost is said before, how long it takes after its first tile."""
     from srlab.cli.progress import duration
+    from srlab.files import is_stream
     from srlab.memory import in_words
     from srlab.picture_files import FORMATS, LOSSY, check_writable
 
-    if target.exists() and not options.overwrite:
+    if target.exists() and not is_stream(target) and not options.overwrite:
         raise UserError(f"{target} exists; give another name, or --overwrite")
     quality = options.quality if FORMATS.get(target.suffix.lower()) in LOSSY else None
     cost = upscaler.cost(source, target, flatten=options.flatten, max_pixels=options.max_pixels)
