@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -18,15 +19,19 @@ from PIL import Image
 from report_study import THREE, TWO, Made, ReportStudy, run_name
 from srlab import store
 from srlab.errors import UserError
+from srlab.pictures.style import plain_style
 from srlab.profile_store import Enlarging, Profile, Setting, VariantProfile, add_profile, digest_of
 from srlab.records import read_runs
 from srlab.report import gather, write_report
+from srlab.report.colors import FOR_THE_PAGE
 from srlab.report.grids import as_csv, as_latex, as_markdown
 from srlab.report.page import for_script, render
+from srlab.report.plots.pareto import CostAxis, draw_pareto
 from srlab.report.published import published
 from srlab.report.setting import read_setting
+from srlab.report.texts import place
 from srlab.report.viewer import Viewer, make_viewer
-from srlab.verdicts import BICUBIC
+from srlab.verdicts import BICUBIC, Rank
 
 SMALL = {"sets": {"five": ("a", "b", "c")}, "metrics": ("psnr_y",)}
 HOSTILE = "<img src=x onerror=alert(1)>\"'</script><script>alert(2)</script>&amp;{{ 7 * 7 }}"
@@ -501,6 +506,38 @@ def test_what_a_variant_is_trained_by_counts_as_a_difference_too(tmp_path: Path)
         ("start.freeze", "none", "yes"),
         ("start.source", "none", "srcnn/vanilla"),
     ]
+
+
+def test_a_rank_is_the_range_of_places_that_the_data_allow() -> None:
+    assert place(Rank(best=1, worst=3, tied_with=("b", "c"))) == "1-3"
+    assert place(Rank(best=2, worst=2, tied_with=())) == "2"
+
+
+@pytest.mark.parametrize("cost", [1.2e9, 2e9, 3.1e9, 4.9e9, 8e9, 9.9e9])
+def test_costs_that_hardly_differ_have_few_ticks_and_each_another_label(cost: float) -> None:
+    with plain_style():
+        figure = draw_pareto(
+            [CostAxis(name="multiply-adds", values={"a": cost, "b": 1.01 * cost})],
+            {"a": 30.0, "b": 31.0},
+            metric="psnr_y, dB",
+            is_lower_better=False,
+            behind=(),
+            bicubic=None,
+            decimals=2,
+            numbers={"a": 0, "b": 1},
+            colors=FOR_THE_PAGE,
+            size="wide",
+        )
+        figure.draw_without_rendering()
+        (axes,) = figure.axes
+        low, high = axes.get_xlim()
+        boxes = [
+            tick.label1.get_window_extent()
+            for tick in axes.xaxis.get_major_ticks()
+            if low <= tick.get_loc() <= high
+        ]
+    assert 2 <= len(boxes) <= 5
+    assert all(box.x1 < following.x0 for box, following in pairwise(boxes))
 
 
 def test_the_command_prints_what_it_wrote(tmp_path: Path) -> None:

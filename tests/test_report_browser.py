@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from report_study import THREE, Made, ReportStudy
 from srlab.pictures.crop import luma
 from srlab.report import write_report
-from srlab.verdicts import judge
+from srlab.verdicts import Table, judge
 from srlab.verdicts.family import holm
 
 HOSTILE = "<img src=x onerror=\"document.title='broken into'\">"
@@ -146,10 +146,32 @@ def test_hiding_a_variant_ranks_the_others_anew_as_the_library_does(
     expected = {row.variant: str(row.rank.best) for row in table.rows if row.rank is not None}
     shown = dict(zip(column(page, "variant"), column(page, "rank"), strict=True))
     assert {name: rank for name, rank in shown.items() if rank} == expected
+    assert places_shown(page) == places_of(table)
     assert f"{len(left)} of 4 variants are shown" in page.locator("#filter-status").inner_text()
     assert page.locator(".card:visible").count() == len(left)
     page.get_by_role("button", name="Show all").click()
     assert len(column(page, "variant")) == 5
+
+
+def places_shown(page: Page) -> list[str]:
+    """The text of each rank, of bicubic none."""
+    texts = board(page).locator("tbody tr:visible [data-key=rank]").all_inner_texts()
+    return [text for text in texts if text[0].isdigit()]
+
+
+def places_of(table: Table) -> list[str]:
+    ranks = [row.rank for row in table.rows if row.rank is not None]
+    return [str(one.best) if one.best == one.worst else f"{one.best}-{one.worst}" for one in ranks]
+
+
+def test_a_rank_names_every_place_that_the_data_allow(page: Page, study: Path) -> None:
+    table = judge(study).table()
+    assert table is not None
+    assert any("-" in text for text in places_of(table))
+    assert places_shown(page) == places_of(table)
+    page.locator(".chip", has_text="close").click()
+    page.get_by_role("button", name="Show all").click()
+    assert places_shown(page) == places_of(table)
 
 
 def test_variants_are_filtered_by_name(page: Page) -> None:

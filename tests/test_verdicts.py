@@ -362,6 +362,28 @@ def test_a_gan_without_perceptual_scores_is_not_ranked(tmp_path: Path) -> None:
     assert any("psnr_y alone would be unfair" in remark for remark in verdicts.remarks)
 
 
+def test_runs_that_have_not_ended_have_curves_and_their_time_counts(tmp_path: Path) -> None:
+    study = ScoredStudy(tmp_path / "mine", sets={"one": 5})
+    study.variant("a", noisy(30, images=5, seeds=1), curve=[(50, 20.0, 5.0), (100, 30.0, 10.0)])
+    study.variant("b", noisy(30, images=5, seeds=1))
+    for run in study.path.glob("b-*"):  # of b nothing has finished, so there is no chosen rate
+        (run / store.RESULT).unlink()
+        store.write_text(
+            run / store.METRICS,
+            '{"step": 20, "psnr_y": 28.5, "seconds": 150.0}\n{"step": 30, "seconds": 313.0}\n',
+        )
+    verdicts = judge(study.write())
+    curves = {curve.variant: curve for curve in verdicts.curves}
+    assert (curves["a"].is_finished, curves["b"].is_finished) == (True, False)
+    assert (curves["b"].steps, curves["b"].psnr_y, curves["b"].learning_rate) == ((20,), (28.5,), 1e-3)
+    assert [cost.tuning_seconds for cost in verdicts.costs] == [10.0, 313.0]
+    assert verdicts.costs[1].tuning_multiply_adds == pytest.approx(
+        0.3 * verdicts.costs[0].tuning_multiply_adds
+    )
+    assert verdicts.costs[1].seconds is None
+    assert "b" not in verdicts.budgets[0].psnr_y
+
+
 def test_budgets_are_equal_in_steps_samples_multiply_adds_and_seconds(tmp_path: Path) -> None:
     study = ScoredStudy(tmp_path / "mine", sets={"one": 5})
     slow = [(50, 28.0, 20.0), (100, 30.0, 40.0)]

@@ -47,7 +47,7 @@ def costs_grid(verdicts: Verdicts) -> Grid:
         Column(
             key="tuning_seconds",
             heading="all runs, by the clock",
-            hint="Runs of every rate and seed, diverged ones too",
+            hint="Runs of every rate and seed, diverged and unfinished ones too",
             is_low_first=True,
         ),
         Column(
@@ -89,8 +89,8 @@ def costs_grid(verdicts: Verdicts) -> Grid:
         name="costs",
         title=f"{_head(verdicts)}: what each variant cost",
         note=f"{'Processor time' if has_processor else 'Time by the clock'} is that of one run at the chosen "
-        "rate. All runs are the runs of every rate and seed, diverged ones too. Their multiply-adds are an "
-        "estimate.",
+        "rate. All runs are the runs of every rate and seed, diverged and unfinished ones too. Their "
+        "multiply-adds are an estimate.",
         columns=tuple(column for column in columns if has_processor or column.key != _CPU),
         rows=tuple(rows),
     )

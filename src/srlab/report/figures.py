@@ -17,7 +17,7 @@ from srlab.report.plots.forest import ForestRow, draw_forest
 from srlab.report.plots.pareto import CostAxis, draw_pareto
 from srlab.report.svg import inline_svg
 from srlab.report.tables import outcome_in_words
-from srlab.report.texts import listed, metric_of, number, plural, with_bounds
+from srlab.report.texts import listed, metric_of, number, plural, rate, with_bounds
 from srlab.verdicts import (
     BICUBIC,
     VALIDATION,
@@ -89,7 +89,7 @@ def drawings(
             group="curves",
             name="curves",
             title="Training curves",
-            description=f"Validation psnr_y over the steps at the chosen rates. {_ends(curves)}",
+            description=f"Validation psnr_y over the steps. {_ends(curves)}",
             draw=lambda colors, size: draw_curves(curves, numbers=numbers, colors=colors, size=size),
             variants=verdicts.variants,
         )
@@ -108,7 +108,13 @@ def drawings(
 
 
 def _ends(curves: list[Curve]) -> str:
-    said = [f"{curve.variant}, seed {curve.seed}, at {number(curve.psnr_y[-1], 2)} dB" for curve in curves]
+    said = [
+        f"{curve.variant}, seed {curve.seed}, at {number(curve.psnr_y[-1], 2)} dB"
+        if curve.is_finished
+        else f"{curve.variant}, rate {rate(curve.learning_rate)}, seed {curve.seed}, not finished, so far at "
+        f"{number(curve.psnr_y[-1], 2)} dB"
+        for curve in curves
+    ]
     return f"{plural(len(curves), 'run')}: {listed(said)}."
 
 

@@ -43,7 +43,7 @@ def leaderboard_grid(
         Column(
             key="rank",
             heading="rank",
-            hint="The data do not show which variant of one rank is better",
+            hint="Every place that the data allow",
             is_low_first=True,
         ),
         Column(key="variant", heading="variant", is_text=True, is_low_first=True),

@@ -106,8 +106,10 @@ def rate(value: float | None) -> str:
 
 
 def place(rank: Rank | None) -> str:
-    """A rank; variants that share one cannot all be told apart."""
-    return NOTHING if rank is None else str(rank.best)
+    """The places that the data allow, as ``1`` or ``1-3``."""
+    if rank is None:
+        return NOTHING
+    return str(rank.best) if rank.best == rank.worst else f"{rank.best}-{rank.worst}"
 
 
 def listed(words: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from srlab import store
-from srlab.records import RunRecord
+from srlab.records import RunRecord, logged_lines
 from srlab.verdicts.values import BUSY, Budget, Cost, Curve, Progress, Spread
 
 Kind = Literal["steps", "samples", "multiply_adds", "seconds"]
@@ -71,7 +71,16 @@ def read_curve(run: RunRecord) -> Curve | None:
         steps=tuple(steps),
         psnr_y=tuple(values),
         seconds=tuple(seconds),
+        learning_rate=run.learning_rate,
+        is_finished=run.status == "finished",
     )
+
+
+def _so_far(run: RunRecord) -> tuple[float, int]:
+    """Seconds and steps that the log of a run that has not ended tells of."""
+    lines = logged_lines(run.folder)
+    seconds = [line["seconds"] for line in lines if line.get("seconds") is not None]
+    return (float(seconds[-1]) if seconds else 0.0), (lines[-1]["step"] if lines else 0)
 
 
 def spent(curve: Curve, kind: Kind, cost: StepCost) -> tuple[float, ...] | None:
@@ -191,7 +200,7 @@ def _area(curve: Curve, first: int, last: int) -> float | None:
 def cost_of(
     variant: Mapping[str, Any], runs: Iterable[RunRecord], rate: float | None, cost: StepCost
 ) -> Cost:
-    """What all rates and seeds of a variant cost, those that diverged too."""
+    """What all rates and seeds of a variant cost, also those that diverged or have not ended."""
     runs = list(runs)
     ended = [run for run in runs if run.status in ("finished", "diverged")]
     chosen = [
@@ -201,6 +210,7 @@ def cost_of(
     ]
     of_chosen = [run for run in ended if run.status == "finished" and run.learning_rate == rate]
     processor = [run.processor_seconds for run in of_chosen if run.processor_seconds is not None]
+    so_far = [_so_far(run) for run in runs if run not in ended]
     steps = [store.load_json(run.folder / store.RESULT).get("step") or 0 for run in ended]
     return Cost(
         variant=variant["name"],
@@ -209,8 +219,8 @@ def cost_of(
         frozen=variant.get("frozen", 0),
         learning_rate=rate,
         seconds=statistics.median(chosen) if chosen else None,
-        tuning_seconds=sum(run.seconds or 0.0 for run in ended),
-        tuning_multiply_adds=sum(steps) * cost.multiply_adds,
+        tuning_seconds=sum(run.seconds or 0.0 for run in ended) + sum(seconds for seconds, _ in so_far),
+        tuning_multiply_adds=(sum(steps) + sum(done for _, done in so_far)) * cost.multiply_adds,
         runs=len(runs),
         ended=len(ended),
         diverged=sum(run.status == "diverged" for run in ended),

@@ -207,8 +207,9 @@ def _plane(tables: Sequence[Table], names: Sequence[str]) -> dict[str, Rank]:
 
 
 def _curves(runs: Sequence[RunRecord], rates: Mapping[str, float | None]) -> tuple[Curve, ...]:
-    chosen = [run for run in runs if run.learning_rate == rates[run.variant]]
-    return tuple(curve for run in chosen if (curve := read_curve(run)) is not None)
+    """At the chosen rate; of a variant that has none yet, those of all runs that have begun."""
+    shown = [run for run in runs if rates[run.variant] in (None, run.learning_rate)]
+    return tuple(curve for run in shown if (curve := read_curve(run)) is not None)
 
 
 def _progress(

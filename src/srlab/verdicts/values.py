@@ -208,9 +208,10 @@ class RateSensitivity:
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:
-    """Validation psnr_y while a run at the chosen rate trains; few images (see docs/files.md).
+    """Validation psnr_y while a run trains; few images (see docs/files.md).
 
-    All four have one length. `seconds` are of training so far, or None where the log has none.
+    The run is one at the chosen rate, or any that has begun while its variant has no chosen rate. `steps`,
+    `psnr_y` and `seconds` have one length. `seconds` are of training so far, or None where the log has none.
     """
 
     variant: str
@@ -218,6 +219,8 @@ class Curve:
     steps: tuple[int, ...]
     psnr_y: tuple[float, ...]
     seconds: tuple[float | None, ...]
+    learning_rate: float | None = None
+    is_finished: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -271,7 +274,8 @@ BUSY = 1.5  # times its processor time that a run may take
 class Cost:
     """What a variant cost: `seconds` of the chosen rate's runs (median), `tuning_seconds` of all its runs.
 
-    All rates and seeds count, those that diverged too; `tuning_multiply_adds` are estimated. `runs` were
+    All rates and seeds count, those that diverged too, and of a run that has not ended what its log has so
+    far; `tuning_multiply_adds` are estimated. `runs` were
     planned, `ended` have, `diverged` of those. `processor_seconds` are the median over the chosen rate's runs
     of the processor time of all threads; None unless every one of them has it (a GPU's and older runs have
     not). `is_busy` where the wall time of such a run was more than `BUSY` times its processor time: the

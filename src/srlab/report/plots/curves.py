@@ -33,6 +33,7 @@ _EARLY = 0.2  # of the steps: how the first rise looks does not set the axis
 def draw_curves(curves: Sequence[Curve], *, numbers: Mapping[str, int], colors: Colors, size: Size) -> Figure:
     """Validation psnr_y over the steps, a line for each run; what is far below the others is cut off.
 
+    The line of a run that has not finished is thin.
     Where a variant has several, each line ends at the number of its seed, if there is room for all of them.
     """
     figure = new_figure(size, 400 if size == "wide" else 330)
@@ -47,7 +48,7 @@ def draw_curves(curves: Sequence[Curve], *, numbers: Mapping[str, int], colors: 
             curve.psnr_y,
             color=colors.series(number),
             linestyle=dashes,
-            linewidth=1.8,
+            linewidth=1.8 if curve.is_finished else 0.9,
             marker="o" if len(curve.steps) < 3 else None,
             markersize=4,
             gid=variant_id(number, seed=curve.seed),

@@ -2,11 +2,11 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import ceil, floor, isfinite, log10
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from srlab.pareto import front
 from srlab.report.colors import Colors
@@ -116,6 +116,12 @@ def _draw(
     axes.set_xlabel(cost.name, color=colors["dim"], fontsize=SMALL, labelpad=6, parse_math=False)
 
 
+def _round_numbers(low: float, high: float, leading: Sequence[float]) -> list[float]:
+    """Those of `leading` times a power of ten that are between `low` and `high`."""
+    powers = range(floor(log10(low)), ceil(log10(high)) + 1)
+    return [found for power in powers for first in leading if low < (found := first * 10.0**power) < high]
+
+
 def _ticks(axes: Axes, values: Sequence[float]) -> None:
     """Few enough numbers to read, on an axis that spans at least a factor of four."""
     low, high = min(values, default=1.0), max(values, default=1.0)
@@ -125,6 +131,9 @@ def _ticks(axes: Axes, values: Sequence[float]) -> None:
     is_short = high / low < 10**_FEW_DECADES
     subs = (1.0, 2.0, 5.0) if is_short else (1.0,)
     axes.xaxis.set_major_locator(LogLocator(base=10, subs=subs, numticks=6 if is_short else 5))
+    # With fewer than two of its numbers in sight, a LogLocator puts linear steps there, which overlap.
+    if len(_round_numbers(low, high, (1.0, 2.0, 5.0))) < 2:
+        axes.xaxis.set_major_locator(FixedLocator(_round_numbers(low, high, (1.0, 1.5, 2.0, 3.0, 5.0, 7.0))))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.xaxis.set_major_formatter(

@@ -11,25 +11,42 @@ function holm(pairs) {
 function ranksAmong(shown, pairs) {
   const family = pairs.filter(([a, b]) => shown.has(a) && shown.has(b));
   const above = new Map([...shown].map((variant) => [variant, 0]));
+  const below = new Map(above);
   for (const { better, other, p } of holm(family)) {
-    if (p <= data.alpha) above.set(other, above.get(other) + 1);
+    if (p > data.alpha) continue;
+    above.set(other, above.get(other) + 1);
+    below.set(better, below.get(better) + 1);
   }
-  return { family, best: new Map([...above].map(([variant, count]) => [variant, count + 1])) };
+  const best = new Map([...above].map(([variant, count]) => [variant, count + 1]));
+  return { family, best, below };
 }
 
-function rankRows(table, best) {
+// The places from the best to the worst that the data allow, as 1 or 1-3; `num` variants have a place.
+function places(best, below, num) {
+  const worst = num - below;
+  return best === worst ? `${best}` : `${best}-${worst}`;
+}
+
+function rankRows(table, best, below) {
+  const ranked = [...table.tBodies[0].rows].filter(
+    (row) => 'variant' in row.dataset && isShown(row) && hasRank($('[data-key=rank]', row)),
+  ).length;
   for (const row of table.tBodies[0].rows) {
     row.hidden = !isShown(row);
     const cell = $('[data-key=rank]', row);
     if (!('variant' in row.dataset) || !cell || row.hidden) continue;
-    if (!('all' in cell.dataset)) { cell.dataset.all = cell.dataset.value ?? ''; cell.dataset.hint = cell.title; }
-    if (cell.dataset.all === '') continue; // it has no scores
+    if (!hasRank(cell)) continue; // it has no scores
+    if (!('all' in cell.dataset)) Object.assign(cell.dataset, { all: cell.dataset.value, text: cell.textContent, hint: cell.title });
     const isWhole = state.shown.size === data.variants.length;
-    const rank = isWhole ? Number(cell.dataset.all) : best.get(Number(row.dataset.variant));
-    cell.dataset.value = rank;
-    cell.textContent = rank;
+    const variant = Number(row.dataset.variant);
+    cell.dataset.value = isWhole ? Number(cell.dataset.all) : best.get(variant);
+    cell.textContent = isWhole ? cell.dataset.text : places(best.get(variant), below.get(variant), ranked);
     cell.title = isWhole ? cell.dataset.hint : 'Rank among the variants shown';
   }
+}
+
+function hasRank(cell) {
+  return Boolean(cell?.dataset.value);
 }
 
 // A line between ranks, as long as the rows stand in their order.
@@ -52,8 +69,8 @@ function updateRanks() {
   for (const part of $$('#leaderboard .switch')) {
     const table = $('table', part);
     const { scope, metric } = part.dataset;
-    const { best, family } = ranksAmong(state.shown, data.tables[`${scope}|${metric}`] ?? []);
-    rankRows(table, best);
+    const { best, below, family } = ranksAmong(state.shown, data.tables[`${scope}|${metric}`] ?? []);
+    rankRows(table, best, below);
     markGroups(table);
     if (!part.hidden) describe(family.length);
   }
