@@ -61,7 +61,7 @@ TERMS: dict[str, str] = {
     "gain": "PSNR or SSIM of a variant minus that of bicubic.",
     "GMSD": (
         "Gradient magnitude similarity deviation (Xue et al., 2014), a measure of perceived quality. It "
-        "compares edges. 0 is a perfect picture; lower is better."
+        "compares edges. Lower is better, and 0 is a perfect picture."
     ),
     "Holm": (
         "A correction for many tests at once (Holm, 1979). With it, the chance that any test of a family "
