@@ -213,9 +213,9 @@ def test_the_state_of_another_discriminator_or_precision_is_refused() -> None:
     update = update_of(*pair())
     update(LR, HR, learning_rate=0.01)
     state = update.state_dict()
-    with pytest.raises(UserError, match="discriminator is of another network"):
+    with pytest.raises(UserError, match="discriminator is for another network"):
         update_of(pair()[0], nn.Linear(2, 2)).load_state_dict(state)
-    with pytest.raises(UserError, match="generator optimizer is of another network"):
+    with pytest.raises(UserError, match="generator optimizer is for another network"):
         update_of(build_network(TINY, scale=2), Judge()).load_state_dict(state)
     with pytest.raises(UserError, match="another precision"):
         update_of(*pair(), precision="fp16").load_state_dict(state)

@@ -164,13 +164,13 @@ def sparse(path: Path) -> None:
 
 FIRST = "head.weight"
 BAD_WEIGHTS: dict[str, tuple[Callable[[Path], object], str]] = {
-    "empty": (lambda path: path.write_bytes(b""), "no weights file of srlab"),
-    "text": (lambda path: path.write_text("not weights at all"), "no weights file of srlab"),
-    "pickle": (pickled, "it is a pickle .* never opened"),
-    "torch.save": (torch_file, "it is a pickle .* never opened"),
+    "empty": (lambda path: path.write_bytes(b""), "not a weights file of srlab"),
+    "text": (lambda path: path.write_text("not weights at all"), "not a weights file of srlab"),
+    "pickle": (pickled, "it is a pickle .* never opens it"),
+    "torch.save": (torch_file, "it is a pickle .* never opens it"),
     "folder": (lambda path: path.mkdir(), "is a folder"),
     "missing": (lambda _: None, "does not exist"),
-    "huge header": (sparse, "no weights file of srlab"),
+    "huge header": (sparse, "not a weights file of srlab"),
     "foreign": (lambda path: safetensors.torch.save_file(tensors(), path), "does not say which network"),
     "no JSON": (
         lambda path: safetensors.torch.save_file(tensors(), path, metadata={"srlab": "{"}),
@@ -185,18 +185,18 @@ BAD_WEIGHTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "no scale": (change_description(scale=None), "is for scale None"),
     "scale 5": (change_description(scale=5), "is for scale 5; srlab's networks enlarge by 2, 3 or 4"),
     "scale true": (change_description(scale=True), "is for scale True"),
-    "wrong scale": (change_description(scale=3), "is of another network"),
+    "wrong scale": (change_description(scale=3), "is for another network"),
     "color": (change_description(color="cmyk"), "is for color 'cmyk'"),
     "wrong color": (change_description(color="luma"), "says that it is for luma, but .* works on rgb"),
-    "no variant": (change_description(variant=None), "no variant or version"),
-    "escape in the name": (change_description(variant="\x1b[2Jtiny"), "cannot name a variant"),
-    "no network": (change_description(network=None), "does not know: network is no JSON object"),
-    "network is text": (change_description(network="EDSR"), "does not know: network is no JSON object"),
-    "network is a list": (change_description(network=[1]), "does not know: network is no JSON object"),
+    "no variant": (change_description(variant=None), "no variant or no version"),
+    "escape in the name": (change_description(variant="\x1b[2Jtiny"), "is not a valid name of a variant"),
+    "no network": (change_description(network=None), "does not know: network is not a JSON object"),
+    "network is text": (change_description(network="EDSR"), "does not know: network is not a JSON object"),
+    "network is a list": (change_description(network=[1]), "does not know: network is not a JSON object"),
     "architecture": (change_options(architecture="SwinIR"), "unknown architecture 'SwinIR'"),
     "unknown option": (change_options(attention=True), "has no option 'attention'"),
     "option of another kind": (change_options(num_blocks="many"), "num_blocks is a whole number"),
-    "other options": (change_options(num_features=5), "is of another network"),
+    "other options": (change_options(num_features=5), "is for another network"),
     "ten thousand blocks": (change_options(num_blocks=10_000), "has more than 1000 tensors of weights"),
     "a billion features": (change_options(num_features=10**9), "must be at most 10000"),
     "10^30 features": (change_options(num_features=10**30), "must be at most 10000"),
@@ -224,11 +224,11 @@ BAD_WEIGHTS: dict[str, tuple[Callable[[Path], object], str]] = {
             },
             bytes(8),
         ),
-        "no weights file of srlab",
+        "not a weights file of srlab",
     ),
     "beyond the end": (
         lambda path: write_raw(path, {"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 2**40]}}),
-        "no weights file of srlab",
+        "not a weights file of srlab",
     ),
     "overflowing shape": (
         lambda path: write_raw(
@@ -238,7 +238,7 @@ BAD_WEIGHTS: dict[str, tuple[Callable[[Path], object], str]] = {
                 "a": {"dtype": "F32", "shape": [0, 2**63, 2**63], "data_offsets": [0, 0]},
             },
         ),
-        "no weights file of srlab|no network of srlab has",
+        "not a weights file of srlab|no network of srlab has",
     ),
 }
 
@@ -262,7 +262,7 @@ def test_a_weights_file_cut_off_anywhere_is_refused(weights: Path) -> None:
     whole = weights.read_bytes()
     for length in range(0, len(whole), 97):
         weights.write_bytes(whole[:length])
-        with pytest.raises(UserError, match="no weights file of srlab"):
+        with pytest.raises(UserError, match="not a weights file of srlab"):
             load_weights(weights)
 
 
@@ -283,7 +283,7 @@ def test_no_flipped_bit_of_a_weights_file_is_accepted(weights: Path) -> None:
             load_weights(weights)
         assert str(weights) in str(caught.value)
         if place >= 8 * header:
-            assert "is damaged: the checksum in its header is not that of its contents" in str(caught.value)
+            assert "is damaged: its contents do not match the checksum in its header" in str(caught.value)
 
 
 def test_weights_from_before_there_was_a_checksum_are_read(tmp_path: Path) -> None:
@@ -337,7 +337,7 @@ def save_network(path: Path) -> None:
 
 BAD_CHECKPOINTS: dict[str, Callable[[Path], object]] = {
     "empty": lambda path: path.write_bytes(b""),
-    "text": lambda path: path.write_text("no checkpoint"),
+    "text": lambda path: path.write_text("not a checkpoint"),
     "zeros": lambda path: path.write_bytes(bytes(10_000)),
     "pickle": pickled,
     "hostile zip": zipped,

@@ -140,7 +140,7 @@ def test_a_command_that_is_no_command_is_one_line(srlab: Srlab, words: list[str]
 def test_an_empty_word_is_refused_before_anything_is_read(srlab: Srlab, words: list[str], what: str) -> None:
     code, out, err = srlab(*words)
     assert (code, out) == (2, "")
-    assert err == f"srlab: {what} is empty; give it a value, or leave it out\n"
+    assert err == f"srlab: {what} is empty: give a value, or leave it out\n"
 
 
 def test_no_command_at_all_is_answered_with_the_help(srlab: Srlab) -> None:
@@ -293,7 +293,7 @@ def test_a_polite_kill_ends_a_study_like_an_interruption(tmp_path: Path) -> None
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=120)
     assert process.returncode == 130
-    assert "the same command goes on where this one stopped" in err
+    assert "run the same command again: it continues where this one stopped" in err
     assert "srlab: interrupted" in err
     assert "Warning" not in err
     assert "Traceback" not in err

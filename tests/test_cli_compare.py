@@ -246,13 +246,13 @@ def test_wide_shows_whole_names_in_one_table_and_notes_all_that_there_is(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["leaderboard", "mine", "--csv", "mine/study.json"], "--csv goes to a file that ends in .csv"),
-        (["leaderboard", "mine", "--markdown", "a.tex"], "--markdown goes to a file that ends in .md or"),
-        (["leaderboard", "mine", "--latex", "mine/study.lock"], "--latex goes to a file that ends in .tex"),
+        (["leaderboard", "mine", "--csv", "mine/study.json"], "the file for --csv must end in .csv"),
+        (["leaderboard", "mine", "--markdown", "a.tex"], "the file for --markdown must end in .md or"),
+        (["leaderboard", "mine", "--latex", "mine/study.lock"], "the file for --latex must end in .tex"),
         (["leaderboard", "mine", "--csv", "mine"], "mine is a folder; name a file for --csv, such as mine/"),
-        (["leaderboard", "mine", "--csv", "f", "--markdown", "f"], "--csv goes to a file that ends in .csv"),
-        (["report", "mine", "--out", "mine/study.json"], "the report goes to a file that ends in .html or"),
-        (["report", "mine", "--out", "photo.png"], "the report goes to a file that ends in .html or .htm"),
+        (["leaderboard", "mine", "--csv", "f", "--markdown", "f"], "the file for --csv must end in .csv"),
+        (["report", "mine", "--out", "mine/study.json"], "the file for the report must end in .html or"),
+        (["report", "mine", "--out", "photo.png"], "the file for the report must end in .html or .htm"),
     ],
 )
 def test_no_output_takes_the_place_of_another_kind_of_file(

@@ -99,4 +99,4 @@ def test_a_data_folder_that_cannot_be_written_is_one_line_and_exit_2(
     monkeypatch.setenv("SRLAB_DATA", str(tmp_path / "file" / "data"))
     code, out, err = srlab("data", "add", "set5", str(five))
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert "cannot be a folder, since a file is in its place" in err
+    assert "should be a folder, but a file has that name" in err

@@ -155,10 +155,10 @@ def test_one_variant_as_json(srlab: Command) -> None:
     [
         (["edsr/batchnorm"], "did you mean edsr/batch_norm"),
         (["edsr/batch_norm", "--scale", "3"], "exists at x4, not at x3"),
-        (["--scale", "5"], "the scale is 2, 3 or 4, not 5"),
+        (["--scale", "5"], "the scale must be 2, 3 or 4, not 5"),
         (["edsr/vanilla", "--set", "kernel_sizes=9,1,5"], "EDSR has no option 'kernel_sizes'"),
         (["edsr/vanilla", "--set", "num_blocks"], "--set wants key=value"),
-        (["edsr/vanilla", "--plot", "edsr.pdf"], "an .svg or a .png, not 'edsr.pdf'"),
+        (["edsr/vanilla", "--plot", "edsr.pdf"], "an .svg or a .png file, not 'edsr.pdf'"),
         (["--plot", "all.svg"], "need a variant"),
         (["vdsr", "--plot", "all.svg"], "need a variant"),
         (["edsr/vanilla", "--set", "dropout=1"], "no option 'dropout'; it has num_blocks"),

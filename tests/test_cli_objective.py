@@ -39,9 +39,9 @@ def test_the_shipped_study_has_a_pixel_term_and_the_papers_weights_are_two_optio
     ("settings", "message"),
     [
         ({"pixels_weight": "1"}, "has no option 'pixels_weight'; it has adversarial_weight, content"),
-        ({"pixel_weight": "much"}, "pixel_weight is a number, not 'much'"),
-        ({"pixel_weight": "-1"}, "pixel_weight is a number of at least 0"),
-        ({"content": "vgg"}, "the content is one of vgg54"),
+        ({"pixel_weight": "much"}, "pixel_weight must be a number, not 'much'"),
+        ({"pixel_weight": "-1"}, "pixel_weight must be a number of at least 0"),
+        ({"content": "vgg"}, "the content must be one of vgg54"),
     ],
 )
 def test_a_setting_that_cannot_be_is_refused(settings: dict[str, str], message: str) -> None:
@@ -56,14 +56,14 @@ def test_a_rate_can_be_given_and_taken_back() -> None:
 
 
 def test_vgg_weights_that_no_variant_uses_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="--vgg has no use for srgan/original, whose content is pixels"):
+    with pytest.raises(UserError, match="srgan/original needs no VGG19 weights, since its content is pixels"):
         with_objective(load_study("srgan").study, "pixels", [], tmp_path / "none.pth")
 
 
 def test_a_study_without_a_discriminator_has_no_use_for_them(tmp_path: Path) -> None:
     study = load_study("smoke").study
     for content, settings in (("pixels", []), (None, ["a=1"])):
-        with pytest.raises(UserError, match="are for adversarial variants, of which study 'smoke' has none"):
+        with pytest.raises(UserError, match="apply to adversarial variants, but study 'smoke' has none"):
             with_objective(study, content, settings, None)
     with pytest.raises(UserError, match="--vgg is for losses that compare VGG19's features"):
         with_objective(study, None, [], tmp_path)

@@ -102,7 +102,7 @@ def test_a_choice_that_something_else_changed_chooses_no_winner(
     changed(study / store.CHOICE, "variants", *place, to=value)
     with pytest.raises(UserError, match=f"choice.json.*{wrong}") as error:
         winner(study)
-    assert "remove it, and the same `srlab study` chooses anew" in str(error.value)
+    assert "remove it and run the same `srlab study` again, which chooses again" in str(error.value)
     update_choice(study)
     assert winner(study).name == "net-a-lr0.001-seed1"
 
@@ -116,7 +116,7 @@ def test_while_runs_are_left_the_choice_is_the_one_made_last(study: Path) -> Non
 def test_a_finished_run_without_scores_leaves_no_winner_but_a_line(study: Path) -> None:
     path = study / "net-a-lr0.001-seed1" / store.SCORES
     path.unlink()
-    with pytest.raises(UserError, match=r"net-a-lr0.001-seed1/scores.json is missing.*score anew"):
+    with pytest.raises(UserError, match=r"net-a-lr0.001-seed1/scores.json is missing.*scores again"):
         winner(study)
 
 
@@ -232,7 +232,9 @@ def test_lpips_chooses_where_all_have_it_by_the_same_weights(tmp_path: Path) -> 
 
 def test_a_gan_study_without_perceptual_scores_asks_for_them(tmp_path: Path) -> None:
     made = gan_study(tmp_path, with_gmsd=False)
-    with pytest.raises(UserError, match=r"none is stored: run `srlab perceptual .*study`, which needs no"):
+    with pytest.raises(
+        UserError, match=r"no such distance is stored: run `srlab perceptual .*study`, which needs no"
+    ):
         winner(made)
     assert find_weights(made / "gan-dense-lr0.01-seed0").weights.is_file()
 
@@ -468,4 +470,4 @@ def test_a_port_that_is_taken_is_one_line(study: Path, srlab_command: Command) -
     with_logs(study)
     with socket.create_server(("localhost", 0)) as server:
         _, err = srlab_command("tensorboard", study, "--port", server.getsockname()[1], code=2)
-    assert "another --port may be free" in err
+    assert "choose another --port" in err

@@ -146,9 +146,9 @@ def test_every_setting_of_the_protocol_can_be_changed(srlab: Srlab, tmp_path: Pa
     ("setting", "message"),
     [
         ("momentun=0.9", "did you mean momentum?"),
-        ("batch_size=8", "--protocol does not set batch_size: use --batch-size 8"),
+        ("batch_size=8", "--protocol cannot set batch_size; use --batch-size 8"),
         ("num_steps=8", "use --steps 8"),
-        ("momentum=much", "momentum is a number, not 'much'"),
+        ("momentum=much", "momentum must be a number, not 'much'"),
         ("momentum", "--protocol wants key=value"),
         ("momentum=0.9", "the optimizer adam has no momentum"),
     ],
@@ -230,7 +230,7 @@ def test_training_one_variant_is_a_study_of_one_run(srlab: Srlab, tmp_path: Path
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["study", "nothing"], "is no study"),
+        (["study", "nothing"], "there is no study"),
         (["study", "smoke", "--variants", "srresnet"], "no variant 'srresnet'; it has srcnn/vanilla"),
         (
             ["study", "smoke", "--plan", "--device", "abacus"],
@@ -238,8 +238,8 @@ def test_training_one_variant_is_a_study_of_one_run(srlab: Srlab, tmp_path: Path
         ),
         (["study", "smoke", "--plan", "--precision", "fp8"], "auto, fp32, bf16"),
         (["study", "smoke", "--train", "no/such/folder"], "no/such/folder"),
-        (["study", "smoke", "--out", "file"], "file cannot be a folder, since a file is in its place"),
-        (["leaderboard", "file"], "is no study's folder"),
+        (["study", "smoke", "--out", "file"], "file should be a folder, but a file has that name"),
+        (["leaderboard", "file"], "is not the folder of a study"),
         (["train", "vdsr/paper", "--train", "a", "--test", "b"], "exists at x2, x3, x4: say which"),
         (["train", "srcnn/vanilla", "--scale", "4", "--train", "sample", "--test", "sample"], "exists at x2"),
         (
@@ -250,7 +250,7 @@ def test_training_one_variant_is_a_study_of_one_run(srlab: Srlab, tmp_path: Path
             ["train", "edsr/baseline", "--scale", "4", "--train", "a", "--test", "b", "--set", "dropout=1"],
             "no option 'dropout'",
         ),
-        (["leaderboard", "."], "is no study's folder"),
+        (["leaderboard", "."], "is not the folder of a study"),
     ],
 )
 def test_wrong_input_is_one_line_and_exit_code_2(srlab: Srlab, words: list[str], message: str) -> None:
@@ -271,7 +271,7 @@ def test_validation_data_that_other_training_data_put_aside_are_told(srlab: Srla
         )
     )
     more = write_pictures(tmp_path / "more", 3, seed=6)
-    said = "the study's own validation data"
+    said = "the study's validation data"
     words = ("study", str(study), "--no-estimate")
     code, _, err = srlab(*words, "--plan", "--train", more)
     assert (code, said in err) == (0, True)
@@ -370,7 +370,7 @@ def test_an_interrupted_study_says_that_the_same_command_goes_on(
     monkeypatch.setattr(execution, "train", interrupt)
     code, _, err = srlab("study", str(write_study_file(tmp_path)), "--threads", "1", "--no-estimate")
     assert code == 130
-    assert "the same command goes on" in err
+    assert "run the same command again: it continues" in err
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the worker processes in /proc")
@@ -444,8 +444,8 @@ def test_what_is_not_final_is_said_with_what_to_do(
     assert code == 1
     assert "tiny/srcnn" in out
     said = " ".join(err.split())
-    assert "tiny/edsr is not final and not scored on the test sets yet: tiny-edsr-lr0.0001-seed0 has" in said
-    assert "leave its rate or its seed out of --learning-rates or --seeds" in said
+    assert "tiny/edsr is not scored on the test sets yet: tiny-edsr-lr0.0001-seed0 has" in said
+    assert "leave its rate out of --learning-rates or its seed out of --seeds" in said
     assert not (tmp_path / "runs" / "tiny" / "tiny-edsr-lr0.001-seed0" / "test").exists()
     code, out, err = srlab("study", str(study), "--no-estimate", "--learning-rates", "1e-3")
     assert code == 0

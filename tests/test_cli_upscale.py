@@ -171,8 +171,8 @@ def test_what_exists_is_left_alone_unless_overwriting_is_asked_for(
         (["in.png", "out.png", "--model", "bicubic"], "--scale 2"),
         (["in.png", "out.png", "--model", "bicubic", "--scale", "5"], "5"),
         (["in.png", "out.png", "--model", "missing"], "missing does not exist"),
-        (["in.png", "out.png", "--model", "empty"], "neither a run's nor a study's folder"),
-        (["in.png", "out.png", "--model", "in.png"], "no weights file of srlab"),
+        (["in.png", "out.png", "--model", "empty"], "neither the folder of a run nor of a study"),
+        (["in.png", "out.png", "--model", "in.png"], "not a weights file of srlab"),
         (["in.png", "out.png", "--model", "model.pth"], "pickle"),
         (["in.png", "out.png", "--model", "bicubic", "--scale", "2", "--device", "cuda:77"], "cuda:77"),
         (["in.png", "out.png", "--model", "bicubic", "--scale", "2", "--tile", "15"], "16; see"),
@@ -181,7 +181,7 @@ def test_what_exists_is_left_alone_unless_overwriting_is_asked_for(
         (["in.png", "in.png/out.png", "--model", "bicubic", "--scale", "2"], "in.png"),
         (["text.png", "out.png", "--model", "bicubic", "--scale", "2"], "text.png is not a picture"),
         (["cut.png", "out.png", "--model", "bicubic", "--scale", "2"], "cut.png is damaged"),
-        (["alpha.png", "out.jpg", "--model", "bicubic", "--scale", "2"], "JPEG holds no alpha"),
+        (["alpha.png", "out.jpg", "--model", "bicubic", "--scale", "2"], "JPEG cannot hold an alpha"),
     ],
 )
 def test_wrong_input_is_one_clear_line_and_leaves_nothing_behind(
@@ -242,19 +242,19 @@ def test_a_folder_that_was_broken_off_goes_on_with_what_is_missing(
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "b.png").write_bytes(b"mine")
     _, err = upscale(tmp_path / "in", tmp_path / "out", "--model", model, code=2)
-    assert "--skip-existing leaves out those that are there already" in err
+    assert "--skip-existing skips those that exist already" in err
     (tmp_path / "out" / "c.png").unlink()
     words = (tmp_path / "in", tmp_path / "out", "--model", model, "--skip-existing")
     out, err = upscale(*words, "--json")
     found = json.loads(out)
     assert found["written"] == [str(tmp_path / "out" / "c.png")]
     assert found["existing"] == [str(tmp_path / "out" / name) for name in ("a.png", "b.png")]
-    assert "2 of 3 are there already" in err
+    assert "2 of 3 exist already" in err
     assert (tmp_path / "out" / "b.png").read_bytes() == b"mine"
     _, err = upscale(*words)
-    assert "3 of 3 are there already" in err
+    assert "3 of 3 exist already" in err
     _, err = upscale(*words, "--overwrite", code=2)
-    assert "give one of them" in err
+    assert "give only one of the two" in err
 
 
 @pytest.mark.parametrize(
@@ -282,7 +282,7 @@ def test_a_link_that_leads_nowhere_is_told(upscale: Command, model: Path, tmp_pa
     picture(tmp_path / "in" / "a.png")
     (tmp_path / "in" / "b.png").symlink_to("gone.png")
     _, err = upscale(tmp_path / "in", tmp_path / "out", "--model", model, code=2)
-    assert "b.png is a link to gone.png, which is not there" in err
+    assert "b.png is a link to gone.png, which does not exist" in err
     assert (tmp_path / "out" / "a.png").exists()
 
 
@@ -339,13 +339,13 @@ def test_a_second_picture_is_never_taken_for_the_file_to_write(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["in.png", "out.png", "--quality", "80"], "--quality is of JPEG"),
+        (["in.png", "out.png", "--quality", "80"], "--quality applies to JPEG"),
         (["in.png", "out.png", "--format", "jpg"], "--format jpg does not fit out.png"),
-        (["in.png", "out.png", "--suffix", "-a"], "leave it out where OUT is a file"),
-        (["in.png", "--suffix", "../evil"], "--suffix is added to a name and holds no / or"),
-        (["in.png", "--flatten", "sky"], "'sky' is no colour"),
+        (["in.png", "out.png", "--suffix", "-a"], "here OUT is the name; leave --suffix out"),
+        (["in.png", "--suffix", "../evil"], "--suffix is added to a name, so it must not contain / or"),
+        (["in.png", "--flatten", "sky"], "'sky' is not a colour"),
         (["in.png", "--flatten", "#ff000080"], "'#ff000080' has alpha"),
-        (["in.png", "--flatten", "rgba(255, 0, 0, 0)"], "has alpha, and a picture is laid on an opaque"),
+        (["in.png", "--flatten", "rgba(255, 0, 0, 0)"], "has alpha, but the colour must be opaque"),
         (["in.png", "--suffix", ""], "is empty"),
         (["in.png", "--max-pixels", "50"], "11x9 pixels, more than the limit of 50"),
         (["in.png", "gone.png", "new/"], "there is no picture or folder gone.png"),

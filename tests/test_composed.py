@@ -96,7 +96,7 @@ def test_self_ensemble_of_a_network_on_luma_works_on_luma() -> None:
 
 
 def test_self_ensemble_of_bicubic_is_refused() -> None:
-    with pytest.raises(UserError, match="whichever way it is turned"):
+    with pytest.raises(UserError, match="in every orientation"):
         SelfEnsemble(build_network(preset("bicubic", scale=2), scale=2))
 
 
@@ -190,7 +190,7 @@ def test_x8_is_a_network_for_x2_three_times(weights: Callable[[int], Path]) -> N
 
 
 def test_a_network_for_x4_alone_gives_no_x8(weights: Callable[[int], Path]) -> None:
-    with pytest.raises(UserError, match="enlarges by 4; x8 is made of a network for x2"):
+    with pytest.raises(UserError, match="enlarges by 4; x8 applies a network for x2"):
         srlab.load(weights(4), scale=8)
 
 
@@ -267,8 +267,8 @@ def test_evaluate_scores_self_ensemble_under_a_name_of_its_own(
     ]
     assert found["edsr/tiny+"] == pytest.approx(np.mean(scores), abs=1e-5)
     for words, message in (
-        (("bicubic", "--scale", 2), "whichever way it is turned"),
-        ((data, "--scale", 2), "a folder of pictures, which have no network to average"),
+        (("bicubic", "--scale", 2), "in every orientation"),
+        ((data, "--scale", 2), "is a folder of pictures, and --self-ensemble needs a network"),
     ):
         run(monkeypatch, "evaluate", *words, "--data", data, "--self-ensemble", code=2)
         assert message in " ".join(capsys.readouterr().err.split())

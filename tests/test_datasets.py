@@ -71,7 +71,7 @@ def test_sample_is_there_without_any_folder_and_gives_each_role_its_part() -> No
 
 def test_an_older_scikit_image_that_lacks_a_picture_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(datasets.SAMPLE, "test", ("of_the_future.png",))
-    with pytest.raises(UserError, match=r"scikit-image does not bring of_the_future\.png"):
+    with pytest.raises(UserError, match=r"scikit-image has no of_the_future\.png"):
         load_sets(["sample"], role="test")
 
 
@@ -86,7 +86,7 @@ def test_a_folder_is_a_set_named_after_it(tmp_path: Path) -> None:
 def test_a_folder_named_hr_is_named_after_the_one_it_lies_in() -> None:
     folder("Set5/HR", 1)
     assert load_sets(["Set5/HR"], role="test")[0].name == "Set5"
-    with pytest.raises(UserError, match=r"holds no pictures itself, but a folder HR; .* write Set5/HR"):
+    with pytest.raises(UserError, match=r"holds no pictures, but its folder HR does; .* write Set5/HR"):
         load_sets(["Set5"], role="test")
 
 
@@ -107,14 +107,14 @@ def test_291_is_t91_and_bsds200() -> None:
 
 def test_an_unknown_name_is_an_error_with_the_known_ones_and_the_nearest() -> None:
     with pytest.raises(
-        UserError, match=r"neither .* 'urban10' \(did you mean urban100\?\); the sets are sample, t91"
+        UserError, match=r"no data set and no folder 'urban10' \(did you mean urban100\?\); the sets are sample, t91"
     ):
         load_sets(["urban10"], role="test")
 
 
 def test_a_set_that_is_not_there_says_how_to_get_it() -> None:
     with pytest.raises(
-        UserError, match=r"`srlab data get set14`, or add a copy .* `srlab data add set14 FOLDER`"
+        UserError, match=r"`srlab data get set14`, or add your own copy .* `srlab data add set14 FOLDER`"
     ):
         load_sets(["set14"], role="test")
     with pytest.raises(UserError, match=r"ask for it at http\S+manga109\S+ then add .* add manga109 FOLDER"):
@@ -134,7 +134,7 @@ def test_a_folder_that_is_missing_empty_or_a_file_is_an_error(tmp_path: Path) ->
 def test_a_link_that_leads_nowhere_does_not_make_a_set_smaller(tmp_path: Path) -> None:
     picture(tmp_path / "photos" / "a.png", 1)
     (tmp_path / "photos" / "b.png").symlink_to(tmp_path / "gone.png")
-    with pytest.raises(UserError, match=r"b\.png is a link to .*gone\.png, which is not there"):
+    with pytest.raises(UserError, match=r"b\.png is a link to .*gone\.png, which does not exist"):
         load_sets([str(tmp_path / "photos")], role="test")
 
 
@@ -154,14 +154,14 @@ def test_pictures_with_alpha_are_refused(tmp_path: Path) -> None:
 def test_two_images_of_one_name_in_a_set_are_refused() -> None:
     picture(Path("twice/a.png"), 0)
     picture(Path("twice/A.jpg"), 1)
-    with pytest.raises(UserError, match=r"A\.jpg and .*a\.png would have one name in set twice"):
+    with pytest.raises(UserError, match=r"A\.jpg and .*a\.png have the same name in set twice"):
         load_sets(["twice"], role="train")
 
 
 def test_two_sets_of_one_name_are_refused() -> None:
     folder("a/val", 1)
     folder("b/val", 1, first=5)
-    with pytest.raises(UserError, match="two of the test sets are named 'val'"):
+    with pytest.raises(UserError, match="two test sets have the name 'val'"):
         load_sets(["a/val", "b/val"], role="test")
 
 
@@ -184,7 +184,7 @@ def test_of_fewer_than_ten_the_last_is_held_out_and_one_must_remain() -> None:
     test = folder("test", 1, first=100)
     found = split(train=[folder("few", 3)], test=[test])
     assert (names(found.train), names(found.validation)) == (["000", "001"], ["002"])
-    with pytest.raises(UserError, match="1 training image leaves none to train on"):
+    with pytest.raises(UserError, match="1 training image is not enough"):
         split(train=[folder("one", 1)], test=[test])
 
 
@@ -212,7 +212,7 @@ def test_a_picture_in_two_roles_is_an_error_that_names_both_files(
         for role, (first, count) in {"train": train, "validate": validate, "test": test}.items()
     }
     first, second = roles.replace("validation", "validate").split(" and ")
-    with pytest.raises(UserError, match=rf"in both {roles}: {first}/\d+\.png and {second}/\d+\.png"):
+    with pytest.raises(UserError, match=rf"is in {roles} data: {first}/\d+\.png and {second}/\d+\.png"):
         split(train=named["train"], validate=named["validate"], test=named["test"])
 
 

@@ -52,7 +52,7 @@ def test_luma_of_a_gray_picture_is_its_own_values() -> None:
 
 
 def test_hr_that_is_no_multiple_is_a_programmers_error() -> None:
-    with pytest.raises(ValueError, match="24x35 is no multiple of 2"):
+    with pytest.raises(ValueError, match="24x35 is not a multiple of 2"):
         degrade(PIXELS[:, :35], scale=2)
 
 

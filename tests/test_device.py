@@ -51,7 +51,7 @@ def test_what_is_asked_for_is_what_one_gets() -> None:
 
 def test_other_devices_compute_in_fp32_and_bf16_is_refused_there() -> None:
     assert resolve_precision("auto", MPS) == "fp32"
-    with pytest.raises(UserError, match="on 'mps' use precision 'fp32'"):
+    with pytest.raises(UserError, match="on 'mps' use --precision fp32"):
         resolve_precision("bf16", MPS)
 
 

@@ -195,7 +195,7 @@ def test_text_of_a_wide_font_stays_in_boxes_measured_by_a_narrow_one(
 
 
 def test_another_suffix_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"an \.svg or a \.png, not 'a.pdf'"):
+    with pytest.raises(UserError, match=r"an \.svg or a \.png file, not 'a.pdf'"):
         plot(EDSROptions(), tmp_path / "a.pdf", scale=2, title="")
 
 

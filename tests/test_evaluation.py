@@ -276,7 +276,7 @@ def test_an_rgb_network_under_the_luma_protocol_is_an_error_that_says_what_to_do
 def test_what_cannot_be_scored_is_an_error_that_names_it() -> None:
     with pytest.raises(UserError, match=r"SSIM needs 11x11 pixels .* has 10x28"):
         next(evaluate_network(Nearest(), [color_image(32, 14)], protocol=RGB, device=CPU))
-    with pytest.raises(UserError, match=r"makes of color is not finite"):
+    with pytest.raises(UserError, match=r"output for color is not finite"):
         next(evaluate_network(Nearest(shift=(0, np.inf, 0)), [color_image()], protocol=RGB, device=CPU))
 
 
@@ -350,14 +350,14 @@ def test_pictures_missing_and_too_many_are_errors_that_name_them(
 def test_two_files_of_one_name_are_an_error(tmp_path: Path) -> None:
     write(tmp_path, baby=made_picture(8, 8))
     Image.fromarray(made_picture(8, 8)).save(tmp_path / "baby.bmp")
-    with pytest.raises(UserError, match=r"baby\.bmp and .*baby\.png have one name"):
+    with pytest.raises(UserError, match=r"baby\.bmp and .*baby\.png have the same name"):
         match_pictures(tmp_path, ["baby"])
 
 
 @pytest.mark.parametrize(
     ("size", "message"),
     [
-        ((32, 29), r"color\.png has 29x32 pixels; expected at x2: 58x64, and this is LR's size"),
+        ((32, 29), r"color\.png has 29x32 pixels; expected at x2: 58x64; this is the size of LR"),
         (
             (65, 58),
             r"color\.png has 58x65 pixels; expected at x2: 58x64, since HR is cropped to a multiple of 2",
@@ -386,6 +386,6 @@ def test_an_image_that_memory_does_not_hold_is_refused_with_both_numbers(
     check_memory([image])
     monkeypatch.setattr("srlab.evaluation.available_bytes", lambda: 1_000_000)
     with pytest.raises(
-        UserError, match=r"200x100 pixels, takes about 1\.8 MB of memory, and 1\.0 MB are free"
+        UserError, match=r"200x100 pixels, takes about 1\.8 MB of memory, and only 1\.0 MB are free"
     ):
         check_memory([image])

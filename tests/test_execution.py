@@ -74,7 +74,7 @@ def test_a_study_ends_with_every_run_scored_and_the_chosen_ones_tested(study: St
         is_chosen = choice[run.variant]["learning_rate"] == run.learning_rate
         assert {path.name for path in run.folder.iterdir()} == RUN_FILES | ({"test"} if is_chosen else set())
         assert run.validation is not None
-        assert "picked no step" in store.load_json(run.folder / store.RESULT)["note"]
+        assert "no validation gave a score" in store.load_json(run.folder / store.RESULT)["note"]
         if is_chosen:
             assert sorted(path.name for path in (run.folder / "test" / "set").iterdir()) == ["0.png", "1.png"]
     assert (folder / "bicubic" / "test" / "set" / "0.png").exists()
@@ -271,7 +271,7 @@ def test_a_run_keeps_the_threads_it_was_declared_with(
 def test_a_second_srlab_on_the_same_study_is_refused(study: Study, folder: Path) -> None:
     with (
         store.locked(folder / "study.lock", busy="free"),
-        pytest.raises(UserError, match="another srlab is at work on the study"),
+        pytest.raises(UserError, match="another srlab process is working on the study"),
     ):
         carry_out(study, folder)
 
@@ -279,7 +279,7 @@ def test_a_second_srlab_on_the_same_study_is_refused(study: Study, folder: Path)
 def test_a_test_image_that_was_trained_on_is_refused_before_anything_starts(
     study: Study, folder: Path
 ) -> None:
-    with pytest.raises(UserError, match="in both train"):
+    with pytest.raises(UserError, match="is in train and"):
         carry_out(replace(study, test=study.train), folder)
     assert not folder.exists()
 
@@ -287,7 +287,7 @@ def test_a_test_image_that_was_trained_on_is_refused_before_anything_starts(
 @pytest.mark.parametrize(
     ("role", "size", "message"),
     [
-        ("train", 12, "0 is 12x12 .*largest LR patch that fits all is 6"),
+        ("train", 12, "0 is 12x12 .*--lr-patch-size 6, which fits all"),
         ("validate", 1, "0 is 1x1 pixels, too small to be scored at x2"),
         ("test", 14, "0 is 14x14 pixels, too small to be scored at x2"),
     ],
@@ -409,7 +409,7 @@ def test_a_choice_that_something_else_changed_is_refused_and_made_again(
     if change:
         values["variants"]["tiny/edsr"] = old | change
     store.save_json(folder / store.CHOICE, values)
-    with pytest.raises(UserError, match=r"choice\.json .* chooses anew"):
+    with pytest.raises(UserError, match=r"choice\.json .* chooses again"):
         winner(folder)
     assert carry_out(study, folder) == []
     again = load_choice(folder)

@@ -114,9 +114,7 @@ def test_only_a_file_with_a_fitting_suffix_can_be_an_output(tmp_path: Path) -> N
     for name in ("a.csv", "A.CSV"):
         check_output(tmp_path / name, ".csv", what="a table")
     for name in ("study.json", "weights.safetensors", "photo.png", "csv", ".csv", "a.csv.gz"):
-        with pytest.raises(
-            UserError, match=r"a table goes to a file that ends in \.csv, not to .*another name"
-        ):
+        with pytest.raises(UserError, match=r"the file for a table must end in \.csv; .* does not"):
             check_output(tmp_path / name, ".csv", what="a table")
     with pytest.raises(UserError, match=r"is a folder; name a file for a table, such as .*name\.csv"):
         check_output(tmp_path, ".csv", what="a table")

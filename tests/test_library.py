@@ -103,7 +103,8 @@ def test_a_fetched_set_is_in_its_place_with_a_record_of_where_it_came_from(
     assert about["images"] == 3
     assert about["verified"] is None
     assert any(
-        "not verified: nobody published a checksum" in words and about["sha256"] in words for words in said
+        "not verified, because no checksum was published" in words and about["sha256"] in words
+        for words in said
     )
     assert list((data / ".downloads").glob("**/*.zip*")) == []
 
@@ -127,7 +128,7 @@ def test_a_published_checksum_is_held_against_the_file_and_recorded(
 
 def test_a_set_that_is_there_is_not_fetched_again(server: Server, tiny: str) -> None:
     get(server, tiny, GOOD)
-    assert get(server, tiny, GOOD)[0].startswith("tiny is there")
+    assert get(server, tiny, GOOD)[0].startswith("tiny is already there")
     assert len(server.requests) == 1
 
 
@@ -265,7 +266,7 @@ def test_a_process_killed_in_a_download_leaves_no_set_and_the_next_goes_on(
 def test_two_processes_do_not_work_on_one_set(server: Server, tiny: str, data: Path) -> None:
     with (
         locked(data / ".downloads" / "tiny.lock", busy=""),
-        pytest.raises(UserError, match="another srlab is fetching or adding tiny"),
+        pytest.raises(UserError, match="another srlab process is fetching or adding tiny"),
     ):
         get(server, tiny, GOOD)
 
@@ -285,7 +286,7 @@ def test_a_folder_with_hr_beside_lr_stands_for_its_hr(
     folder(tmp_path / "Set5" / "HR")
     folder(tmp_path / "Set5" / "LR_x2", first=10)
     library.add("set5", tmp_path / "Set5", report=print)
-    assert "taking the pictures of" in capsys.readouterr().out
+    assert "using the pictures in" in capsys.readouterr().out
     assert (data / "set5" / "0.png").exists()
 
 
@@ -295,12 +296,12 @@ def test_adding_the_same_again_is_fine_and_another_one_is_refused(
     library.add("set5", folder(tmp_path / "mine"), report=print)
     library.add("set5", tmp_path / "mine", report=print)
     assert "with the same pictures" in capsys.readouterr().out
-    with pytest.raises(UserError, match="set5 is there with other pictures"):
+    with pytest.raises(UserError, match="set5 is already there with other pictures"):
         library.add("set5", folder(tmp_path / "other", first=50), report=print)
 
 
 def test_a_folder_that_does_not_hold_the_set_is_refused(tmp_path: Path, data: Path) -> None:
-    with pytest.raises(UserError, match=r"set5 has 5 images, and \S+ has 4"):
+    with pytest.raises(UserError, match=r"set5 has 5 images, but \S+ has 4"):
         library.add("set5", folder(tmp_path / "four", 4), report=print)
     (folder(tmp_path / "words", 4) / "9.png").write_text("these are words")
     with pytest.raises(UserError, match=r"9\.png"):
@@ -327,7 +328,7 @@ def test_a_disk_that_fills_up_leaves_nothing(
 
     monkeypatch.setattr(shutil, "copyfile", full)
     with pytest.raises(
-        UserError, match=r"set5 could not be put into .*: No space left on device .*nothing of it"
+        UserError, match=r"set5 could not be stored in .*: No space left on device .*no part of it"
     ):
         library.add("set5", source, report=print)
     assert len(copied) == 3

@@ -123,7 +123,7 @@ def test_too_small_an_image_is_an_error_that_names_its_size() -> None:
     picture = made_picture(14, 40)
     with pytest.raises(UserError, match=r"SSIM needs 11x11 pixels .* has 36x10"):
         ssim_y(picture, picture, border=2)
-    with pytest.raises(UserError, match=r"nothing of an image of 40x14"):
+    with pytest.raises(UserError, match=r"no pixel of an image of 40x14"):
         psnr_y(picture, picture, border=7)
 
 

@@ -189,7 +189,7 @@ def test_an_empty_folder_of_that_name_is_an_error_and_not_the_included_network(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path(WINNER).mkdir(parents=True)
-    with pytest.raises(UserError, match="neither a run's nor a study's folder"):
+    with pytest.raises(UserError, match="neither the folder of a run nor of a study"):
         srlab.load(WINNER)
 
 
@@ -214,7 +214,7 @@ def test_what_is_like_no_name_is_told_what_is_included(
 def test_of_a_name_at_several_scales_one_must_be_chosen(shelf: Callable[..., Card]) -> None:
     shelf("edsr/tiny", scale=2)
     shelf("edsr/tiny", scale=4)
-    with pytest.raises(UserError, match="included for x2 and x4: say which, such as --scale 2"):
+    with pytest.raises(UserError, match="included for x2 and x4: choose one, such as --scale 2"):
         srlab.load("edsr/tiny")
     assert srlab.load("edsr/tiny", scale=4).scale == 4
     with pytest.raises(UserError, match=r"includes edsr/tiny x2, edsr/tiny x4, not edsr/tiny x3"):
@@ -286,14 +286,16 @@ def test_verify_compares_file_and_scores(command: Srlab, shelf: Callable[..., Ca
     result = verify(card)
     assert (result.file_is_right, result.outcome, result.is_right) == (True, "equal", True)
     out, _ = command("models", "--verify")
-    assert "edsr/tiny x2: the file is right; the scores on set5 are the card's" in out
+    assert "edsr/tiny x2: the file is intact; the scores on set5 equal those of the card" in out
 
 
 def test_verify_finds_scores_that_are_not_the_cards(command: Srlab, shelf: Callable[..., Card]) -> None:
     assert verify(shelf("edsr/tiny", better_by=0.01)).outcome == "different"
     out, err = command("models", "--verify", code=2)
-    assert "the scores on set5 are not the card's" in out
-    assert "srlab: edsr/tiny x2: not as the card says; install srlab again" in err
+    assert "the scores on set5 differ from those of the card" in out
+    assert (
+        "srlab: edsr/tiny x2: the file or its scores differ from the model card; install srlab again" in err
+    )
 
 
 def test_verify_finds_one_flipped_bit(command: Srlab, shelf: Callable[..., Card]) -> None:
@@ -360,11 +362,11 @@ def test_verify_says_where_the_set_has_other_pixels_or_is_not_there(
     assert verify(card).outcome == "other images"
     assert verify(card).is_right
     out, _ = command("models", "--verify")
-    assert "your set5 has other pixels than the card's" in out
+    assert "the pixels of your set5 differ from the card's" in out
     monkeypatch.setenv("SRLAB_DATA", str(set5.parent / "empty"))
     assert verify(card).outcome == "no data"
     out, _ = command("models", "--verify")
-    assert "set5 is not here, so nothing was scored" in out
+    assert "set5 is not installed, so nothing was scored" in out
 
 
 @pytest.mark.parametrize("card", _real_cards(), ids=lambda card: card.title)

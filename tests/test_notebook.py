@@ -133,7 +133,7 @@ def test_a_network_is_shown_as_a_table_and_drawn(page: Page, tmp_path: Path) -> 
 
 
 def test_outside_a_notebook_there_is_an_error_that_says_what_to_use(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="`srlab study` runs a study"):
+    with pytest.raises(UserError, match="use `srlab study`"):
         notebook.show_network(tiny_study(tmp_path / "data"), "edsr")
 
 

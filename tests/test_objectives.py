@@ -75,7 +75,7 @@ def test_random_content_is_told_wherever_results_are_shown() -> None:
     ("values", "told"),
     [
         ({"content": "vgg16"}, "vgg54, vgg22, conv5_4, pixels, random, not 'vgg16'"),
-        ({"adversarial_weight": -1}, "adversarial_weight is a number of at least 0, not -1"),
+        ({"adversarial_weight": -1}, "adversarial_weight must be a number of at least 0, not -1"),
         ({"pixel_weight": float("nan")}, "pixel_weight"),
         ({"pixel_loss": "l2"}, "l1, mse, charbonnier, not 'l2'"),
         ({"discriminator_learning_rate": 0}, "positive number, not 0"),
@@ -96,7 +96,7 @@ def test_what_is_no_objective_is_refused(values: dict[str, object]) -> None:
 
 
 def test_missing_weights_are_told_with_their_place(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"no VGG19 weights .*nowhere.pth"):
+    with pytest.raises(UserError, match=r"nowhere.pth with VGG19 weights does not exist"):
         with_vgg(AdversarialObjective(), tmp_path / "nowhere.pth")
 
 

@@ -78,9 +78,9 @@ def test_the_backward_pass_does_not_enter_the_frozen_part() -> None:
 @pytest.mark.parametrize(
     ("parts", "message"),
     [
-        (("heads",), "no part 'heads' with weights; its parts are head, body, tail"),
+        (("heads",), "no part 'heads' with weights; its parts with weights are head, body, tail"),
         (("body.3",), "the source has no body.3"),
-        ((), "no body.2.weight, which is to be kept|has no body"),
+        ((), "no body.2.weight, which the start should keep|has no body"),
     ],
 )
 def test_what_the_source_does_not_have_is_refused(parts: tuple[str, ...], message: str) -> None:
@@ -93,7 +93,9 @@ def test_what_the_source_does_not_have_is_refused(parts: tuple[str, ...], messag
 def test_another_shape_is_refused_and_so_is_more_than_the_whole() -> None:
     network = build_network(SRResNetOptions(num_blocks=1, num_features=4), scale=4)
     wide = build_network(SRResNetOptions(num_blocks=1, num_features=5), scale=4).state_dict()
-    with pytest.raises(UserError, match=r"head.conv.weight of w is \[5, 3, 9, 9\], .* has \[4, 3, 9, 9\]"):
+    with pytest.raises(
+        UserError, match=r"head.conv.weight of w has the shape \[5, 3, 9, 9\]; .* needs \[4, 3, 9, 9\]"
+    ):
         check_fits(wide, network, ("head",), what="w")
     more = {**network.state_dict(), "extra": torch.zeros(1)}
     with pytest.raises(UserError, match="w has extra, which"):

@@ -215,7 +215,7 @@ def test_the_border_of_the_kernel_is_the_one_asked_for() -> None:
 def test_images_smaller_than_a_patch_are_an_error_that_says_what_would_fit() -> None:
     with pytest.raises(
         UserError,
-        match=r"2 of 3 .*image1 is 45x33 .* patches of 18 at x2 need 36x36; the largest .* fits all is 16,",
+        match=r"2 of 3 .*image1 is 45x33 .* patches of 18 at x2 need 36x36; use --lr-patch-size 16, which ",
     ):
         patches(lr_patch_size=18)
     patches(lr_patch_size=16)

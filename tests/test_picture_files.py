@@ -154,7 +154,7 @@ def test_a_gif_gives_its_first_picture_and_says_so(tmp_path: Path) -> None:
     first.save(tmp_path / "a.gif", save_all=True, append_images=[second])
     picture = read_picture(tmp_path / "a.gif")
     assert np.array_equal(picture.pixels, np.asarray(first.convert("RGB")))
-    assert picture.notes == ("a.gif has 2 pictures, and the first is taken",)
+    assert picture.notes == ("a.gif has 2 pictures; srlab uses the first",)
     with pytest.raises(UserError, match="it is GIF"):
         read_hr_image(tmp_path / "a.gif")
 

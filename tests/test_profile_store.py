@@ -116,7 +116,7 @@ def test_machines_of_one_label_are_never_one_cost(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "is not JSON"),
+        ("{", "is not valid JSON"),
         ("[]", "not written by srlab"),
         ('{"format": "other", "version": 1, "profiles": []}', "not written by srlab"),
         ('{"format": "srlab profile", "version": 2, "profiles": []}', "reads version 1"),

@@ -117,7 +117,7 @@ def test_a_process_that_dies_or_takes_too_long_is_reported_and_not_waited_for() 
         assert worker.ask(Step(variant="tiny/small"), timeout=120).seconds
         assert worker.ask(replace(task, variant="tiny/small", size=(0, 0)), timeout=120).reason
         endless = replace(task, repeats=10**9, at_most=1000)
-        assert worker.ask(endless, timeout=0.1).reason == "it was stopped after 0 s"
+        assert worker.ask(endless, timeout=0.1).reason == "it was stopped, because it took longer than 0 s"
         assert not worker.is_alive
         assert "died" in worker.ask(task, timeout=120).reason
     with Worker(STUDY, MACHINE, precision="fp32") as worker:
@@ -337,9 +337,9 @@ def test_a_variant_is_named_as_srlab_networks_lists_it() -> None:
     [
         ("edsr/base", "no folder or file edsr/base.*did you mean"),
         ("edsr/baseline", "exists at x2, x3, x4: say which"),
-        ("bicubic", "stands in every profile"),
+        ("bicubic", "every profile includes bicubic"),
         ("nowhere.safetensors", "does not exist"),
-        (".", "neither a run's nor a study's folder"),
+        (".", "neither the folder of a run nor of a study"),
     ],
 )
 def test_what_means_nothing_is_refused(name: str, message: str) -> None:

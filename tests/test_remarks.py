@@ -41,7 +41,10 @@ def test_what_was_long_before_the_end_is_not_held_against_a_run(tmp_path: Path) 
             "the discriminator has won: in the last tenth of the run its mean outputs were 0.990 on HR and "
             "0.010 on SR",
         ),
-        ({"discriminator_real": 0.5, "discriminator_fake": 0.505}, "the discriminator tells nothing apart"),
+        (
+            {"discriminator_real": 0.5, "discriminator_fake": 0.505},
+            "the discriminator does not tell HR from SR",
+        ),
         ({"generator_gradient_norm": 1e-9}, "the generator's gradient has vanished"),
         ({"discriminator_gradient_norm": 0.0}, "the discriminator's gradient has vanished"),
     ],

@@ -34,7 +34,7 @@ def test_the_file_is_plain_json_and_says_its_protocol(tmp_path: Path) -> None:
     save_scores(tmp_path / "scores.json", SCORES, protocol=RGB, scale=2)
 
     def refuse(constant: str) -> Any:
-        raise AssertionError(f"{constant} is not JSON")
+        raise AssertionError(f"{constant} is not valid JSON")
 
     values = json.loads((tmp_path / "scores.json").read_text(), parse_constant=refuse)
     assert values["protocol"] == {"color": "rgb", "border": "replicate"}
@@ -57,8 +57,8 @@ def test_files_of_one_protocol_are_read_as_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("protocol", "scale", "message"),
     [
-        (EvaluationProtocol(color="luma"), 2, "two protocols"),
-        (EvaluationProtocol(border="symmetric"), 2, "two protocols"),
+        (EvaluationProtocol(color="luma"), 2, "different protocols"),
+        (EvaluationProtocol(border="symmetric"), 2, "different protocols"),
         (RGB, 4, "x2 and x4"),
     ],
 )
@@ -82,7 +82,7 @@ def test_one_image_has_one_value_of_a_metric(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": "other"}, "no scores of srlab"),
+        ({"format": "other"}, "not a scores file of srlab"),
         ({"version": 2}, "version 2"),
         ({"scale": 5}, "scale is 5, not 2 or 3 or 4"),
         ({"protocol": {"color": "hsv"}}, "hsv"),
@@ -103,7 +103,7 @@ def test_a_file_that_something_else_wrote_is_refused_by_name(
 
 
 def test_missing_and_broken_files_are_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"no scores .*missing\.json"):
+    with pytest.raises(UserError, match=r"scores file .*missing\.json does not exist"):
         load_scores(tmp_path / "missing.json")
     (tmp_path / "list.json").write_text("[]")
     (tmp_path / "cut.json").write_text('{"format": "srl')

@@ -55,7 +55,7 @@ def test_what_srlab_wrote_is_read(study: Path) -> None:
         (f"{RUN}/result.json", ("seconds",), -1, "seconds is -1, not a number of at least 0"),
         (f"{RUN}/result.json", ("step",), 2.5, "step is 2.5, not a whole number"),
         (f"{RUN}/result.json", ("step",), 10**400, "step is 1000.*, not a number"),
-        (f"{RUN}/result.json", ("loss",), float("nan"), "NaN is no number"),
+        (f"{RUN}/result.json", ("loss",), float("nan"), "NaN is not a number"),
         (f"{RUN}/result.json", ("remarks",), "won", "remarks is .won., not a list"),
         (f"{RUN}/run.json", ("source",), "a", "source is .a., not an object"),
         (f"{RUN}/run.json", ("threads",), True, "threads is true, not a number"),
@@ -78,7 +78,7 @@ def test_a_value_that_does_not_belong_there_is_named_with_file_and_remedy(
     study: Path, file: str, place: tuple[str | int, ...], value: object, wrong: str
 ) -> None:
     change(study / file, *place, to=value)
-    with pytest.raises(UserError, match=rf"{file} .*{wrong}.*put a copy of it back"):
+    with pytest.raises(UserError, match=rf"{file} .*{wrong}.*put a copy of the file back"):
         read(study)
 
 
@@ -86,15 +86,15 @@ def test_a_value_that_does_not_belong_there_is_named_with_file_and_remedy(
 @pytest.mark.parametrize("file", ["study.json", "choice.json", f"{RUN}/result.json", f"{RUN}/scores.json"])
 def test_a_file_that_was_cut_or_is_another_is_named(study: Path, file: str, content: bytes) -> None:
     (study / file).write_bytes(content)
-    with pytest.raises(UserError, match=f"{file} .*put a copy of it back"):
+    with pytest.raises(UserError, match=f"{file} .*put a copy of the file back"):
         read(study)
 
 
 @pytest.mark.parametrize(
     ("names", "wrong"),
     [
-        ({"variants": 2}, "two variants are named 'a'"),
-        ({"runs": 2}, f"two runs are named '{RUN}'"),
+        ({"variants": 2}, "two variants have the name 'a'"),
+        ({"runs": 2}, f"two runs have the name '{RUN}'"),
     ],
     ids=str,
 )
@@ -166,5 +166,5 @@ def test_a_profile_that_something_else_changed_is_named(
     folder = declare(tmp_path / "study")
     add_profile(folder, made_profile(folder))
     change(folder / PROFILE, "profiles", 0, *place, to=value)
-    with pytest.raises(UserError, match=r"profile\.json .*`srlab profile` measures anew"):
+    with pytest.raises(UserError, match=r"profile\.json .*run `srlab profile` again"):
         load_profiles(folder)

@@ -140,7 +140,7 @@ def test_without_its_source_a_run_is_not_run_and_nothing_else_suffers(
     assert found["tiny-transfer-lr0.001-seed0"] == found["tiny-scratch-lr0.001-seed1"] == "finished"
     blocked = [event for event in events if event.phase == "blocked"]
     assert [event.name for event in blocked] == ["tiny-transfer-lr0.001-seed1"]
-    assert "tiny-original-lr0.001-seed1, from which it starts, has failed" in blocked[0].reason
+    assert "its source tiny-original-lr0.001-seed1 has failed" in blocked[0].reason
     assert [path.name for path in write_pictures(folder)][:1] == ["scores.png"]
 
     monkeypatch.setattr("srlab.execution.train", honest)
@@ -177,9 +177,7 @@ def test_nothing_starts_from_a_source_and_nothing_is_tested_before_its_rate_is_f
     carry_out(two_rates, folder, events)
     (blocked,) = (event for event in events if event.phase == "blocked")
     assert blocked.name == "tiny-transfer-lr0.001-seed0"
-    assert blocked.reason == (
-        f"tiny/original, from which it starts, has no learning rate yet, since {GOOD} has failed"
-    )
+    assert blocked.reason == (f"its source tiny/original has no learning rate yet, because {GOOD} has failed")
     assert load_choice(folder)["tiny/original"]["learning_rate"] is None
     assert not (folder / POOR / store.TEST).exists()
     row = next(row for row in leaderboard(folder).standings if row.name == "tiny/original")
@@ -336,7 +334,7 @@ def test_sources_can_be_taken_from_a_finished_study(study: Study, folder: Path, 
     assert not any(event.phase == "training" for event in events if event.name.startswith("tiny-original"))
     name = "tiny-original-lr0.001-seed0"
     assert (other / name / store.WEIGHTS).read_bytes() == (folder / name / store.WEIGHTS).read_bytes()
-    assert "taken as it is from" in store.load_json(other / name / store.RESULT)["reason"]
+    assert "copied from" in store.load_json(other / name / store.RESULT)["reason"]
     assert store.load_json(other / name / store.RUN)["protocol"]["num_steps"] == 4
     assert store.load_json(other / "tiny-transfer-lr0.0001-seed0" / store.RUN)["source"]["run"] == name
     assert carry_out(taken, other) == []
@@ -347,7 +345,7 @@ def test_a_source_that_diverges_everywhere_is_named(study: Study, folder: Path) 
     events: list[Event] = []
     assert carry_out(steep, folder, events) == []
     (blocked,) = (event for event in events if event.phase == "blocked")
-    assert blocked.reason == "tiny/original, from which it starts, has diverged"
+    assert blocked.reason == "its source tiny/original has diverged"
 
 
 def test_new_seeds_of_a_variant_declared_otherwise_are_refused(study: Study, folder: Path) -> None:
@@ -371,7 +369,7 @@ def test_all_seeds_start_from_one_rate_of_the_source(study: Study, folder: Path)
     assert store.load_json(folder / store.CHOICE)["variants"]["tiny/original"]["learning_rate"] == 1e-3
     later = replace(first, learning_rates=(1e-3,), seeds=(1,))
     run = next(run for run in later.runs() if run.variant.start is not None)
-    with pytest.raises(UserError, match=r"original-lr1e-09-seed1, from which it starts, has not finished"):
+    with pytest.raises(UserError, match=r"original-lr1e-09-seed1 has not finished"):
         find_source(run, study=later, folder=folder)
 
 
@@ -386,7 +384,7 @@ def test_what_a_taken_run_was_trained_with_is_its_own(study: Study, folder: Path
     there, here = (store.load_json(where / name / store.RUN) for where in (folder, taken))
     assert here["data"] == there["data"]
     assert here["data"] != store.load_study(taken)["data"]
-    with pytest.raises(UserError, match="was among the images that"):
+    with pytest.raises(UserError, match="was used to train or validate"):
         carry_out(take_sources(replace(other_images, test=study.train), folder), tmp_path / "leak")
     mse = replace(study.variants[1], objective=PixelObjective(loss="mse"))
     with pytest.raises(UserError, match=r"another objective.*objective.loss \(l1 there, mse asked for\)"):
@@ -399,7 +397,7 @@ def test_a_study_that_has_no_source_to_give_is_refused(study: Study, folder: Pat
     with pytest.raises(UserError, match="does not exist"):
         take_sources(study, folder)
     carry_out(study.with_variants(["original"]), folder)
-    with pytest.raises(UserError, match="starts from another one: --source has no use"):
+    with pytest.raises(UserError, match="starts from another one; leave --source out"):
         take_sources(study.with_variants(["scratch"]), folder)
     with pytest.raises(UserError, match="seed2 is not finished, and seed 2 starts from it"):
         take_sources(replace(study, seeds=(2,)), folder)
@@ -417,7 +415,7 @@ def test_a_study_that_has_no_source_to_give_is_refused(study: Study, folder: Pat
                 transfer("a", source="b"),
                 replace(transfer("b", source="a"), network=replace(NEW, num_blocks=2)),
             ),
-            "a starts from b starts from a, so that none of them can be the first",
+            "a starts from b starts from a, which is a circle; one of them must start from nothing",
         ),
         (
             (Variant(name="tiny/original", network=replace(SOURCE, num_features=5)), transfer()),
@@ -434,7 +432,7 @@ def test_variants_that_differ_in_their_start_alone_are_variants(study: Study) ->
     replace(study, variants=(*study.variants, transfer("tiny/fine", freeze=False)))
     with pytest.raises(UserError, match="the same network, objective, start and protocol"):
         replace(study, variants=(*study.variants, transfer("tiny/again")))
-    with pytest.raises(UserError, match="leaves nothing to train"):
+    with pytest.raises(UserError, match="nothing is left to train"):
         Start(source="tiny/original", freeze=True)
     whole = Start(source="tiny/original", keep=("head", "body", "tail"), freeze=True)
     with pytest.raises(UserError, match="freezes every part"):

@@ -33,7 +33,7 @@ def test_a_number_that_json_does_not_have_is_refused(tmp_path: Path) -> None:
 
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "choice.json").write_text("{")
-    with pytest.raises(UserError, match=r"choice\.json is not JSON"):
+    with pytest.raises(UserError, match=r"choice\.json is not valid JSON"):
         store.load_json(tmp_path / "choice.json")
 
 
@@ -154,5 +154,5 @@ def test_a_study_that_something_else_changed_is_refused(tmp_path: Path, change: 
     store.save_json(tmp_path / store.STUDY, whole)
     assert store.load_study(tmp_path)["runs"] == whole["runs"]
     store.save_json(tmp_path / store.STUDY, {**whole, **change})
-    with pytest.raises(UserError, match="something else changed it"):
+    with pytest.raises(UserError, match="another program changed it"):
         store.load_study(tmp_path)

@@ -136,7 +136,7 @@ def test_the_documentation_names_every_study_with_its_runs() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("x = 1\n", "declares no study"),
+        ("x = 1\n", "defines no study"),
         ("import nothing_like_this\n", r"line 1: ModuleNotFoundError"),
         ("def broken(:\n", "SyntaxError"),
         ("\n\n1 / 0\n", "line 3: ZeroDivisionError"),
@@ -144,7 +144,7 @@ def test_the_documentation_names_every_study_with_its_runs() -> None:
         ("raise GeneratorExit\n", "line 1: GeneratorExit"),
         ("class Mine(BaseException): pass\nraise Mine('no')\n", "line 2: Mine: no"),
         ("from srlab.networks import preset\npreset('edsr/none', scale=4)\n", "line 2: there is no variant"),
-        ("from srlab.studies.smoke import STUDY\n", "ends with a question mark"),
+        ("from srlab.studies.smoke import STUDY\n", "end with a question mark"),
     ],
 )
 def test_a_study_file_that_is_wrong_says_where(tmp_path: Path, text: str, message: str) -> None:
@@ -164,7 +164,7 @@ def test_ctrl_c_while_a_study_file_is_read_is_no_fault_of_the_file(tmp_path: Pat
 def test_an_unknown_study_names_those_there_are(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="smoke, srcnn, vdsr, edsr, rdn, srresnet, srgan"):
         load_study("srgan2")
-    with pytest.raises(UserError, match="there is no study file"):
+    with pytest.raises(UserError, match=r"the study file .* does not exist"):
         load_study(str(tmp_path / "none.py"))
 
 

@@ -33,30 +33,30 @@ def test_two_rates_never_share_a_folder(study: Study) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"scale": 5}, "the scale is 2, 3 or 4"),
-        ({"variants": ()}, "names no variants"),
+        ({"scale": 5}, "the scale must be 2, 3 or 4"),
+        ({"variants": ()}, "has no variants"),
         ({"learning_rates": (1e-3, 1e-3)}, "names a learning rate twice"),
         ({"learning_rates": (-1.0,)}, "positive"),
         ({"seeds": (0, 0)}, "names a seed twice"),
         ({"seeds": (-1,)}, "whole number"),
-        ({"test": ()}, "names no test data"),
+        ({"test": ()}, "has no test data"),
         ({"train": "t91"}, r"\('t91',\), with the comma"),
-        ({"name": "../elsewhere"}, "cannot name a study"),
+        ({"name": "../elsewhere"}, "is not a valid name of a study"),
         ({"learning_rates": (1, 1.0)}, "names a learning rate twice"),
-        ({"learning_rates": (float("inf"),)}, "tuple of numbers, and inf is none"),
-        ({"learning_rates": ("1e-3",)}, "tuple of numbers, and '1e-3' is none"),
+        ({"learning_rates": (float("inf"),)}, "tuple of numbers, and inf is not a number"),
+        ({"learning_rates": ("1e-3",)}, "tuple of numbers, and '1e-3' is not a number"),
         ({"learning_rates": 1e-3}, r"\(0.001,\), with the comma"),
-        ({"name": None}, "None cannot name a study"),
-        ({"scale": 2.0}, "the scale is 2, 3 or 4, not 2.0"),
-        ({"variants": ("edsr/baseline",)}, "one of its variants is 'edsr/baseline', not a Variant"),
-        ({"protocol": None}, "its protocol is None, not a TrainingProtocol"),
-        ({"evaluation": "rgb"}, "its evaluation is 'rgb', not an EvaluationProtocol"),
-        ({"seeds": (True,)}, "a seed is a whole number"),
+        ({"name": None}, "None is not a valid name of a study"),
+        ({"scale": 2.0}, "the scale must be 2, 3 or 4, not 2.0"),
+        ({"variants": ("edsr/baseline",)}, "one of its variants must be a Variant, not 'edsr/baseline'"),
+        ({"protocol": None}, "its protocol must be a TrainingProtocol, not None"),
+        ({"evaluation": "rgb"}, "its evaluation must be an EvaluationProtocol, not 'rgb'"),
+        ({"seeds": (True,)}, "a seed must be a whole number"),
         ({"seeds": 3}, r"\(3,\), with the comma"),
-        ({"train": (5,)}, "train is a tuple of names or paths, and 5 is none"),
+        ({"train": (5,)}, "train must be a tuple of names or paths, and 5 is neither"),
         ({"train": Path("tr")}, r"tr'\),\), with the comma"),
-        ({"train": ("",)}, "and '' is none"),
-        ({"validate": None}, r"validate is a tuple of names, not None; without any it is \(\)"),
+        ({"train": ("",)}, "and '' is neither"),
+        ({"validate": None}, r"validate must be a tuple of names, not None; an empty one is \(\)"),
         ({"test": ("te", "te")}, "test names 'te' twice"),
         ({"test": ("te", Path("te"))}, "test names 'te' twice"),
     ],
@@ -75,30 +75,33 @@ def test_a_study_that_means_nothing_is_refused(
         ({"num_steps": True}, "whole number"),
         ({"schedule": "linear"}, "constant, step, cosine"),
         ({"schedule": "step"}, "needs halve_at"),
-        ({"halve_at": (0.5,)}, "the step schedule needs halve_at, such as halve_at=0.5; no other has it"),
+        (
+            {"halve_at": (0.5,)},
+            "the step schedule needs halve_at, such as halve_at=0.5; no other schedule takes it",
+        ),
         ({"schedule": "step", "halve_at": (1.5,)}, "between 0 and 1"),
         ({"precision": "fp8"}, "auto, fp32, bf16"),
         ({"gradient_clip_norm": 0.0}, "positive"),
-        ({"adam_eps": 0.0}, "eps > 0"),
+        ({"adam_eps": 0.0}, "adam_eps > 0"),
         ({"optimizer": "rmsprop"}, "adam, adamw, sgd"),
         ({"momentum": 0.9}, "the optimizer adam has no momentum"),
-        ({"optimizer": "sgd", "momentum": 1.0}, "from 0 to below 1"),
+        ({"optimizer": "sgd", "momentum": 1.0}, "at least 0 and below 1"),
         ({"optimizer": "sgd", "adam_eps": 1e-7}, "the optimizer sgd has no adam_eps"),
-        ({"weight_decay": -0.1}, "weight_decay is a number of at least 0"),
+        ({"weight_decay": -0.1}, "weight_decay must be at least 0"),
         ({"adjustable_clip": 0.0}, "adjustable_clip must be positive"),
-        ({"warmup_steps": -1}, "warmup_steps is a whole number from 0"),
-        ({"num_steps": 5, "warmup_steps": 6}, "num_steps, which is 5"),
+        ({"warmup_steps": -1}, "warmup_steps must be a whole number from 0"),
+        ({"num_steps": 5, "warmup_steps": 6}, "the number of steps, 5"),
         ({"validation_images": 0}, "validation_images must be a whole number of at least 1"),
-        ({"adam_eps": float("inf")}, "adam_eps is a number, not inf"),
-        ({"adam_eps": None}, "adam_eps is a number, not None"),
-        ({"adam_betas": (0.9,)}, "two betas"),
-        ({"adam_betas": 0.9}, r"adam_betas is a tuple of numbers, also of one"),
-        ({"gradient_clip_norm": float("inf")}, "gradient_clip_norm is a number, not inf"),
-        ({"gradient_clip_norm": 10**400}, "gradient_clip_norm is a number"),
-        ({"flips": "no"}, "flips is True or False, not 'no'"),
-        ({"jpeg_noise": 1}, "jpeg_noise is True or False, not 1"),
+        ({"adam_eps": float("inf")}, "adam_eps must be a number, not inf"),
+        ({"adam_eps": None}, "adam_eps must be a number, not None"),
+        ({"adam_betas": (0.9,)}, "two adam_betas"),
+        ({"adam_betas": 0.9}, r"adam_betas must be a tuple of numbers; for one value"),
+        ({"gradient_clip_norm": float("inf")}, "gradient_clip_norm must be a number, not inf"),
+        ({"gradient_clip_norm": 10**400}, "gradient_clip_norm must be a number"),
+        ({"flips": "no"}, "flips must be True or False, not 'no'"),
+        ({"jpeg_noise": 1}, "jpeg_noise must be True or False, not 1"),
         ({"schedule": ["step"]}, "constant, step, cosine"),
-        ({"halve_at": None}, "halve_at is a tuple of numbers, not None"),
+        ({"halve_at": None}, "halve_at must be a tuple of numbers, not None"),
         ({"num_steps": None}, "whole number"),
     ],
 )
@@ -120,18 +123,21 @@ def test_variants_that_do_not_differ_are_refused(study: Study) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"network": None}, "its network is None, not a network's options"),
-        ({"network": "edsr/baseline"}, "its network is 'edsr/baseline', not a network's options"),
+        ({"network": None}, "its network must be a network's options, such as .*, not None"),
+        (
+            {"network": "edsr/baseline"},
+            "its network must be a network's options, such as .*, not 'edsr/baseline'",
+        ),
         (
             {"objective": "mse"},
-            r"its objective is 'mse', not an objective, such as PixelObjective\(loss=\"mse\"\)",
+            r"its objective must be an objective, such as PixelObjective\(loss=\"mse\"\), not 'mse'",
         ),
-        ({"start": "tiny/edsr"}, "its start is 'tiny/edsr', not a Start"),
-        ({"protocol": {}}, "its protocol is {}, not a TrainingProtocol"),
-        ({"taken_from": 1}, "its taken_from is 1, not the folder"),
-        ({"learning_rates": ()}, "no learning rates of its own: leave learning_rates out"),
-        ({"learning_rates": (None,)}, "tuple of numbers, and None is none"),
-        ({"name": 5}, "5 cannot name a variant"),
+        ({"start": "tiny/edsr"}, "its start must be a Start, or None, not 'tiny/edsr'"),
+        ({"protocol": {}}, "its protocol must be a TrainingProtocol, .*, not {}"),
+        ({"taken_from": 1}, "its taken_from must be the folder of another study, or None, not 1"),
+        ({"learning_rates": ()}, "cannot have its own learning rates; leave learning_rates out"),
+        ({"learning_rates": (None,)}, "tuple of numbers, and None is not a number"),
+        ({"name": 5}, "5 is not a valid name of a variant"),
     ],
 )
 def test_a_variant_that_is_not_one_is_refused(changes: dict[str, object], message: str) -> None:
@@ -142,10 +148,10 @@ def test_a_variant_that_is_not_one_is_refused(changes: dict[str, object], messag
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"source": None}, "source is None, not a variant's name or a weights file"),
-        ({"freeze": "yes"}, "freeze is 'yes', not True or False"),
+        ({"source": None}, "source must be a variant's name or a weights file, not None"),
+        ({"freeze": "yes"}, "freeze must be True or False, not 'yes'"),
         ({"keep": "body"}, r"\('body',\), with the comma"),
-        ({"keep": (1,)}, "and 1 is none"),
+        ({"keep": (1,)}, "and 1 is neither"),
     ],
 )
 def test_a_start_that_is_not_one_is_refused(changes: dict[str, object], message: str) -> None:
@@ -173,14 +179,14 @@ def test_a_name_whose_runs_folder_would_be_too_long_is_refused(study: Study, tmp
 
 @pytest.mark.parametrize("name", ["", "../up", "a/b/c", "a b", ".hidden", "x/.y"])
 def test_a_name_that_makes_no_folder_is_refused(name: str) -> None:
-    with pytest.raises(UserError, match="cannot name a variant"):
+    with pytest.raises(UserError, match="is not a valid name of a variant"):
         Variant(name=name, network=EDSROptions())
 
 
 def test_bicubic_is_no_name_for_a_variant(study: Study) -> None:
-    with pytest.raises(UserError, match="bicubic stands in every leaderboard"):
+    with pytest.raises(UserError, match="every leaderboard includes bicubic"):
         replace(study, variants=(Variant(name="bicubic", network=EDSROptions()),))
-    with pytest.raises(UserError, match="bicubic stands in every leaderboard"):
+    with pytest.raises(UserError, match="every leaderboard includes bicubic"):
         replace(study, variants=(Variant(name="enlarged", network=BicubicOptions()),))
 
 
@@ -228,7 +234,7 @@ def test_one_run_is_a_study_whose_changes_are_in_its_name() -> None:
 
 
 def test_a_luma_protocol_with_a_network_on_rgb_is_refused(study: Study) -> None:
-    with pytest.raises(UserError, match="tiny/edsr, tiny/srcnn cannot be scored: it works on RGB"):
+    with pytest.raises(UserError, match="tiny/edsr, tiny/srcnn works on RGB and cannot be scored"):
         replace(study, evaluation=EvaluationProtocol(color="luma"))
     luma = (Variant(name="tiny/luma", network=preset("srcnn/paper_915", scale=2)),)
     replace(study, variants=luma, evaluation=EvaluationProtocol(color="luma"))

@@ -191,7 +191,7 @@ def test_the_time_of_all_sessions_is_counted(tmp_path: Path) -> None:
     [
         (tiny_run(seed=6), "another run"),
         (tiny_run(replace(PROTOCOL, num_steps=13)), "another num_steps"),
-        (tiny_run(network=TINY), "is of another network"),
+        (tiny_run(network=TINY), "is for another network"),
     ],
     ids=["seed", "length", "network"],
 )

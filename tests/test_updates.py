@@ -182,7 +182,7 @@ def other(state: dict[str, Any], how: str) -> dict[str, Any]:
 def test_the_moments_of_another_network_are_refused(how: str) -> None:
     update = PixelUpdate(build_network(TINY, scale=2))
     update(LR, HR, learning_rate=0.01)
-    with pytest.raises(UserError, match="is of another network"):
+    with pytest.raises(UserError, match="is for another network"):
         update.load_state_dict(other(update.state_dict(), how))
 
 

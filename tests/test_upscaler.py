@@ -260,7 +260,7 @@ def test_load_takes_a_weights_file_or_the_run_that_it_is_in(tmp_path: Path) -> N
 
 
 def test_load_says_what_is_wrong_with_a_path(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="neither a run's nor a study's folder"):
+    with pytest.raises(UserError, match="neither the folder of a run nor of a study"):
         srlab.load(tmp_path)
     (tmp_path / "run.json").write_text("{}")
     with pytest.raises(UserError, match="not finished and has no weights yet"):
@@ -281,7 +281,7 @@ def test_load_checks_the_scale_and_bicubic_needs_one(tmp_path: Path) -> None:
     assert srlab.load(tmp_path, scale=2).scale == 2
     with pytest.raises(UserError, match="enlarges by 2, not by 4"):
         srlab.load(tmp_path, scale=4)
-    with pytest.raises(UserError, match="bicubic enlarges by any of 2, 3 and 4"):
+    with pytest.raises(UserError, match="bicubic enlarges by 2, 3 or 4"):
         srlab.load("bicubic")
     with pytest.raises(UserError):
         srlab.load("bicubic", scale=5)
@@ -330,5 +330,5 @@ def test_what_is_not_finite_is_refused_not_painted() -> None:
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.fill_(3e38)  # each is finite
-    with pytest.raises(UserError, match="edsr/tiny makes of the picture is not finite"):
+    with pytest.raises(UserError, match="output of edsr/tiny for this picture is not finite"):
         Upscaler(network, variant="edsr/tiny").upscale(noise(12, 12, 3))

@@ -108,7 +108,7 @@ def test_the_normalized_files_relu2_2_is_computed(tmp_path: Path) -> None:
 
 def test_the_normalized_file_has_no_deeper_layers(tmp_path: Path) -> None:
     torch.save(normalized(), tmp_path / "vgg.pth")
-    with pytest.raises(UserError, match=r"relu2_2 alone \(--content vgg22\); relu5_4 needs .* get vgg19"):
+    with pytest.raises(UserError, match=r"relu2_2 only \(--content vgg22\); relu5_4 needs .* get vgg19"):
         load_vgg(tmp_path / "vgg.pth", "relu5_4")
 
 
@@ -142,14 +142,20 @@ def changed(weights: Weights, change: Callable[[Weights], object]) -> Weights:
     ("change", "told"),
     [
         (lambda w: w.pop("features.34.bias"), "has no 'features.34.bias'"),
-        (lambda w: w.update({"features.5.weight": torch.zeros(128, 64, 5, 5)}), r"\[128, 64, 5, 5\] there"),
+        (
+            lambda w: w.update({"features.5.weight": torch.zeros(128, 64, 5, 5)}),
+            r"the shape \[128, 64, 5, 5\]",
+        ),
         (
             lambda w: w.update({"features.36.weight": torch.zeros(1)}),
             "'features.36.weight', which is unknown",
         ),
-        (lambda w: w["features.0.bias"].fill_(float("nan")), "'features.0.bias' does not hold finite"),
-        (lambda w: w.update({"features.0.bias": torch.zeros(64, dtype=torch.int64)}), "finite numbers"),
-        (lambda w: w.pop("features.0.weight"), "of another network than VGG19"),
+        (
+            lambda w: w["features.0.bias"].fill_(float("nan")),
+            "some numbers of 'features.0.bias' are not finite",
+        ),
+        (lambda w: w.update({"features.0.bias": torch.zeros(64, dtype=torch.int64)}), "are not finite"),
+        (lambda w: w.pop("features.0.weight"), "is not for VGG19"),
     ],
 )
 def test_a_file_of_another_network_is_refused(
@@ -207,5 +213,5 @@ def test_a_file_that_was_cut_off_is_told(tmp_path: Path, official_file: Path) ->
 
 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"no VGG19 weights .*nowhere.pth"):
+    with pytest.raises(UserError, match=r"nowhere.pth does not exist; VGG19 weights"):
         load_vgg(tmp_path / "nowhere.pth", "relu2_2")

@@ -74,7 +74,7 @@ def test_a_file_with_another_hash_is_thrown_away_and_the_next_address_tried(serv
     server.answers = [Answer(content=b"another file" * 1000), Answer(content=CONTENT)]
     said: list[str] = []
     assert get_weights("vgg19", report=said.append, patience=QUICK).read_bytes() == CONTENT
-    assert "was published; the file was thrown away" in "\n".join(said)
+    assert "was published; the file was deleted" in "\n".join(said)
 
 
 @pytest.mark.usefixtures("known")
@@ -140,12 +140,12 @@ def test_weights_by_path_are_held_to_what_was_declared(tmp_path: Path) -> None:
     torch.save(normalized(), path)
     objective = with_vgg(AdversarialObjective(content="vgg22"), path)
     check_content(objective)
-    with pytest.raises(UserError, match=r"relu2_2 alone"):
+    with pytest.raises(UserError, match=r"relu2_2 only"):
         check_content(replace(objective, content="vgg54"))
     with pytest.raises(UserError, match=r"declared with VGG19 weights of SHA-256 .* --vgg PATH"):
         check_content(replace(objective, vgg_path=None))
     torch.save(official(), path)
-    with pytest.raises(UserError, match=r"not the file that the content loss was declared with"):
+    with pytest.raises(UserError, match=r"another file than the content loss was declared with"):
         check_content(objective)
 
 

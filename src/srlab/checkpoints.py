@@ -70,7 +70,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     Raises:
         UserError: the file is damaged, holds anything but plain values, or was not written by this srlab.
     """
-    remedy = "delete it, and the run starts again from its first step"
+    remedy = "delete the file, and the run starts again from its first step"
     try:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
@@ -81,10 +81,13 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     except (zipfile.BadZipFile, EOFError, RuntimeError, KeyError, ValueError, NotImplementedError) as error:
         if isinstance(error, UserError):
             raise
-        raise UserError(f"{path} is no checkpoint or was cut off ({_first_line(error)}); {remedy}") from error
+        raise UserError(
+            f"{path} is not a checkpoint, or it was cut off ({_first_line(error)}); {remedy}"
+        ) from error
     except UnpicklingError as error:
         raise UserError(
-            f"{path} is not srlab's: it holds more than tensors and numbers, which could run code; {remedy}"
+            f"{path} is not a checkpoint of srlab: it holds more than tensors and numbers, which could "
+            f"run code; {remedy}"
         ) from error
     if not isinstance(state, dict) or state.pop("format", None) != CHECKPOINT_FORMAT:
         raise UserError(f"{path} was written by another program or another version of srlab; {remedy}")
@@ -99,14 +102,14 @@ def require_same_tensors(found: Mapping[str, Any], expected: Mapping[str, Tensor
     """
     for name, tensor in expected.items():
         if not isinstance(found.get(name), Tensor):
-            raise UserError(f"{what} is of another network: it has no {name!r}, which this one needs")
+            raise UserError(f"{what} is for another network: it has no {name!r}, which this one needs")
         if found[name].shape != tensor.shape or found[name].dtype != tensor.dtype:
             raise UserError(
-                f"{what} is of another network: {name!r} is {_kind(found[name])} there "
+                f"{what} is for another network: {name!r} is {_kind(found[name])} there "
                 f"and {_kind(tensor)} here"
             )
     if unknown := sorted(set(found) - set(expected)):
-        raise UserError(f"{what} is of another network: it has {unknown[0]!r}, which this one does not have")
+        raise UserError(f"{what} is for another network: it has {unknown[0]!r}, which this one does not have")
 
 
 def is_finite(values: object) -> bool:
@@ -191,10 +194,10 @@ def load_weights(path: Path) -> LoadedWeights:
             _check_shapes(path, shapes, options=options, scale=scale, color=color)
             tensors = {name: file.get_tensor(name) for name in slices}
     except SafetensorError as error:
-        raise UserError(f"{path} is no weights file of srlab: {_explain(path, error)}") from error
+        raise UserError(f"{path} is not a weights file of srlab: {_explain(path, error)}") from error
     _check_checksum(path, metadata[WEIGHTS_KEY], tensors)
     if not is_finite(tensors):
-        raise UserError(f"{path} holds weights that are not finite; pictures made with them would be black")
+        raise UserError(f"{path} holds weights that are not finite, so they are useless; take other weights")
     with torch.random.fork_rng(devices=[]):
         network = build_network(options, scale=scale)
     network.load_state_dict(tensors, strict=True)
@@ -208,7 +211,7 @@ def _read_description(
 ) -> tuple[str, NetworkOptions, int, Literal["rgb", "luma"], str]:
     if WEIGHTS_KEY not in metadata:
         raise UserError(
-            f"{path} does not say which network it is for; only weights that srlab wrote can be used"
+            f"{path} does not say which network it is for; srlab reads only weights files that it wrote"
         )
     try:
         values = json.loads(metadata[WEIGHTS_KEY])
@@ -222,14 +225,16 @@ def _read_description(
         )
     variant, scale, color = (values.get(key) for key in ("variant", "scale", "color"))
     if not isinstance(variant, str) or not isinstance(version, str):
-        raise UserError(f"{path} does not describe its network as srlab does: no variant or version")
+        raise UserError(
+            f"{path} does not describe its network as srlab does: it has no variant or no version"
+        )
     if type(scale) is not int or scale not in (2, 3, 4):
         raise UserError(f"{path} is for scale {scale!r:.40}; srlab's networks enlarge by 2, 3 or 4")
     if color not in ("rgb", "luma"):
         raise UserError(f"{path} is for color {color!r:.40}; rgb or luma was expected")
     try:
         if not isinstance(values.get("network"), dict):
-            raise TypeError("network is no JSON object")
+            raise TypeError("network is not a JSON object")
         options = options_from_dict(values["network"])
         Variant(name=variant, network=options)  # the name is printed: letters, digits and a few signs
         if variant == "bicubic" and not isinstance(options, BicubicOptions):
@@ -250,9 +255,9 @@ def _check_checksum(path: Path, text: str, tensors: Mapping[str, Tensor]) -> Non
     is_whole = text == json.dumps({**description, CHECKSUM_KEY: expected})
     if not is_whole or expected != checksum(description, tensors):
         raise UserError(
-            f"{path} is damaged: the checksum in its header is not that of its contents; take another copy "
-            "of it, or, where it is a run's, remove the run's folder, and the same `srlab study` trains it "
-            "anew"
+            f"{path} is damaged: its contents do not match the checksum in its header; use another copy. "
+            "If it belongs to a run, you can also remove the run's folder and run the same `srlab study` "
+            "again"
         )
 
 
@@ -267,8 +272,8 @@ def _check_run(path: Path, variant: str) -> None:
     expected = store.load_object(declared, "variant")["variant"]
     if variant != expected:
         raise UserError(
-            f"{path} is of {variant}, and the run in its folder of {expected}; put a copy of the run's own "
-            "back, or remove the run's folder, and the same `srlab study` trains it anew"
+            f"{path} is of {variant}, and the run in its folder of {expected}; put the run's own file "
+            "back, or remove the run's folder and run the same `srlab study` again"
         )
 
 
@@ -291,7 +296,7 @@ def _check_shapes(
     except Exception as error:  # whatever hostile options do to a constructor
         raise UserError(f"{path} describes a network that cannot be built: {_first_line(error)}") from error
     if network.color != color:
-        raise UserError(f"{path} says that it is for {color}, but its network works on {network.color}")
+        raise UserError(f"{path} says it is for {color}, but its network works on {network.color}")
     try:
         found = {
             name: torch.empty(shape, dtype=_DTYPES[dtype], device="meta")
@@ -336,7 +341,7 @@ def _explain(path: Path, error: SafetensorError) -> str:
         start = file.read(9)
     # A safetensors file starts with the length of its header, which may be any bytes, and then the header.
     if start[8:] != b"{" and (start[:2] == b"PK" or start[:1] == b"\x80"):
-        return "it is a pickle (a .pt or .pth file), which can run code and is never opened"
+        return "it is a pickle (a .pt or .pth file), which can run code, so srlab never opens it"
     return f"not a safetensors file, or damaged ({_first_line(error)})"
 
 

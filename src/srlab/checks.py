@@ -13,7 +13,7 @@ from srlab.errors import UserError
 def check_type(value: Any, types: type | UnionType | tuple[type, ...], *, what: str, expected: str) -> None:
     """A `UserError` where `value` is of none of `types`."""
     if not isinstance(value, types):
-        raise UserError(f"{what} is {shown(value)}, not {expected}")
+        raise UserError(f"{what} must be {expected}, not {shown(value)}")
 
 
 def as_name(value: Any) -> Any:
@@ -26,8 +26,8 @@ def as_tuple(values: Any, *, what: str, of: str) -> tuple[Any, ...]:
     if isinstance(values, Iterable) and not isinstance(values, str | bytes | Mapping):
         return tuple(values)
     if values is None or isinstance(values, Mapping):
-        raise UserError(f"{what} is a tuple of {of}, not {shown(values)}; without any it is ()")
-    raise UserError(f"{what} is a tuple of {of}, also of one: ({shown(values)},), with the comma")
+        raise UserError(f"{what} must be a tuple of {of}, not {shown(values)}; an empty one is ()")
+    raise UserError(f"{what} must be a tuple of {of}; for one value write ({shown(values)},), with the comma")
 
 
 def as_names(values: Any, *, what: str) -> tuple[str, ...]:
@@ -35,7 +35,7 @@ def as_names(values: Any, *, what: str) -> tuple[str, ...]:
     names = tuple(map(as_name, as_tuple(values, what=what, of="names")))
     for name in names:
         if not isinstance(name, str) or not name or "\0" in name:
-            raise UserError(f"{what} is a tuple of names or paths, and {shown(name)} is none")
+            raise UserError(f"{what} must be a tuple of names or paths, and {shown(name)} is neither")
         if names.count(name) > 1:
             raise UserError(f"{what} names {name!r} twice")
     return names
@@ -58,7 +58,7 @@ def as_numbers(values: Any, *, what: str) -> tuple[float, ...]:
     for value in as_tuple(values, what=what, of="numbers"):
         number = as_number(value)
         if number is None:
-            raise UserError(f"{what} is a tuple of numbers, and {shown(value)} is none")
+            raise UserError(f"{what} must be a tuple of numbers, and {shown(value)} is not a number")
         numbers.append(number)
     return tuple(numbers)
 

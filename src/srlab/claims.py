@@ -100,8 +100,8 @@ def check_claims(plan: Plan, *, data: str | None) -> None:
     if changed:
         raise UserError(
             f"{plan.folder} holds a study that was started with another "
-            f"{store.describe_differences(changed)}; "
-            "what was measured under two declarations cannot be compared: give this one another --out"
+            f"{store.describe_differences(changed)}; results of two settings cannot be compared, so give "
+            "this study another --out"
         )
     # Also the runs that are not asked for now: with those that are they make up one variant.
     asked_now = {run.name for run, _ in plan.runs}
@@ -211,7 +211,7 @@ def check_images(folder: Path, images: Mapping[str, list[dict[str, Any]]]) -> No
             continue
         new = [image["name"] for image in here if image["sha256"] not in pixels]
         raise UserError(
-            f"the {role} images are not those that {folder} was started with: {len(there)} there, "
+            f"the {role} images differ from those that {folder} was started with: {len(there)} there, "
             f"{len(here)} here, {f'among them {new[0]}, which is new' if new else 'none of them new'}; "
             "give the study another --out"
         )
@@ -228,8 +228,9 @@ def _check_test_sets(folder: Path, before: Mapping[str, Any], tested: Iterable[M
     for name in sorted(set(known) & set(asked)):
         if known[name] != asked[name]:
             raise UserError(
-                f"the test set {name} is not the one that {folder} was scored on: {len(known[name])} images "
-                f"there, {len(asked[name])} here, and not the same pixels; give the study another --out"
+                f"the test set {name} differs from the one that {folder} was scored on: "
+                f"{len(known[name])} images there, {len(asked[name])} here, and not the "
+                "same pixels; give the study another --out"
             )
 
 

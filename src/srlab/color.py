@@ -71,7 +71,7 @@ def to_uint8(image: Tensor) -> NDArray[np.uint8]:
 
 def _channels(image: Tensor, space: str) -> tuple[Tensor, ...]:
     if image.shape[-3] != 3:
-        raise ValueError(f"{space} has 3 channels in front of H and W; got the shape {tuple(image.shape)}")
+        raise ValueError(f"{space} needs 3 channels before H and W; got the shape {tuple(image.shape)}")
     return image.to(torch.promote_types(image.dtype, torch.float32)).unbind(-3)
 
 

@@ -74,7 +74,10 @@ def compare(
         check_scorable(scored, scale=study.scale)
     data = training_hash(images)
     described = manifest(images)
-    busy = f"another srlab is at work on the study in {folder}; wait for it to end, or choose another --out"
+    busy = (
+        f"another srlab process is working on the study in {folder}; wait until it ends, or choose another "
+        "--out"
+    )
     check_sources(study, folder)
     check_taken(study, tested=described["test"])
     _check_objectives(study, folder)

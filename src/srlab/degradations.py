@@ -52,5 +52,5 @@ def jpeg_noise(lr: NDArray[np.uint8], *, quality: int) -> NDArray[np.uint8]:
 def _lr_size(hr: NDArray[np.uint8], scale: int) -> tuple[int, int]:
     height, width = hr.shape[:2]
     if height % scale or width % scale or not height or not width:
-        raise ValueError(f"HR of {height}x{width} is no multiple of {scale}; crop it first")
+        raise ValueError(f"HR of {height}x{width} is not a multiple of {scale}; crop it first")
     return height // scale, width // scale

@@ -66,8 +66,8 @@ def evaluate_network(
     """
     if protocol.color == "luma" and not hasattr(network, "forward_luma"):
         raise UserError(
-            "the luma protocol is for networks that work on Y, and for bicubic; this one works on RGB, "
-            "so use --protocol rgb"
+            "the luma protocol needs a network that works on Y, or bicubic; this network works on RGB, so "
+            "use --protocol rgb"
         )
     network.to(device)
     scale = cast(int, network.scale)
@@ -100,8 +100,8 @@ def check_memory(images: Iterable[HRImage]) -> None:
     needed, there = _SCORING_BYTES * height * width, available_bytes()
     if needed > there:
         raise UserError(
-            f"scoring {largest.name}, {width}x{height} pixels, takes about {in_words(needed)} of memory, and "
-            f"{in_words(there)} are free; cut it to a part, or leave it out"
+            f"scoring {largest.name}, {width}x{height} pixels, takes about {in_words(needed)} of memory, "
+            f"and only {in_words(there)} are free; crop it, or leave it out"
         )
 
 
@@ -143,7 +143,7 @@ def match_pictures(folder: Path, names: Sequence[str]) -> dict[str, Path]:
     stems: dict[str, Path] = {}
     for path in list_images(folder):
         if path.stem in stems:
-            raise UserError(f"{stems[path.stem]} and {path} have one name; leave the one to be scored")
+            raise UserError(f"{stems[path.stem]} and {path} have the same name; keep only the one to score")
         stems[path.stem] = path
     found = {
         ending: [name for name in names if name + ending in stems]
@@ -152,20 +152,20 @@ def match_pictures(folder: Path, names: Sequence[str]) -> dict[str, Path]:
     complete = sorted(ending for ending, matched in found.items() if len(matched) == len(names))
     if len(complete) > 1:
         meant = ", ".join(stems[names[0] + ending].name for ending in complete)
-        raise UserError(f"{folder} has several pictures of each image: {meant}; leave those to be scored")
+        raise UserError(f"{folder} has several pictures of each image: {meant}; keep only those to score")
     if not complete:
         nearest = min(found, key=lambda ending: (-len(found[ending]), len(ending), ending))
         missing = [name + nearest for name in names if name not in found[nearest]]
         raise UserError(
-            f"{folder} has no {_listed(missing)} ({len(missing)} of {len(names)} pictures); each is "
-            f"called as its image, or all have one ending more, as in {names[0]}_x2.png"
+            f"{folder} has no {_listed(missing)} ({len(missing)} of {len(names)} pictures); give each the "
+            f"name of its image; the same ending may be added to all, as in {names[0]}_x2.png"
         )
     paths = {name: stems[name + complete[0]] for name in names}
     extra = sorted(path.name for path in set(stems.values()) - set(paths.values()))
     if extra:
         raise UserError(
-            f"{folder} has pictures that belong to none of the {len(names)} images: {_listed(extra)}; "
-            "leave those to be scored"
+            f"{folder} has pictures that belong to none of the {len(names)} images: {_listed(extra)}; keep "
+            "only those to score"
         )
     return paths
 
@@ -178,7 +178,7 @@ def _read_sr(
     if (found_height, found_width) != (height, width):
         hint = ""
         if (found_height, found_width) == (height // scale, width // scale):
-            hint = ", and this is LR's size: has it been enlarged?"
+            hint = "; this is the size of LR, so it may not have been enlarged"
         elif (found_height, found_width) == image.pixels.shape[:2]:
             hint = f", since HR is cropped to a multiple of {scale}"
         raise UserError(
@@ -226,7 +226,7 @@ def _upscaled(network: nn.Module, lr: Tensor, image: HRImage, *, luma: bool) -> 
     ):
         sr = upscale_tensor(cast(Network, network), lr[None], luma=luma)[0]
     if not torch.isfinite(sr).all():
-        raise NotFiniteError(f"what the network makes of {image.name} is not finite, so it cannot be scored")
+        raise NotFiniteError(f"the network's output for {image.name} is not finite, so it cannot be scored")
     return sr
 
 

@@ -43,7 +43,7 @@ from srlab.training.remarks import discriminator_remarks
 from srlab.training.train import CHECKPOINT, Outcome, Progress, train
 
 LOCK = "run.lock"
-NOTE = "the last step's weights; validation picked no step"
+NOTE = "the weights are those of the last step, because no validation gave a score"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +122,7 @@ class TrainTask:
         try:
             # A run of a study that was killed may hold its lock for the moment that its process takes to
             # leave.
-            with store.locked(folder / LOCK, busy=f"another srlab trains {folder}", timeout=20):
+            with store.locked(folder / LOCK, busy=f"another srlab process is training {folder}", timeout=20):
                 return None if store.is_finished(folder) else self._try(folder)
         except (UserError, OSError) as error:  # the lock's: the run's folder is not ours to write in
             return _report(Failure.of(self.name, error))
@@ -171,7 +171,7 @@ class TrainTask:
                 "loss": outcome.loss,
                 "reason": outcome.reason,
                 **({"remarks": remarks} if remarks else {}),
-                "note": NOTE if outcome.status == "finished" else "no weights are kept of a diverged run",
+                "note": NOTE if outcome.status == "finished" else "a diverged run keeps no weights",
             },
         )
         remove(folder / CHECKPOINT)  # there is nothing left to go on with
@@ -234,7 +234,7 @@ class TrainTask:
             seconds=result["seconds"],
             processor_seconds=result.get("processor_seconds"),
             loss=result["loss"],
-            reason=f"taken as it is from {there}",
+            reason=f"copied from {there}",
         )
 
     def _validate(self, folder: Path) -> None:
@@ -255,8 +255,8 @@ def read_training_images(study: Study, *, data: str) -> TrainingImages:
     images = TrainingImages(split(train=study.train, validate=study.validate, test=()), study)
     if images.data != data:
         raise UserError(
-            f"the images of {', '.join(study.train)} have changed since the study began; put them back, or "
-            "give the study another --out"
+            f"the images of {', '.join(study.train)} have changed since the study began; put the old ones "
+            "back, or give the study another --out"
         )
     return images
 

@@ -77,11 +77,10 @@ def check_output(path: Path, *suffixes: str, what: str) -> None:
     target = Path(os.path.realpath(path))
     wanted = " or ".join(suffixes)
     if path.suffix.lower() not in suffixes:
-        raise UserError(f"{what} goes to a file that ends in {wanted}, not to {path}; give another name")
+        raise UserError(f"the file for {what} must end in {wanted}; {path} does not")
     if target.suffix.lower() not in suffixes:
         raise UserError(
-            f"{what} goes to a file that ends in {wanted}, and {path} is a link to {target}; give another "
-            "name"
+            f"the file for {what} must end in {wanted}, and {path} is a link to {target}; give another name"
         )
 
 

@@ -119,10 +119,12 @@ class Picture:
     def __post_init__(self) -> None:
         if self.pixels.dtype not in (np.uint8, np.uint16) or self.pixels.ndim != 3:
             raise ValueError(
-                f"pixels are uint8 or uint16 [H, W, C], not {self.pixels.dtype} {self.pixels.shape}"
+                f"pixels must be uint8 or uint16 [H, W, C], not {self.pixels.dtype} {self.pixels.shape}"
             )
         if self.pixels.shape[2] not in (1, 2, 3, 4) or self.pixels.size == 0:
-            raise ValueError(f"a picture has 1 to 4 channels and at least one pixel, not {self.pixels.shape}")
+            raise ValueError(
+                f"a picture needs 1 to 4 channels and at least one pixel; got the shape {self.pixels.shape}"
+            )
 
     @property
     def layout(self) -> Layout:
@@ -177,7 +179,9 @@ def pixel_limit(asked: int | None = None) -> int:
     if text is None:
         return MAX_PIXELS
     if not text.isdecimal() or int(text) == 0:
-        raise UserError(f"{MAX_PIXELS_VARIABLE} is a number of pixels, such as {MAX_PIXELS}; it is {text!r}")
+        raise UserError(
+            f"{MAX_PIXELS_VARIABLE} must be a number of pixels, such as {MAX_PIXELS}; it is {text!r}"
+        )
     return int(text)
 
 
@@ -190,14 +194,14 @@ def read_hr_image(path: Path, *, max_pixels: int | None = None) -> HRImage:
     decoded = _decode(path, formats=_FORMATS, max_pixels=max_pixels)
     if decoded.colors is not None:
         raise UserError(
-            f"{path} has a palette of {decoded.colors} colours, which is no true picture of its scene; "
+            f"{path} has a palette of {decoded.colors} colours, so its colours are not the original ones; "
             "train and score on the original, or convert the file to RGB yourself"
         )
     pixels = decoded.pixels
     if pixels.shape[2] in (2, 4):
         raise UserError(
-            f"{path} has an alpha channel, and what colour lies under transparent pixels cannot be scored; "
-            "flatten it to RGB first"
+            f"{path} has an alpha channel, and transparent pixels have no colour to score; flatten it to "
+            "RGB first"
         )
     if pixels.dtype == np.uint16:
         pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
@@ -282,7 +286,7 @@ def _decode(path: Path, *, formats: tuple[str, ...], max_pixels: int | None) -> 
         notes = []
         frames = getattr(image, "n_frames", 1)
         if frames > 1 and image.format == "GIF":
-            notes.append(f"{path.name} has {frames} pictures, and the first is taken")
+            notes.append(f"{path.name} has {frames} pictures; srlab uses the first")
         orientation = _orientation(image.getexif())
         bits = _bits(path, image)
         image.load()
@@ -300,10 +304,10 @@ def _decode(path: Path, *, formats: tuple[str, ...], max_pixels: int | None) -> 
             if transform is not None:
                 by = "by its ICC profile"
             elif metadata.icc_profile is None:
-                by = "as if its inks were ideal: it has no ICC profile"
+                by = "as for ideal inks, because it has no ICC profile"
             else:
-                by = "as if its inks were ideal: its ICC profile is damaged, or is none of CMYK"
-            notes.append(f"{path.name} is CMYK and becomes RGB, {by}")
+                by = "as for ideal inks, because its ICC profile is damaged or not for CMYK"
+            notes.append(f"{path.name} is CMYK; it is converted to RGB {by}")
             metadata = replace(metadata, icc_profile=None)
         elif image.mode.startswith("I"):
             pixels = _gray_16_bit(image)
@@ -320,13 +324,13 @@ def _opened(path: Path, *, formats: tuple[str, ...], max_pixels: int | None) -> 
     """The picture at `path`, its header read, its pixels not yet; one picture, and not too large."""
     try:
         if path.exists() and not path.is_file():  # reading a device or a pipe may never end
-            raise UserError(f"{path} is {'a folder' if path.is_dir() else 'no plain file'}, and no picture")
+            raise UserError(f"{path} is {'a folder' if path.is_dir() else 'not a plain file'}, not a picture")
         with path.open("rb") as file:
             start = file.read(16)
     except FileNotFoundError:
         if path.is_symlink():
-            raise UserError(f"{path} is a link to {path.readlink()}, which is not there") from None
-        raise UserError(f"there is no picture {path}") from None
+            raise UserError(f"{path} is a link to {path.readlink()}, which does not exist") from None
+        raise UserError(f"the picture {path} does not exist") from None
     except OSError as error:
         raise UserError(f"{path} could not be read: {error.strerror or error}") from error
     if not start:
@@ -338,13 +342,13 @@ def _opened(path: Path, *, formats: tuple[str, ...], max_pixels: int | None) -> 
             if image.width * image.height > limit:
                 raise UserError(
                     f"{path} has {image.width}x{image.height} pixels, more than the limit of {limit:,}; "
-                    "if that is right, raise the limit with --max-pixels (of upscale and evaluate), or "
+                    "if the size is right, raise the limit with --max-pixels (of upscale and evaluate), or "
                     f"with {MAX_PIXELS_VARIABLE} for every command"
                 )
             frames = getattr(image, "n_frames", 1)
             if frames > 1 and image.format not in ("MPO", "GIF"):
                 raise UserError(
-                    f"{path} holds {frames} pictures (an animation or pages); give each as a file of its own"
+                    f"{path} holds {frames} pictures (an animation or pages); save each as a separate file"
                 )
             yield image
 
@@ -387,16 +391,16 @@ def _no_picture(path: Path, start: bytes, formats: tuple[str, ...]) -> str:
             "AVIF" if start[8:12] in (b"avif", b"avis") else "HEIC" if start[8:12] in _HEIC_BRANDS else None
         )
     if kind is not None and "GIF" not in formats:
-        return (
-            f"{path} is not a picture to train on or to score: it is {kind}; PNG, JPEG, WebP, TIFF and "
-            "BMP are"
-        )
+        return f"{path} is {kind}; for training and scoring, give PNG, JPEG, WebP, TIFF or BMP"
     if kind == "HEIC" and "HEIF" not in formats:
         return (
-            f"{path} is HEIC, which is read with the package pillow-heif; install it: pip install pillow-heif"
+            f"{path} is HEIC; reading it needs the package pillow-heif; install it: pip install pillow-heif"
         )
     if kind == "AVIF" and "AVIF" not in formats:
-        return f"{path} is AVIF, which this Pillow does not read; install a newer one: pip install -U pillow"
+        return (
+            f"{path} is AVIF, which this version of Pillow cannot read; install a newer one: pip install "
+            "-U pillow"
+        )
     read = (
         "PNG, JPEG, WebP, TIFF or BMP"
         if "GIF" not in formats
@@ -475,7 +479,9 @@ def _mode(path: Path, image: Image.Image, bits: int) -> str:
         return "RGB"
     gray = image.mode in ("1", "L", "LA", "La")
     if not gray and image.mode not in ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "YCbCr"):
-        raise UserError(f"{path} has colours of the kind {image.mode}, which is not read; convert it to RGB")
+        raise UserError(
+            f"{path} has the colour mode {image.mode}, which srlab cannot read; convert it to RGB"
+        )
     if bits == 16 and image.format == "PNG" and _ihdr(path)[_PNG_COLOR_TYPE_AT] == _PNG_GRAY_ALPHA:
         return "LA"  # to Pillow it is RGBA
     has_alpha = image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info
@@ -515,13 +521,13 @@ def _color_16_bit(
 ) -> NDArray[np.uint16]:
     if "transparency" in image.info:
         raise UserError(
-            f"{path} has 16 bits a channel and one transparent colour, which is not read; "
-            "give it an alpha channel"
+            f"{path} has 16 bits a channel and one transparent colour, which srlab cannot read; save it "
+            "with an alpha channel"
         )
     pixels = decode_16_bit(path.read_bytes(), upper, turn=_TURNED.get(orientation, _as_it_is))
     if pixels is None:
         raise UserError(
-            f"{path} has 16 bits a channel, laid out in a way that is not read; save it as a 16-bit PNG"
+            f"{path} has 16 bits a channel in a layout that srlab cannot read; save it as a 16-bit PNG"
         )
     return pixels
 

@@ -58,7 +58,7 @@ def without_border(images: Tensor, *, border: int) -> Tensor:
     height, width = images.shape[-2:]
     if min(height, width) <= 2 * border:
         raise UserError(
-            f"patches of {width}x{height} SR pixels are too small for this network, whose loss leaves out "
-            f"{border} along each edge; use a larger --lr-patch-size"
+            f"patches of {width}x{height} SR pixels are too small for this network, because its loss "
+            f"leaves out {border} pixels along each edge; use a larger --lr-patch-size"
         )
     return images[..., border:-border, border:-border]

@@ -108,7 +108,7 @@ def _cropped(sr: Pixels, hr: Pixels, border: int) -> tuple[Pixels, Pixels]:
     height, width = hr.shape[:2]
     if border < 0 or min(height, width) <= 2 * border:
         raise UserError(
-            f"nothing of an image of {width}x{height} pixels is left without {border} pixels along each edge"
+            f"no pixel of an image of {width}x{height} pixels is left without {border} pixels along each edge"
         )
     inside = slice(border, height - border), slice(border, width - border)
     return sr[inside], hr[inside]

@@ -87,7 +87,7 @@ def run_study(
     from srlab.planning import resolve_machine
 
     if not question.endswith("?"):
-        raise UserError(f"a study asks something: end the question with a question mark, not {question!r}")
+        raise UserError(f"the question of a study must end with a question mark; got {question!r}")
     live = _Live(Path(folder))
     failures = compare(
         study,
@@ -243,8 +243,8 @@ def _show(bundle: dict[str, str], *, metadata: dict[str, Any] | None = None, pla
         is_notebook = get_ipython() is not None
     if not is_notebook:
         raise UserError(
-            "srlab.notebook shows things in Jupyter notebooks, and this is none; elsewhere `srlab study` "
-            "runs a study and leaves pictures and leaderboard in the study's folder"
+            "srlab.notebook works in Jupyter notebooks only; elsewhere use `srlab study`, which writes "
+            "pictures and the leaderboard to the study's folder"
         )
     if place is None:
         return display(bundle, raw=True, metadata=metadata, display_id=True)

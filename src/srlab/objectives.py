@@ -22,10 +22,13 @@ Content = Literal["vgg54", "vgg22", "conv5_4", "pixels", "random"]
 # relu5_4, and the normalized weights then pad by reflection.
 LEAST_SIDE: dict[Features, int] = {"vgg22": 4, "random": 4, "vgg54": 16, "conv5_4": 16}
 OFFICIAL_VGG19 = "vgg19-dcbb9e9d"  # torchvision's file; the end of its name begins its SHA-256
-RANDOM_REMARK = "content loss on random features: a trial of the machinery, which says nothing about SRGAN"
+RANDOM_REMARK = (
+    "content loss on random features: this only tests that training works and says nothing about SRGAN"
+)
 
 RANDOM_LOSS_REMARK = (
-    "perceptual loss on random features: a trial of the machinery, which says nothing about perceptual losses"
+    "perceptual loss on random features: this only tests that training works and says nothing about "
+    "perceptual losses"
 )
 
 
@@ -50,7 +53,7 @@ class PixelObjective:
         loss = parse_loss(self.loss) if isinstance(self.loss, str) else self.loss
         if not isinstance(loss, Loss):
             raise UserError(
-                f"the loss is a text such as 'l1', or a loss such as L1() or Sum(...), not {self.loss!r}"
+                f"the loss must be a text such as 'l1', or a loss such as L1() or Sum(...), not {self.loss!r}"
             )
         object.__setattr__(self, "loss", simplified(loss))
         _settle_vgg(self)
@@ -106,20 +109,22 @@ class AdversarialObjective:
 
     def __post_init__(self) -> None:
         if self.content not in get_args(Content):
-            raise UserError(f"the content is one of {', '.join(get_args(Content))}, not {self.content!r}")
+            raise UserError(
+                f"the content must be one of {', '.join(get_args(Content))}, not {self.content!r}"
+            )
         _check_pixel_loss(self.pixel_loss)
         for name in ("adversarial_weight", "pixel_weight"):
             value = getattr(self, name)
             if not _is_number(value) or value < 0:
-                raise UserError(f"{name} is a number of at least 0, not {value!r}")
+                raise UserError(f"{name} must be a number of at least 0, not {value!r}")
         if not isinstance(self.discriminator, DiscriminatorOptions):
             raise UserError(
-                "discriminator is DiscriminatorOptions, such as DiscriminatorOptions(num_features=(32, 32)), "
-                f"not {self.discriminator!r}"
+                "discriminator must be DiscriminatorOptions, such as "
+                f"DiscriminatorOptions(num_features=(32, 32)), not {self.discriminator!r}"
             )
         rate = self.discriminator_learning_rate
         if rate is not None and (not _is_number(rate) or rate <= 0):
-            raise UserError(f"discriminator_learning_rate is a positive number, not {rate!r}")
+            raise UserError(f"discriminator_learning_rate must be a positive number, not {rate!r}")
         _settle_vgg(self)
 
     @property
@@ -151,7 +156,9 @@ def with_vgg(objective: ObjectiveT, path: Path) -> ObjectiveT:
         UserError: there is no such file.
     """
     if not path.is_file():
-        raise UserError(f"there are no VGG19 weights {path}; a file was expected, as vgg19-dcbb9e9d.pth")
+        raise UserError(
+            f"the file {path} with VGG19 weights does not exist; name a file such as vgg19-dcbb9e9d.pth"
+        )
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     is_official = sha256.startswith(OFFICIAL_VGG19.rpartition("-")[2])
@@ -185,7 +192,7 @@ def with_settings(objective: AdversarialObjective, settings: Mapping[str, str]) 
             try:
                 changes[name] = None if text == "none" and name not in numbers[:2] else float(text)
             except ValueError as error:
-                raise UserError(f"{name} is a number, not {text!r}") from error
+                raise UserError(f"{name} must be a number, not {text!r}") from error
         else:
             own = (f"{prefix}{field.name}" for field in fields(DiscriminatorOptions))
             known = ", ".join(sorted((*words, *numbers, *own)))

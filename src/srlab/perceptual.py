@@ -173,8 +173,8 @@ def load_distance(name: Name | None = None, *, path: Path | None = None, is_othe
     if not is_official and not is_other and not (name == "squeezenet" and file.suffix == ".h5"):
         raise UserError(
             f"{file} is not {WEIGHTS[name].file}: its SHA-256 is {sha256}, and should begin with "
-            f"{WEIGHTS[name].sha256}; LPIPS' heads were fitted to that file alone. --other-weights takes "
-            f"yours, and the number is then called {backbone.uncalibrated}"
+            f"{WEIGHTS[name].sha256}; LPIPS' heads were fitted to the official file only. --other-weights "
+            f"accepts your file; the number is then called {backbone.uncalibrated}"
         )
     network = backbone.load(file)
     if not is_official:
@@ -214,11 +214,11 @@ def load_heads(path: Path, widths: tuple[int, ...]) -> list[Tensor]:
     expected = {f"lin{layer}.model.1.weight": width for layer, width in enumerate(widths)}
     for name, width in expected.items():
         if name not in weights or weights[name].shape != (1, width, 1, 1):
-            raise UserError(f"{path} holds other heads of LPIPS: {name!r} is not [1, {width}, 1, 1]")
+            raise UserError(f"{path} holds other heads than LPIPS': {name!r} is not [1, {width}, 1, 1]")
         if not bool(((weights[name] >= 0) & weights[name].isfinite()).all()):
-            raise UserError(f"{path} is damaged: {name!r} holds other than numbers of at least 0")
+            raise UserError(f"{path} is damaged: {name!r} must hold numbers of at least 0")
     if unknown := sorted(set(weights) - set(expected)):
-        raise UserError(f"{path} holds other heads of LPIPS: it has {unknown[0]!r}")
+        raise UserError(f"{path} holds other heads than LPIPS': it has {unknown[0]!r}")
     return [weights[name].flatten().float() for name in expected]
 
 

@@ -55,7 +55,7 @@ def score_study(
             had; an SR picture is missing or has another size than it should.
     """
     declared = store.load_study(study)
-    busy = f"another srlab is at work on the study in {study}; wait for it to end"
+    busy = f"another srlab process is working on the study in {study}; wait until it ends"
     with store.locked(study / LOCK, busy=busy):
         written = _score_tests(study, declared, distance, tuple(tests), report)
         if any(map(is_adversarial, declared["variants"])):
@@ -174,7 +174,9 @@ def _check_tests(
 ) -> None:
     """That the sets are there, with the pictures that the study was tested on."""
     if missing := sorted(wanted - {tested.name for tested in sets}):
-        raise UserError(f"{study} was tested on {', '.join(missing)} too; name all its test sets with --test")
+        raise UserError(
+            f"{study} was also tested on {', '.join(missing)}; name all its test sets with --test"
+        )
     for tested in sets:
         known = {
             image["name"]: image["sha256"]
@@ -192,7 +194,9 @@ def _check_tests(
 
 def _read_sr(path: Path, hr: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if not path.is_file():
-        raise UserError(f"the picture {path} is missing, which was scored; remove the scores beside it")
+        raise UserError(
+            f"the picture {path} was scored and is now missing; remove the scores file in the same folder"
+        )
     sr: NDArray[np.uint8] = read_hr_image(path).pixels
     if sr.shape != hr.shape:
         raise UserError(
@@ -276,8 +280,8 @@ def _validation_images(
     if found != known:
         odd = sorted(name for name in known.keys() | found.keys() if known.get(name) != found.get(name))
         raise UserError(
-            f"the validation images are not those of {study}: {odd[0]} is missing, new or changed; name the "
-            "folder with those pictures with --validate"
+            f"the validation images differ from those of {study}: {odd[0]} is missing, new or changed; "
+            "name the folder with those pictures with --validate"
         )
     return images
 

@@ -99,11 +99,11 @@ def format_of(path: Path) -> str:
         return format_
     if is_stream(path):
         raise UserError(
-            f"{path} is no plain file, and its name does not say a picture's format; name a file such as "
-            "large.png (a pipe of such a name is taken too)"
+            f"{path} is not a plain file, and its name has no suffix of a picture format; use a name such as "
+            "large.png (a pipe of that name works too)"
         )
     kind = f"the suffix {path.suffix}" if path.suffix else "no suffix"
-    raise UserError(f"{path} has {kind}; the format is told by it: {' '.join(FORMATS)}")
+    raise UserError(f"{path} has {kind}; srlab takes the format from the suffix, one of {' '.join(FORMATS)}")
 
 
 def check_writable(path: Path, layout: Layout, *, quality: int | None = None) -> None:
@@ -112,17 +112,17 @@ def check_writable(path: Path, layout: Layout, *, quality: int | None = None) ->
     check_installed(path)
     name = _NAMES.get(format_, format_)
     if quality is not None and format_ not in LOSSY:
-        raise UserError(f"{path}: {name} keeps every pixel and has no quality; leave the quality out")
+        raise UserError(f"{path}: {name} is lossless and has no quality; leave the quality out")
     if quality is not None and not 1 <= quality <= 100:
-        raise UserError(f"the quality is a number from 1 to 100, not {quality}")
+        raise UserError(f"the quality must be a number from 1 to 100, not {quality}")
     if layout.has_alpha and format_ in ("JPEG", "BMP"):
         raise UserError(
-            f"{path}: {name} holds no alpha channel; PNG, TIFF and WebP do, or put the picture on a colour "
-            "(--flatten white)"
+            f"{path}: {name} cannot hold an alpha channel; write PNG, TIFF or WebP, or put the picture on "
+            "a colour (--flatten white)"
         )
     if layout.bits == 16 and format_ not in IN_STRIPS:
         raise UserError(
-            f"{path}: {name} holds 8 bits a channel, and the picture has 16; PNG and TIFF hold them"
+            f"{path}: {name} holds only 8 bits a channel, and the picture has 16; write PNG or TIFF"
         )
     limit = _LONGEST_SIDE.get(format_, 2**31 - 1)
     if max(layout.height, layout.width) > limit:
@@ -137,11 +137,11 @@ def check_installed(path: Path) -> None:
     suffix = path.suffix.lower()
     if suffix in HEIC_SUFFIXES and not register_heic():
         raise UserError(
-            f"{path}: HEIC is written with the package pillow-heif; install it: pip install pillow-heif"
+            f"{path}: writing HEIC needs the package pillow-heif; install it: pip install pillow-heif"
         )
     if suffix == ".avif" and not has_avif():
         raise UserError(
-            f"{path}: this Pillow does not write AVIF; install a newer one: pip install -U pillow"
+            f"{path}: this version of Pillow cannot write AVIF; install a newer one: pip install -U pillow"
         )
 
 

@@ -32,8 +32,8 @@ def from_pil(image: Image.Image) -> Picture:
         values = np.asarray(upright)
         if values.min() < 0 or values.max() > 65535:
             raise UserError(
-                f"a PIL image of mode {image.mode} holds values from 0 to 65535; "
-                f"this one goes from {values.min()} to {values.max()}"
+                f"a PIL image of mode {image.mode} must have values from 0 to 65535; this one has values "
+                f"from {values.min()} to {values.max()}"
             )
         return Picture(
             name=name, pixels=values.astype(np.uint16)[:, :, None], metadata=Metadata(icc_profile=profile)
@@ -56,7 +56,7 @@ def to_pil(picture: Picture) -> Image.Image:
     """`picture` as L, LA, RGB, RGBA or I;16, with its ICC profile. PIL has no 16-bit colour."""
     pixels = picture.pixels
     if pixels.dtype == np.uint16 and pixels.shape[2] > 1:
-        raise UserError("PIL holds no 16-bit colour; use a path or an array")
+        raise UserError("PIL has no 16-bit colour images; use a path or an array")
     image = Image.fromarray(np.ascontiguousarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels))
     if picture.metadata.icc_profile is not None:
         image.info["icc_profile"] = picture.metadata.icc_profile

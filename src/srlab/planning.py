@@ -141,9 +141,9 @@ def resolve_machine(
 ) -> Machine:
     """Device and threads as they will be: a GPU if there is one, threads shared by `jobs`."""
     if jobs < 1:
-        raise UserError(f"--jobs is a whole number of at least 1, not {jobs}")
+        raise UserError(f"--jobs must be a whole number of at least 1, not {jobs}")
     if threads is not None and not 1 <= threads <= 1024:
-        raise UserError(f"--threads is a whole number from 1 to 1024, not {threads}")
+        raise UserError(f"--threads must be a whole number from 1 to 1024, not {threads}")
     found = find_device(device)
     resolve_precision(study.protocol.precision, found)  # refuses what the device cannot
     return Machine(

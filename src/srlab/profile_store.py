@@ -292,7 +292,7 @@ def _enlarging(values: Mapping[str, Any]) -> Enlarging:
         name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
     }
     if len(fields["peak_bytes"]) != len(fields["before_bytes"]):
-        raise ValueError("peak_bytes and before_bytes are of different processes")
+        raise ValueError("peak_bytes and before_bytes come from different processes")
     return Enlarging(**fields)
 
 

@@ -78,15 +78,15 @@ class TrainingProtocol:
                 raise UserError(f"{name} must be a whole number of at least 1, not {shown(value)}")
         for name in ("flips", "quarter_turns", "jpeg_noise"):
             if not isinstance(getattr(self, name), bool):
-                raise UserError(f"{name} is True or False, not {shown(getattr(self, name))}")
+                raise UserError(f"{name} must be True or False, not {shown(getattr(self, name))}")
         if (
             not isinstance(self.warmup_steps, int)
             or isinstance(self.warmup_steps, bool)
             or not 0 <= self.warmup_steps <= self.num_steps
         ):
             raise UserError(
-                f"warmup_steps is a whole number from 0 to num_steps, which is {self.num_steps}; "
-                f"not {shown(self.warmup_steps)}"
+                f"warmup_steps must be a whole number from 0 to the number of steps, {self.num_steps}; "
+                f"got {shown(self.warmup_steps)}"
             )
         for name, known in (
             ("schedule", get_args(Schedule)),
@@ -95,7 +95,7 @@ class TrainingProtocol:
         ):
             value = getattr(self, name)
             if not isinstance(value, str) or value not in known:
-                raise UserError(f"the {name} is one of {', '.join(known)}, not {shown(value)}")
+                raise UserError(f"the {name} must be one of {', '.join(known)}, not {shown(value)}")
         # Floats, whatever kind of number they were: they are written down.
         for name in ("halve_at", "adam_betas"):
             object.__setattr__(self, name, as_numbers(getattr(self, name), what=name))
@@ -103,27 +103,30 @@ class TrainingProtocol:
             value = getattr(self, name)
             number = as_number(value)
             if number is None and not (value is None and "clip" in name):
-                raise UserError(f"{name} is a number, not {shown(value)}")
+                raise UserError(f"{name} must be a number, not {shown(value)}")
             object.__setattr__(self, name, number)
         if (self.schedule == "step") != bool(self.halve_at):
-            raise UserError("the step schedule needs halve_at, such as halve_at=0.5; no other has it")
+            raise UserError(
+                "the step schedule needs halve_at, such as halve_at=0.5; no other schedule takes it"
+            )
         if not all(0 < fraction < 1 for fraction in self.halve_at):
-            raise UserError(f"halve_at holds fractions of the run, between 0 and 1; got {self.halve_at}")
+            raise UserError(f"halve_at takes fractions of the run between 0 and 1; got {self.halve_at}")
         for name in ("gradient_clip_norm", "adjustable_clip"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise UserError(f"{name} must be positive, not {value!r}")
         if not 0 <= self.momentum < 1:
-            raise UserError(f"momentum is a number from 0 to below 1, not {self.momentum!r}")
+            raise UserError(f"momentum must be at least 0 and below 1, not {self.momentum!r}")
         if not self.weight_decay >= 0:
-            raise UserError(f"weight_decay is a number of at least 0, not {self.weight_decay!r}")
+            raise UserError(f"weight_decay must be at least 0, not {self.weight_decay!r}")
         if (
             not self.adam_eps > 0
             or len(self.adam_betas) != 2
             or not all(0 <= beta < 1 for beta in self.adam_betas)
         ):
             raise UserError(
-                f"Adam wants eps > 0 and two betas in [0, 1); got {self.adam_eps} and {self.adam_betas}"
+                "Adam needs adam_eps > 0 and two adam_betas of at least 0 and below 1; got "
+                f"{self.adam_eps} and {self.adam_betas}"
             )
         self._check_optimizer()
 
@@ -241,9 +244,11 @@ class EvaluationProtocol:
 
     def __post_init__(self) -> None:
         if self.color not in ("rgb", "luma"):
-            raise UserError(f"the protocol is rgb or luma, not {self.color!r}")
+            raise UserError(f"the protocol must be rgb or luma, not {self.color!r}")
         if self.border not in ("replicate", "symmetric"):
-            raise UserError(f"the border of the LR kernel is replicate or symmetric, not {self.border!r}")
+            raise UserError(
+                f"the border of the LR kernel must be replicate or symmetric, not {self.border!r}"
+            )
 
     @property
     def id(self) -> str:

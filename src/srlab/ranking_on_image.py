@@ -222,7 +222,7 @@ def _models(study_dir: Path, *, every_run: bool) -> list[RunRecord]:
     else:
         runs = [run for variant in ranking(study_dir) for run in variant]
     if not runs:
-        hint = "" if every_run else "; --all takes the finished runs of a study that has not ended"
+        hint = "" if every_run else "; --all uses the finished runs of a study that has not ended"
         raise UserError(f"no run of the study {study_dir} has finished and been chosen yet{hint}")
     return runs
 

@@ -47,7 +47,7 @@ def resize(images: Tensor, *, size: tuple[int, int], border: Border = "replicate
     [[-0.0703125, 0.203125, 0.796875, 1.0703125]]
     """
     if not images.is_floating_point():
-        raise TypeError(f"resize takes floating-point images, not {images.dtype}; see resize_uint8")
+        raise TypeError(f"resize takes floating-point images, not {images.dtype}; use resize_uint8 for uint8")
     (height, width), (new_height, new_width) = _sizes(images, size)
     with torch.autocast(_autocast_device(images), enabled=False):
         images = images.to(torch.promote_types(images.dtype, torch.float32)).contiguous()
@@ -177,7 +177,7 @@ def _constant_in_a_trace() -> Iterator[None]:
 
 def _checked(size: tuple[int, int]) -> tuple[int, int]:
     if len(size) != 2 or min(size) < 1:
-        raise ValueError(f"the size of an image is a height and a width of at least 1, not {size}")
+        raise ValueError(f"the size of an image must be a height and a width of at least 1, not {size}")
     return size
 
 
@@ -222,7 +222,7 @@ def _taps(length: int, new_length: int, border: Border) -> tuple[NDArray[np.int6
     if border == "symmetric":
         mirrored = indices % (2 * length)
         return np.minimum(mirrored, 2 * length - 1 - mirrored), weights
-    raise ValueError(f"the border is replicate or symmetric, not {border!r}")
+    raise ValueError(f"the border must be replicate or symmetric, not {border!r}")
 
 
 def _cubic(x: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -38,14 +38,12 @@ class Failure:
         """What is known from an exception."""
         text = "".join(traceback.format_exception(error))
         if isinstance(error, BrokenProcessPool):
-            reason = (
-                "its process died at once, without a word; often the system does that when memory runs out"
-            )
+            reason = "its process died at once without a message; a usual cause is too little memory"
             return cls(name=name, kind="unforeseen", reason=reason, traceback=text)
         if isinstance(error, UserError | OSError):
             return cls(name=name, kind="user", reason=explain(error), traceback=text)
         if is_out_of_memory(error):
-            reason = f"out of memory ({_first_line(error)}); a smaller --batch-size or fewer --jobs need less"
+            reason = f"out of memory ({_first_line(error)}); use a smaller --batch-size or fewer --jobs"
             return cls(name=name, kind="user", reason=reason, traceback=text)
         reason = f"{type(error).__name__}: {_first_line(error)}"
         return cls(name=name, kind="unforeseen", reason=reason, traceback=text)
@@ -63,7 +61,9 @@ def explain(error: Exception) -> str:
     """
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         where = f" for {error.filename}" if error.filename else ""
-        return f"no space is left on the disk{where}; free some, and the same command goes on"
+        return (
+            f"no space is left on the disk{where}; free some space and run the same command again to continue"
+        )
     if isinstance(error, OSError) and error.errno is not None and error.strerror:
         reason = error.strerror[0].lower() + error.strerror[1:]
         remedy = REMEDIES.get(error.errno)

@@ -58,7 +58,7 @@ class Score:
 
     def __post_init__(self) -> None:
         if isinstance(self.value, bool) or not isinstance(self.value, int | float):
-            raise TypeError(f"{self.metric} of {self.image} is a number, not {self.value!r}")
+            raise TypeError(f"{self.metric} of {self.image} must be a number, not {self.value!r}")
         if math.isnan(self.value) or self.value == -math.inf:
             raise ValueError(f"{self.metric} of {self.image} is {self.value}, which is no score")
 
@@ -121,13 +121,13 @@ def load_scores(*paths: Path) -> StoredScores:
     for path, other in zip(paths[1:], others, strict=True):
         if other.protocol != first.protocol:
             raise UserError(
-                f"{paths[0]} and {path} were scored under two protocols, which cannot be compared: "
+                f"{paths[0]} and {path} were scored under different protocols and cannot be compared: "
                 f"{first.protocol}; {other.protocol}"
             )
         if other.scale != first.scale:
             raise UserError(
-                f"{paths[0]} and {path} were scored at x{first.scale} and x{other.scale}, which "
-                "cannot be compared"
+                f"{paths[0]} and {path} were scored at x{first.scale} and x{other.scale}, so they cannot "
+                "be compared"
             )
         both = [
             metric
@@ -136,8 +136,8 @@ def load_scores(*paths: Path) -> StoredScores:
         ]
         if both:
             raise UserError(
-                f"{', '.join(both)} of {paths[0]} and {path} was computed with different weights, which "
-                "cannot be compared: `srlab perceptual` computes it anew"
+                f"{', '.join(both)} of {paths[0]} and {path} was computed with different weights and "
+                "cannot be compared; run `srlab perceptual` to compute it again"
             )
     scores = [score for stored in (first, *others) for score in stored.scores]
     _refuse_doubles(scores, where=" and ".join(map(str, paths)))
@@ -162,10 +162,10 @@ def to_json(value: float) -> float | str:
 
 def _load(path: Path) -> StoredScores:
     if not path.is_file():
-        raise UserError(f"there are no scores {path}")
+        raise UserError(f"the scores file {path} does not exist")
     values = load_object(path)
     if values.get("format") != _FORMAT:
-        raise UserError(f"{path} holds no scores of srlab")
+        raise UserError(f"{path} is not a scores file of srlab")
     if values.get("version") != _VERSION:
         raise UserError(
             f"{path} has version {values.get('version')!r} of the scores' format; this srlab reads {_VERSION}"

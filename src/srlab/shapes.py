@@ -285,17 +285,17 @@ BY_NAME: Mapping[str, Shape] = {
     "choice.json": record({"variants": keyed(_CHOICE)}),
 }
 
-_COPY = "put a copy of it back"
-_TRAIN = f"{_COPY}, or remove the run's folder, and the same `srlab study` trains it anew"
-_SCORE = f"{_COPY}, or remove it and score anew, which the same `srlab study` does"
+_COPY = "put a copy of the file back"
+_TRAIN = f"{_COPY}, or remove the run's folder and run the same `srlab study` again"
+_SCORE = f"{_COPY}, or remove it and run the same `srlab study` again, which scores again"
 REMEDIES: Mapping[str, str] = {
     "run.json": _TRAIN,
     "result.json": _TRAIN,
-    "choice.json": f"{_COPY}, or remove it, and the same `srlab study` chooses anew",
+    "choice.json": f"{_COPY}, or remove it and run the same `srlab study` again, which chooses again",
     "scores.json": _SCORE,
-    "perceptual.json": f"{_COPY}, or remove it, and `srlab perceptual` scores anew",
-    "profile.json": f"{_COPY}, or remove it, and `srlab profile` measures anew",
-    "metrics.jsonl": f"{_COPY}, or remove that line, of which only curves and times are taken",
+    "perceptual.json": f"{_COPY}, or remove it and run `srlab perceptual` again",
+    "profile.json": f"{_COPY}, or remove it and run `srlab profile` again",
+    "metrics.jsonl": f"{_COPY}, or remove that line, which is used only for curves and times",
     "study.json": _COPY,
 }
 

@@ -57,9 +57,7 @@ def find_source(run: Run, *, study: Study, folder: Path) -> Source | None:
     source = study.source_of(run.variant)
     assert source is not None
     if not (folder / run.name / store.RUN).exists() and (reason := why_waiting(source.name, folder)):
-        raise SourceMissingError(
-            f"{source.name}, from which it starts, has no learning rate yet, since {reason}"
-        )
+        raise SourceMissingError(f"its source {source.name} has no learning rate yet, because {reason}")
     rate = started_rate(source.name, folder)
     if rate is None:
         rate = load_choice(folder).get(source.name, {}).get("learning_rate")
@@ -68,7 +66,7 @@ def find_source(run: Run, *, study: Study, folder: Path) -> Source | None:
     name = study.run(source, learning_rate=rate, seed=run.seed).name
     status = run_status(folder / name)
     if status != "finished":
-        raise SourceMissingError(f"{name}, from which it starts, has {_ENDS.get(status, 'not finished')}")
+        raise SourceMissingError(f"its source {name} has {_ENDS.get(status, 'not finished')}")
     return _source(name, folder / name / store.WEIGHTS)
 
 
@@ -77,7 +75,7 @@ _ENDS = {"diverged": "diverged", "failed": "failed", "blocked": "not run either"
 
 def _source(name: str, weights: Path) -> Source:
     if not weights.is_file():
-        raise UserError(f"there are no weights {weights} to start from")
+        raise UserError(f"the weights file {weights} to start from does not exist")
     with weights.open("rb") as file:
         return Source(run=name, weights=weights, sha256=hashlib.file_digest(file, "sha256").hexdigest())
 
@@ -104,7 +102,7 @@ def _no_run(source: Variant, run: Run, *, study: Study, folder: Path) -> str:
     names = [study.run(source, learning_rate=rate, seed=run.seed).name for rate in study.rates_of(source)]
     ends = {_ENDS.get(run_status(folder / name), "not finished") for name in names}
     how = ends.pop() if len(ends) == 1 else "not finished at any rate"
-    return f"{source.name}, from which it starts, has {how}"
+    return f"its source {source.name} has {how}"
 
 
 def check_sources(study: Study, folder: Path) -> None:
@@ -131,15 +129,16 @@ def take_sources(study: Study, other: Path) -> Study:
     there = store.load_study(other)
     sources = {source.name for variant in study.variants if (source := study.source_of(variant))}
     if not sources:
-        raise UserError(f"no variant of study {study.name!r} starts from another one: --source has no use")
+        raise UserError(f"no variant of study {study.name!r} starts from another one; leave --source out")
     known = {variant["name"] for variant in there["variants"]}
     if not sources & known:
         raise UserError(
-            f"{other} has none of the variants that study {study.name!r} starts from: "
-            f"{', '.join(sorted(sources))}"
+            f"{other} has none of the sources of study {study.name!r}: {', '.join(sorted(sources))}"
         )
     if there["scale"] != study.scale:
-        raise UserError(f"{other} is of x{there['scale']}, and study {study.name!r} of x{study.scale}")
+        raise UserError(
+            f"{other} is a study at x{there['scale']}, but study {study.name!r} is at x{study.scale}"
+        )
     variants = tuple(
         _take(variant, study, other) if variant.name in sources & known else variant
         for variant in study.variants
@@ -175,7 +174,7 @@ def _take(variant: Variant, study: Study, other: Path) -> Variant:
         ):
             if there != store.plain(here):
                 raise UserError(
-                    f"{variant.name} of {other} has another {what} than that of study {study.name!r}: "
+                    f"{variant.name} in {other} and in study {study.name!r} have different {what}: "
                     f"{store.describe_differences(store.differences(there, store.plain(here), path=what))}"
                 )
     return replace(
@@ -218,6 +217,6 @@ def check_taken(study: Study, *, tested: Iterable[Mapping[str, Any]]) -> None:
         for image in tested:
             if image["sha256"] in seen:
                 raise UserError(
-                    f"{image['name']} of the test set {image['set']} was among the images that {folder} was "
-                    "trained or validated with; test on others"
+                    f"{image['name']} of the test set {image['set']} was used to train or validate "
+                    f"{folder}; test on other images"
                 )

@@ -55,8 +55,7 @@ def load_json(path: Path) -> Any:
         values = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise UserError(
-            f"{path} is not JSON ({error}); srlab writes it whole, so something else changed it: "
-            + shapes.remedy(path.name)
+            f"{path} is not valid JSON ({error}), so another program changed it: " + shapes.remedy(path.name)
         ) from error
     if path.name in shapes.BY_NAME:
         check_shape(path, values, shapes.BY_NAME[path.name])
@@ -81,12 +80,12 @@ def check_shape(path: Path, values: Any, shape: shapes.Shape) -> None:
 def changed_by_something_else(path: Path, wrong: object) -> UserError:
     """That the file at `path` is not as srlab writes it: what is `wrong` with it, and what to do."""
     return UserError(
-        f"{path} was not written by srlab, or something else changed it: {wrong}; {shapes.remedy(path.name)}"
+        f"{path} was not written by srlab, or another program changed it: {wrong}; {shapes.remedy(path.name)}"
     )
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no number")
+    raise ValueError(f"{name} is not a number")
 
 
 def plain(values: Any) -> Any:
@@ -117,8 +116,8 @@ def is_finished(folder: Path) -> bool:
 def load_study(folder: Path) -> dict[str, Any]:
     """``study.json`` of a study's folder; a `UserError` where `folder` is none."""
     if not is_study(folder):
-        what = "is no study's folder: it has no study.json" if folder.exists() else "does not exist"
-        raise UserError(f"{folder} {what}; `srlab study NAME` makes one, by default runs/NAME")
+        what = "is not the folder of a study: it has no study.json" if folder.exists() else "does not exist"
+        raise UserError(f"{folder} {what}; `srlab study NAME` makes a study's folder, by default runs/NAME")
     path = folder / STUDY
     study = load_object(path)
     if study.get("format") != "srlab study":
@@ -137,12 +136,14 @@ def _contradiction(study: Mapping[str, Any]) -> str | None:
     folders = [run["name"] for run in study["runs"]]
     for of_what, found in (("variant", names), ("run", folders)):
         if doubled := sorted({name for name in found if found.count(name) > 1}):
-            return f"two {of_what}s are named {doubled[0]!r}"
+            return f"two {of_what}s have the name {doubled[0]!r}"
     for run in study["runs"]:
         if Path(run["name"]).name != run["name"] or run["name"] in ("", "..") or "\0" in run["name"]:
-            return f"{run['name']!r} is no name of a run's folder"
+            return f"{run['name']!r} is not a valid name of a run"
         if run["variant"] not in names:
-            return f"the run {run['name']!r} is of a variant {run['variant']!r}, which is not there"
+            return (
+                f"the run {run['name']!r} names the variant {run['variant']!r}, which the study does not have"
+            )
     return None
 
 
@@ -188,8 +189,8 @@ def check_claim(folder: Path, declaration: Mapping[str, Any], *, ignoring: tuple
     changed = differences({key: value for key, value in found.items() if key not in ignoring}, keep)
     if changed:
         raise UserError(
-            f"{folder} holds a run that was started with another {describe_differences(changed)}; "
-            "a run is never carried on under another declaration: give this one another --out"
+            f"{folder} holds a run that was started with another {describe_differences(changed)}; a run "
+            "never continues with changed settings, so give this study another --out"
         )
 
 
@@ -213,7 +214,9 @@ def locked(path: Path, *, busy: str, timeout: float = 0) -> Iterator[None]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
-        raise UserError(f"{path.parent} cannot be a folder, since a file is in its place") from error
+        raise UserError(
+            f"{path.parent} should be a folder, but a file has that name; remove the file"
+        ) from error
     lock = FileLock(path)
     try:
         lock.acquire(timeout=timeout)

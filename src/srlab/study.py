@@ -51,7 +51,7 @@ class Start:
         object.__setattr__(self, "keep", as_names(self.keep, what="keep"))
         if self.freeze and not self.keep:
             raise UserError(
-                "a start that freezes the whole network leaves nothing to train; name what to keep"
+                "a start that freezes the whole network leaves nothing to train; name the parts to keep"
             )
 
     @property
@@ -80,8 +80,8 @@ class Variant:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not _VARIANT_NAME.fullmatch(self.name):
             raise UserError(
-                f"{shown(self.name)} cannot name a variant: it becomes a folder, so use at most 200 "
-                "letters, digits, '_', '-', '.', '+' and one '/'"
+                f"{shown(self.name)} is not a valid name of a variant: the name becomes a folder, so use "
+                "at most 200 letters, digits, '_', '-', '.', '+' and one '/'"
             )
         where = f"variant {self.name!r}"
         object.__setattr__(self, "taken_from", as_name(self.taken_from))
@@ -96,7 +96,7 @@ class Variant:
         if self.learning_rates is not None:
             rates = as_numbers(self.learning_rates, what=f"{where}: learning_rates")
             if not rates:
-                raise UserError(f"{where} has no learning rates of its own: leave learning_rates out")
+                raise UserError(f"{where} cannot have its own learning rates; leave learning_rates out")
             object.__setattr__(self, "learning_rates", rates)
 
 
@@ -137,12 +137,12 @@ class Study:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not re.fullmatch(r"\w[\w .+-]*", self.name):
             raise UserError(
-                f"{shown(self.name)} cannot name a study: it becomes a folder, so use letters, digits, "
-                "spaces, '_', '-', '.' and '+'"
+                f"{shown(self.name)} is not a valid name of a study: the name becomes a folder, so use "
+                "letters, digits, spaces, '_', '-', '.' and '+'"
             )
         where = f"study {self.name!r}"
         if type(self.scale) is not int or self.scale not in (2, 3, 4):
-            raise UserError(f"{where}: the scale is 2, 3 or 4, not {shown(self.scale)}")
+            raise UserError(f"{where}: the scale must be 2, 3 or 4, not {shown(self.scale)}")
         check_type(
             self.protocol, TrainingProtocol, what=f"{where}: its protocol", expected="a TrainingProtocol"
         )
@@ -169,10 +169,11 @@ class Study:
             ("test data", self.test),
         ):
             if not values:
-                raise UserError(f"study {self.name!r} names no {what}")
+                raise UserError(f"study {self.name!r} has no {what}; name at least one")
         if not all(type(seed) is int and 0 <= seed < 2**32 for seed in self.seeds):
             raise UserError(
-                f"a seed is a whole number from 0 to 2**32 - 1; study {self.name!r} has {shown(self.seeds)}"
+                f"a seed must be a whole number from 0 to 2**32 - 1; study {self.name!r} has "
+                f"{shown(self.seeds)}"
             )
         for what, numbers in (
             ("seed", self.seeds),
@@ -182,16 +183,17 @@ class Study:
             if len(set(numbers)) < len(numbers):
                 raise UserError(f"study {self.name!r} names a {what} twice: {numbers}")
             if what == "learning rate" and not all(rate > 0 for rate in numbers):
-                raise UserError(f"a learning rate is a positive number; study {self.name!r} has {numbers}")
+                raise UserError(
+                    f"a learning rate must be a positive number; study {self.name!r} has {numbers}"
+                )
         self._check_variants()
         self._check_starts()
         self._check_objectives()
         colored = [variant.name for variant in self.variants if network_color(variant.network) != "luma"]
         if self.evaluation.color == "luma" and colored:
             raise UserError(
-                f"study {self.name!r} is scored under the luma protocol, for which "
-                f"{', '.join(colored)} cannot be scored: it works on RGB; use the rgb protocol, "
-                "which scores both kinds"
+                f"study {self.name!r} uses the luma protocol, but {', '.join(colored)} works on RGB and "
+                "cannot be scored by it; use the rgb protocol, which scores both kinds"
             )
 
     def _check_variants(self) -> None:
@@ -199,12 +201,15 @@ class Study:
         for variant in self.variants:
             if variant.name == "bicubic" or isinstance(variant.network, BicubicOptions):
                 raise UserError(
-                    f"study {self.name!r} has bicubic as a variant; bicubic stands in every leaderboard "
-                    "anyway and has nothing to train, so give the variant another name or leave it out"
+                    f"study {self.name!r} has bicubic as a variant; every leaderboard includes bicubic "
+                    "anyway; leave the variant out, or give it another name"
                 )
             folder = variant.name.replace("/", "-")
             for key, what in (
-                (folder.lower(), "the same name (a name is a folder, upper and lower case alike)"),
+                (
+                    folder.lower(),
+                    "the same name (upper and lower case do not count, because a name becomes a folder)",
+                ),
                 (
                     (variant.network, variant.objective, variant.start, self.protocol_of(variant)),
                     "the same network, objective, start and protocol",
@@ -212,8 +217,8 @@ class Study:
             ):
                 if key in first:
                     raise UserError(
-                        f"study {self.name!r}: {first[key]!r} and {variant.name!r} have {what}; "
-                        "a comparison needs variants that differ"
+                        f"study {self.name!r}: {first[key]!r} and {variant.name!r} have {what}; variants "
+                        "of a study must differ"
                     )
                 first[key] = variant.name
 
@@ -226,13 +231,13 @@ class Study:
                 network = meta_network(variant.network, scale=self.scale)
                 check_parts(network, start.keep)
                 if start.freeze and all(is_part(name, start.keep) for name, _ in network.named_parameters()):
-                    raise UserError("its start freezes every part, which leaves nothing to train")
+                    raise UserError("its start freezes every part, so nothing is left to train")
                 if start.is_file:
                     continue
                 if start.source not in by_name:
                     raise UserError(
-                        f"there is no variant {start.source!r} to start from; a source is another variant of "
-                        f"the study, in full, or a file whose name ends in {WEIGHTS_SUFFIX}"
+                        f"there is no variant {start.source!r} to start from; a source is the full name of "
+                        f"another variant of the study, or a file whose name ends in {WEIGHTS_SUFFIX}"
                     )
                 source = meta_network(by_name[start.source].network, scale=self.scale).state_dict()
                 check_fits(source, network, start.keep, what=start.source)
@@ -243,8 +248,8 @@ class Study:
             while (source_variant := self.source_of(by_name[seen[-1]])) is not None:
                 if source_variant.name in seen:
                     raise UserError(
-                        f"study {self.name!r}: {' starts from '.join([*seen, source_variant.name])}, so that "
-                        "none of them can be the first"
+                        f"study {self.name!r}: {' starts from '.join([*seen, source_variant.name])}, which "
+                        "is a circle; one of them must start from nothing"
                     )
                 seen.append(source_variant.name)
 
@@ -257,8 +262,8 @@ class Study:
                 continue
             if network_color(variant.network) == "luma":
                 raise UserError(
-                    f"study {self.name!r}, variant {variant.name!r}: an adversarial objective is for "
-                    "networks that work on RGB; this one works on luma"
+                    f"study {self.name!r}, variant {variant.name!r}: an adversarial objective needs a "
+                    "network that works on RGB; this one works on luma"
                 )
             hr_patch_size = self.scale * self.protocol_of(variant).lr_patch_size
             least = max(
@@ -280,7 +285,7 @@ class Study:
         where = f"study {self.name!r}, variant {variant.name!r}"
         if network_color(variant.network) == "luma":
             raise UserError(
-                f"{where}: a perceptual loss is for networks that work on RGB; this one works on luma"
+                f"{where}: a perceptual loss needs a network that works on RGB; this one works on luma"
             )
         border = meta_network(variant.network, scale=self.scale).border
         side = self.scale * self.protocol_of(variant).lr_patch_size - 2 * border

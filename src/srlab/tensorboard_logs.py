@@ -52,7 +52,7 @@ def best_logs(study_dir: Path, *, top: int) -> list[Log]:
     ]
     if not logs:
         raise UserError(
-            f"no run of the study {study_dir} has a log yet; `srlab study` writes them as it trains"
+            f"no run of the study {study_dir} has a log yet; `srlab study` writes logs during training"
         )
     return sorted(logs, key=lambda log: -(log.psnr_y if log.psnr_y is not None else float("-inf")))[:top]
 
@@ -97,7 +97,7 @@ def serve(logs: Sequence[Log], *, host: str, port: int, tell: Callable[[str], No
                 said.seek(0)
                 words = said.read().decode(errors="replace").strip().splitlines()
                 raise UserError(
-                    f"TensorBoard ended by itself (code {process.returncode}): {' '.join(words[-3:])}"
+                    f"TensorBoard stopped unexpectedly (code {process.returncode}): {' '.join(words[-3:])}"
                 )
             except KeyboardInterrupt:
                 pass  # the way to end it
@@ -127,8 +127,8 @@ def _free_port(host: str, port: int) -> int:
             return found
     except OSError as error:
         raise UserError(
-            f"TensorBoard cannot answer on {host}:{port} ({error.strerror or error}); another --port may be "
-            "free, and --port 0 takes one that is"
+            f"TensorBoard cannot listen on {host}:{port} ({error.strerror or error}); choose another "
+            "--port, or --port 0 for any free one"
         ) from error
 
 

@@ -93,7 +93,7 @@ def upscale_tiles(
     if tile is None:
         tile = default_tile(network, luma=luma) if max(size) > 64 else 64
     if tile < 1 or (rows is not None and rows < 1):
-        raise UserError(f"a tile has a side of at least 1 pixel, not {min(tile, rows or tile)}")
+        raise UserError(f"the side of a tile must be at least 1 pixel, not {min(tile, rows or tile)}")
     pending = deque(grid(size, tile, rows=rows))
     done = 0
     while pending:
@@ -113,8 +113,8 @@ def upscale_tiles(
             continue
         if side <= _SMALLEST_TILE:
             raise UserError(
-                f"{device_of(network)} has too little free memory for a tile of {side} pixels with its "
-                f"margin of {margin}; free some, or use another device"
+                f"{device_of(network)} has too little free memory for a tile of {side} pixels with a "
+                f"margin of {margin}; free some memory, or use another device"
             )
         tile = (side + 1) // 2
         pending.appendleft(box)

@@ -83,9 +83,9 @@ class Upscaler:
         precision: Precision = "fp32",
     ) -> None:
         if tile is not None and tile < 1:
-            raise UserError(f"a tile has a side of at least 1 pixel, not {tile}")
+            raise UserError(f"the side of a tile must be at least 1 pixel, not {tile}")
         if precision not in ("fp32", "bf16"):
-            raise UserError(f"the precision is fp32 or bf16, not {precision!r}")
+            raise UserError(f"the precision must be fp32 or bf16, not {precision!r}")
         self.network = network.eval()
         self.variant = variant
         self.source = source
@@ -164,9 +164,7 @@ class Upscaler:
             )
             return written
         if out is not None:
-            raise UserError(
-                "out says where to write the enlarged copy of a file; save a PIL image or an array yourself"
-            )
+            raise UserError("out works only with a path as input; save a PIL image or an array yourself")
         if isinstance(image, Image):
             return to_pil(self.upscale_picture(from_pil(image)))
         if isinstance(image, np.ndarray):
@@ -211,13 +209,13 @@ class Upscaler:
             return
         remedies = []
         if format_of(out) not in IN_STRIPS:
-            remedies.append("write a PNG or a TIFF, which need not be whole in memory")
+            remedies.append("write a PNG or a TIFF, which srlab writes in strips")
         if self.tile > 64 and device_of(self.network).type == "cpu":
             remedies.append(f"take smaller tiles (--tile {max(64, self.tile // 2 // 16 * 16)})")
         remedies.append("end other programs")
         raise UserError(
-            f"{path} x{self.scale} takes about {in_words(cost.memory)} of memory, and {in_words(there)} are "
-            f"free; {', or '.join(remedies)}"
+            f"{path} x{self.scale} takes about {in_words(cost.memory)} of memory, and only "
+            f"{in_words(there)} are free; {', or '.join(remedies)}"
         )
 
     def _rows(self, output: Layout) -> int:
@@ -269,17 +267,19 @@ class Upscaler:
 
     def _upscale_array(self, pixels: NDArray[Any]) -> NDArray[Any]:
         if pixels.dtype not in (np.uint8, np.uint16) and not np.issubdtype(pixels.dtype, np.floating):
-            raise UserError(f"an array of pixels is uint8, uint16 or floats in [0, 1], not {pixels.dtype}")
+            raise UserError(
+                f"an array of pixels must be uint8, uint16 or floats in [0, 1], not {pixels.dtype}"
+            )
         if (
             not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in (1, 2, 3, 4)))
             or pixels.size == 0
         ):
             raise UserError(
-                f"an array of pixels is [H, W] or [H, W, C] with C from 1 to 4, not {list(pixels.shape)}"
+                f"an array of pixels must be [H, W] or [H, W, C] with C from 1 to 4, not {list(pixels.shape)}"
             )
         if np.issubdtype(pixels.dtype, np.floating) and not (pixels.min() >= 0 and pixels.max() <= 1):
             raise UserError(
-                f"an array of floats holds values in [0, 1]; this one goes from {pixels.min()} "
+                f"an array of floats must have values in [0, 1]; this one has values from {pixels.min()} "
                 f"to {pixels.max()}"
             )
         enlarged = self._enlarge(pixels[:, :, None] if pixels.ndim == 2 else pixels)
@@ -329,7 +329,9 @@ class Upscaler:
             progress=progress,
         ):
             if not torch.isfinite(piece).all():
-                raise UserError(f"what {self.variant} makes of the picture is not finite; use other weights")
+                raise UserError(
+                    f"the output of {self.variant} for this picture is not finite; use other weights"
+                )
             if missing == 0:
                 start, end = end, ends.pop(0)
                 missing = (end - start) * width
@@ -410,10 +412,10 @@ def parse_color(text: str) -> tuple[int, int, int]:
     try:
         color = ImageColor.getrgb(text)
     except ValueError as error:
-        raise UserError(f"{text!r} is no colour; write a name such as white, or #rrggbb") from error
+        raise UserError(f"{text!r} is not a colour; write a name such as white, or #rrggbb") from error
     if len(color) > 3:
         raise UserError(
-            f"{text!r} has alpha, and a picture is laid on an opaque colour; write a name such as white, or "
+            f"{text!r} has alpha, but the colour must be opaque; write a name such as white, or "
             "#rrggbb"
         )
     return color[0], color[1], color[2]

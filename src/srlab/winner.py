@@ -47,14 +47,16 @@ def find_weights(path: Path) -> Found:
         return Found(weights=weights, why=f"the run {path}")
     if not (path / store.RUN).is_file():
         raise UserError(
-            f"{path} is neither a run's nor a study's folder: it has no {store.WEIGHTS} and no {store.STUDY}"
+            f"{path} is neither the folder of a run nor of a study: it has no {store.WEIGHTS} and no "
+            f"{store.STUDY}"
         )
     if run_status(path) == "diverged":
         raise UserError(
             f"the run {path} diverged and left no weights; take another run, or a lower learning rate"
         )
     raise UserError(
-        f"the run {path} is not finished and has no weights yet; the command that began it goes on with it"
+        f"the run {path} is not finished and has no weights yet; run the command that started it again "
+        "to continue"
     )
 
 
@@ -77,8 +79,8 @@ def _best_of(study: Path, variant: str) -> RunRecord:
         if runs[0].variant == variant:
             return _best_seed(runs, _measure_for(study) or PSNR)
     raise UserError(
-        f"no run of {variant} in {study} has finished and been chosen yet; `srlab study` with the same --out "
-        "goes on with it"
+        f"no run of {variant} in {study} has finished and been chosen yet; run `srlab study` with the same "
+        "--out to continue"
     )
 
 
@@ -119,9 +121,9 @@ def winner(study: Path) -> RunRecord:
     known, measure = candidates(store.load_study(study)), _measure_for(study)
     if measure is None:
         raise UserError(
-            f"a variant of {study} was trained with a discriminator, so its winner is chosen by a perceptual "
-            f"distance of the validation images, and none is stored: run `srlab perceptual {study}`, which "
-            "needs no download, or name a run's folder"
+            f"a variant of {study} was trained with a discriminator, so its winner is chosen by a "
+            "perceptual distance of the validation images, but no such distance is stored: run `srlab "
+            f"perceptual {study}`, which needs no download, or name a run's folder"
         )
     ranked = [runs for runs in ranking(study) if runs[0].variant in known]
     if not ranked:
@@ -132,8 +134,8 @@ def winner(study: Path) -> RunRecord:
         ]
         until = _best_seed(finished, measure).folder if finished else None
         raise UserError(
-            f"no run of the study {study} has finished and been chosen yet, so it has no winner; "
-            "`srlab study` with the same --out goes on with it"
+            f"no run of the study {study} has finished and been chosen yet, so it has no winner; run "
+            "`srlab study` with the same --out to continue"
             + (f"; until then its best finished run is {until}" if until else "")
         )
     return _best_seed(ranked[0], measure)
@@ -198,8 +200,8 @@ def _check_choice(study: Path) -> None:
             if path.exists():
                 raise store.changed_by_something_else(path, "it has no psnr_y of the study's protocol")
             raise UserError(
-                f"{path} is missing, though its run has finished; put a copy of it back, or score anew, "
-                "which the same `srlab study` does"
+                f"{path} is missing, though its run has finished; put a copy of it back, or run the same "
+                "`srlab study` again, which scores again"
             )
     if not choices or any(run.status not in ("finished", "diverged") for run in runs):
         return
@@ -216,7 +218,8 @@ def _check_choice(study: Path) -> None:
         if rate is not None and measure != measures[variant] and rate != best.learning_rate:
             raise UserError(
                 f"{study / store.CHOICE} chose the learning rate {rate:g} of {variant} by {measure}, and "
-                f"{measures[variant]} chooses {best.learning_rate:g}; the same `srlab study` chooses anew"
+                f"{measures[variant]} chooses {best.learning_rate:g}; run the same `srlab study` again, "
+                "which chooses again"
             )
         if rate != best.learning_rate or not math.isclose(psnr_y or 0.0, best.psnr_y, abs_tol=1e-6):
             found = "nothing" if rate is None else f"{rate} with {psnr_y} dB"

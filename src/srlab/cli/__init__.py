@@ -59,7 +59,7 @@ class InOrder(WithExamples):
             if not ctx.resilient_parsing and (word == "" or re.fullmatch(r"--[a-z-]+=", word)):
                 option = word.removesuffix("=") or before
                 what = f"what comes after {option}" if option.startswith("-") else "one of the arguments"
-                raise UserError(f"{what} is empty; give it a value, or leave it out")
+                raise UserError(f"{what} is empty: give a value, or leave it out")
         return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: Any) -> list[str]:

@@ -80,7 +80,7 @@ def carry_out(
     except KeyboardInterrupt:
         if messages.is_terminal:
             messages.print()  # past the ^C
-        say("the same command goes on where this one stopped")
+        say("run the same command again: it continues where this one stopped")
         raise
     _finish(folder, failures, as_json=as_json)
 
@@ -123,7 +123,7 @@ def _finish(folder: Path, failures: list[Any], *, as_json: bool) -> None:
             if (path := place / FAILURE).exists()
         ]
         messages.print(
-            "the same command tries again what failed"
+            "run the same command again: it repeats the runs that failed"
             + ("; each failure.txt has the details" if details else ""),
             markup=False,
         )
@@ -162,23 +162,27 @@ def _say_what_is_not_final(folder: Path) -> None:
             blocked.append(name)
         else:
             say(
-                f"srlab: {name} is not final and not scored on the test sets yet: {why_waiting(name, folder)}"
+                f"srlab: the learning rate of {name} may still change, so {name} is not scored on the "
+                f"test sets yet: {why_waiting(name, folder)}"
             )
     if blocked:
-        say(f"srlab: not run yet, since what they start from is not final: {', '.join(blocked)}")
+        say(
+            "srlab: not run yet, because the learning rate of their source may still change: "
+            f"{', '.join(blocked)}"
+        )
     if waiting:
         say(
-            "a learning rate is chosen when all runs of its variant have ended: mend what failed and run the "
-            "same command again; to go on without a run, leave its rate or its seed out of --learning-rates "
-            "or --seeds"
+            "srlab chooses a learning rate when all runs of the variant have ended. Remove the cause of "
+            "the failure and run the same command again. To continue without a run, leave its rate out of "
+            "--learning-rates or its seed out of --seeds"
         )
     outdated = outdated_starts(folder)
     for name, how in outdated.items():
         say(f"srlab: {name}: {how}")
     if outdated:
         say(
-            "to train them from the chosen rate, remove the folders of their runs and of what starts from "
-            "them, and run the same command again"
+            "to train them from the chosen rate, remove the folders of their runs and of the runs that "
+            "start from them, and run the same command again"
         )
 
 

@@ -24,7 +24,7 @@ def with_protocol(
     texts = parse_changes(settings or [], option="--protocol")
     for name in texts:
         if name in own:
-            raise UserError(f"--protocol does not set {name}: use {own[name]} {texts[name]}")
+            raise UserError(f"--protocol cannot set {name}; use {own[name]} {texts[name]}")
     given = [own[name] for name in asked] + (["--protocol"] if texts else [])
     with of_option("--protocol"):
         asked |= parse_settings(texts)
@@ -52,7 +52,8 @@ def with_loss(study: "Study", text: str) -> "Study":
     )
     if not any(isinstance(variant.objective, PixelObjective) for variant in variants):
         raise UserError(
-            f"--loss is for variants that are trained without a discriminator; study {study.name!r} has none"
+            f"--loss applies to variants trained without a discriminator; "
+            f"study {study.name!r} has no such variant"
         )
     return replace(study, variants=variants)
 
@@ -76,19 +77,21 @@ def with_objective(study: "Study", content: str | None, settings: list[str], vgg
                 objective = with_settings(objective, changes)
             if vgg is not None and not objective.needs_vgg:
                 raise UserError(
-                    f"--vgg has no use for {variant.name}, whose content is {objective.content}; leave it out"
+                    f"{variant.name} needs no VGG19 weights, since its content is {objective.content}; "
+                    "leave --vgg out"
                 )
         if vgg is not None and objective.needs_vgg and variant.taken_from is None:
             objective = with_vgg(objective, vgg)
         variants[place] = replace(variant, objective=objective)
     if changes and not any(isinstance(variant.objective, AdversarialObjective) for variant in variants):
         raise UserError(
-            f"--content and --objective are for adversarial variants, of which study {study.name!r} has none"
+            f"--content and --objective apply to adversarial variants, but study {study.name!r} has none; "
+            "leave them out"
         )
     if vgg is not None and not any(variant.objective.needs_vgg for variant in variants):
         raise UserError(
-            f"--vgg is for losses that compare VGG19's features, which study {study.name!r} does not use; "
-            "leave it out, or take such a loss: --loss l1+0.1*perceptual:vgg22"
+            f"--vgg is for losses that compare VGG19's features, but study {study.name!r} has no such loss; "
+            "leave --vgg out, or choose such a loss: --loss l1+0.1*perceptual:vgg22"
         )
     return replace(study, variants=tuple(variants))
 
@@ -110,10 +113,11 @@ def with_data(study: "Study", train: str | None, validate: str | None, test: str
 
 
 def dropped_validation(declared: "Study", asked: "Study") -> str:
-    """What is to be said where other training data have put the study's validation data aside."""
+    """A remark if --train replaces the study's training data and so drops its validation data."""
     if not declared.validate or asked.validate:
         return ""
     return (
-        f"the study's own validation data, {', '.join(declared.validate)}, go with its own training data: "
-        "every tenth image of --train is held out instead, or name some with --validate"
+        f"the study's validation data ({', '.join(declared.validate)}) belong to its own training data; "
+        "here every tenth image of --train is held out to validate; to use other images, "
+        "name them with --validate"
     )

@@ -21,9 +21,11 @@ def compare(
     variant: Annotated[
         str, typer.Argument(metavar="A", help="A variant of the study; vanilla is short enough.")
     ],
-    other: Annotated[str, typer.Argument(metavar="B", help="Another one, or bicubic.")],
-    level: Annotated[float, typer.Option("--level", help="Of intervals and tests.")] = 0.95,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    other: Annotated[str, typer.Argument(metavar="B", help="Another variant, or bicubic.")],
+    level: Annotated[float, typer.Option("--level", help="Confidence level of intervals and tests.")] = 0.95,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object to standard output.")
+    ] = False,
 ) -> None:
     """Say whether A is better than B: paired differences with intervals, and what changes between them."""
     from srlab.verdicts.pair import compare_pair

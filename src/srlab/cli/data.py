@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 data = typer.Typer(
     name="data",
     cls=WithExamples,
-    help="The data sets that are known by name: which there are, fetching one, adding a copy you have.",
+    help="List the data sets that srlab knows by name, fetch one, or add your own copy of one.",
     no_args_is_help=True,
 )
 app.add_typer(data)
@@ -24,7 +24,9 @@ app.add_typer(data)
 
 @data.command("list")
 def list_sets(
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object to standard output.")
+    ] = False,
 ) -> None:
     """List the data sets and weights, whether they are there, where, and under which terms."""
     from srlab.data.catalogue import CATALOGUE, data_folder
@@ -63,7 +65,9 @@ def list_sets(
 
 @data.command()
 def get(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A set, or weights, of `srlab data list`.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A data set or a weights file that `srlab data list` shows.")
+    ],
 ) -> None:
     """Fetch a data set or weights; the same command goes on where it was broken off."""
     from srlab.data.library import get as fetch
@@ -82,11 +86,13 @@ def get(
 
 @data.command()
 def add(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The set, or weights, that it is.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="The name of the data set or weights in `srlab data list`.")
+    ],
     source: Annotated[
         Path,
         typer.Argument(
-            metavar="SOURCE", help="A folder with a set's pictures, or a file of weights; it is copied."
+            metavar="SOURCE", help="A folder with the set's pictures, or a weights file. srlab copies it."
         ),
     ],
 ) -> None:

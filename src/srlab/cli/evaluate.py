@@ -36,15 +36,19 @@ def evaluate(
             show_default=False,
         ),
     ],
-    data: Annotated[str, typer.Option(help="HR: a data set by name, or a folder.", show_default=False)],
+    data: Annotated[
+        str, typer.Option(help="The HR pictures: the name of a data set, or a folder.", show_default=False)
+    ],
     scale: Annotated[
-        int | None, typer.Option(help="Enlargement: 2, 3 or 4.", show_default="a trained network's own")
+        int | None, typer.Option(help="Scale factor: 2, 3 or 4.", show_default="a trained network's own")
     ] = None,
     protocol: Annotated[
-        Literal["rgb", "luma"], typer.Option(help="What is compared and how it is rounded.")
+        Literal["rgb", "luma"],
+        typer.Option(help="Compare RGB or luma pictures; also decides how SR is rounded."),
     ] = "rgb",
     border: Annotated[
-        Literal["replicate", "symmetric"], typer.Option(help="What the LR kernel sees beyond HR's edge.")
+        Literal["replicate", "symmetric"],
+        typer.Option(help="How HR is padded when LR is made: the edge repeated, or mirrored."),
     ] = "replicate",
     max_pixels: MaxPixels = None,
     device: AnyDevice = "auto",
@@ -110,12 +114,12 @@ def _check_exists(model: str) -> None:
 
     if model in PRESETS:
         raise UserError(
-            f"{model} is a variant to train, and only its weights can be scored: `srlab train {model}` makes "
-            "a run's folder, to be named here"
+            f"{model} is the name of an untrained variant, and only trained weights can be scored. Train "
+            f"it with `srlab train {model}`, then name the run's folder here"
         )
     raise UserError(
-        f"{model} does not exist; what can be scored is bicubic, a name of `srlab models`, a run's folder, a "
-        "weights file, a study's folder, or a folder of SR pictures"
+        f"{model} does not exist; name bicubic, a name of `srlab models`, a run's folder, a weights file, "
+        "a study's folder, or a folder of SR pictures"
     )
 
 
@@ -133,7 +137,7 @@ def _find(model: str, scale: int | None) -> _Model:
     if model != "bicubic" and (is_network or (path / store.WEIGHTS).is_file()):
         return _trained(model, scale)
     if scale is None:
-        raise UserError(f"for {model}, say by how much it was enlarged: --scale 2, 3 or 4")
+        raise UserError(f"give the scale factor of {model}: --scale 2, 3 or 4")
     if model == "bicubic":
         network = build_network(preset("bicubic", scale=scale), scale=scale).eval()
         return _Model(name="bicubic", network=network, scale=scale)
@@ -156,14 +160,12 @@ def _trained(model: str, scale: int | None) -> _Model:
     is_known = known is not None and known.options == weights.options
     if known is None or not is_known or scale not in known.scales or not fits_every_scale(weights.options):
         raise UserError(
-            f"{found.weights} enlarges by {weights.scale}, not by {scale}; leave --scale out, or take "
+            f"{found.weights} enlarges by {weights.scale}, not by {scale}; leave --scale out, or name "
             f"weights trained for x{scale}"
         )
     network = build_network(weights.options, scale=scale).eval()
     network.load_state_dict(weights.network.state_dict(), strict=True)
-    remarks.append(
-        f"trained at x{weights.scale}, scored at x{scale}: {weights.variant} is one network for both"
-    )
+    remarks.append(f"trained at x{weights.scale}, scored at x{scale}: {weights.variant} works at both scales")
     return _Model(name=weights.variant, network=network, scale=scale, remarks=tuple(remarks))
 
 
@@ -171,8 +173,8 @@ def _averaged(chosen: _Model) -> _Model:
     """The same network as self-ensemble, under a name of its own."""
     if chosen.network is None:
         raise UserError(
-            f"{chosen.name} is a folder of pictures, which have no network to average; leave out "
-            "--self-ensemble"
+            f"{chosen.name} is a folder of pictures, and --self-ensemble needs a network; leave "
+            "--self-ensemble out"
         )
     from srlab.networks.composed import SelfEnsemble
 

@@ -25,21 +25,22 @@ def leaderboard(
         Path, typer.Argument(metavar="STUDY_DIR", help="A study's folder, such as runs/srcnn.")
     ],
     csv: Annotated[
-        Path | None, typer.Option("--csv", help="Write it to this file as CSV, unrounded.")
+        Path | None, typer.Option("--csv", help="Write the table to this file as CSV, unrounded.")
     ] = None,
     markdown: Annotated[
-        Path | None, typer.Option("--markdown", help="Write it to this file as Markdown.")
+        Path | None, typer.Option("--markdown", help="Write the table to this file as Markdown.")
     ] = None,
     latex: Annotated[
-        Path | None, typer.Option("--latex", help="Write it to this file as a LaTeX table (booktabs).")
+        Path | None, typer.Option("--latex", help="Write the table to this file as LaTeX (booktabs).")
     ] = None,
-    notes: Annotated[
-        bool, typer.Option("--notes", help="Show everything that must be known to read the table.")
-    ] = False,
+    notes: Annotated[bool, typer.Option("--notes", help="Show all notes on how to read the table.")] = False,
     wide: Annotated[
-        bool, typer.Option("--wide", help="Show one table with whole names, however wide it is.")
+        bool,
+        typer.Option("--wide", help="Show one table with full names, however wide it is."),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object to standard output.")
+    ] = False,
 ) -> None:
     """Show who wins: the answer, then ranks, means and intervals on each test set, beside bicubic.
 

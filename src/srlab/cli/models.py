@@ -22,7 +22,7 @@ def models(
         bool,
         typer.Option(
             "--verify",
-            help="Check each file by its SHA-256, and score each network again on Set5 if that set is here.",
+            help="Check the SHA-256 of each file. Score each network again on Set5 if that set is installed.",
         ),
     ] = False,
     as_json: Annotated[
@@ -46,7 +46,9 @@ def models(
         raise UserError(f"the weights of {', of '.join(broken)}; install srlab again")
     wrong = [one.card.title for one in found if not one.is_right]
     if wrong:
-        raise UserError(f"{', '.join(wrong)}: not as the card says; install srlab again")
+        raise UserError(
+            f"{', '.join(wrong)}: the file or its scores differ from the model card; install srlab again"
+        )
 
 
 def _verify(cards: "tuple[Card, ...]") -> "list[Verification]":
@@ -136,15 +138,15 @@ def _size(count: int) -> str:
 def _in_words(one: "Verification") -> str:
     title = one.card.title
     if not one.file_is_right:
-        return f"{title}: the weights file is missing or damaged: its SHA-256 is not the card's"
+        return f"{title}: the weights file is missing or damaged: its SHA-256 differs from the model card"
     expected = one.card.on("set5")
     scores = "" if expected is None else _beside(one.scores, expected.scores)
-    return f"{title}: the file is right; " + {
-        "equal": f"the scores on set5 are the card's ({scores})",
-        "different": f"the scores on set5 are not the card's: {scores}",
-        "other images": f"your set5 has other pixels than the card's, so the scores may differ: {scores}",
+    return f"{title}: the file is intact; " + {
+        "equal": f"the scores on set5 equal those of the card ({scores})",
+        "different": f"the scores on set5 differ from those of the card: {scores}",
+        "other images": f"the pixels of your set5 differ from the card's, so the scores may differ: {scores}",
         "not scored": "the card has no scores on set5 to compare with",
-        "no data": "set5 is not here, so nothing was scored (`srlab data get set5` fetches it)",
+        "no data": "set5 is not installed, so nothing was scored (fetch it with `srlab data get set5`)",
     }.get(one.outcome, "nothing was scored")
 
 

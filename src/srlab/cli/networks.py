@@ -21,19 +21,23 @@ def networks(
         str | None,
         typer.Argument(
             metavar="VARIANT",
-            help="Show this one, such as edsr/batch_norm, or list a family, such as edsr; discriminator is "
-            "SRGAN's.",
+            help="A variant to show, such as edsr/batch_norm, or a family to list, such as edsr. "
+            "discriminator shows SRGAN's discriminator.",
             show_default="all, as a list",
         ),
     ] = None,
     scale: Annotated[
         int | None,
-        typer.Option(help="Enlargement: 2, 3 or 4.", show_default="all in a list; of one variant its first"),
+        typer.Option(
+            help="Scale factor: 2, 3 or 4.", show_default="all in a list; for one variant its first scale"
+        ),
     ] = None,
     changes: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="OPTION=VALUE", help="Change an option, such as num_blocks=8; repeatable."
+            "--set",
+            metavar="OPTION=VALUE",
+            help="Change an option of the network, such as num_blocks=8; repeatable.",
         ),
     ] = None,
     hr_patch_size: Annotated[
@@ -41,14 +45,15 @@ def networks(
         typer.Option(
             "--hr-patch-size",
             min=1,
-            help="Of the discriminator: the side of the patches that it judges, in HR pixels.",
+            help="Side of the discriminator's patches, in HR pixels. Only for the discriminator.",
             show_default="96",
         ),
     ] = None,
     plot: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Draw it to an .svg or .png, instead of showing it.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Draw a diagram to this .svg or .png file; print nothing else."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="The list, as one JSON object.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the list as one JSON object.")] = False,
 ) -> None:
     """List all networks with their size and cost, or show one layer by layer."""
     from srlab.cli.parsing import of_option, parse_changes
@@ -58,11 +63,11 @@ def networks(
 
     if name == "discriminator":
         if scale is not None:
-            raise UserError("a discriminator has no scale: it judges HR patches; leave --scale out")
+            raise UserError("the discriminator judges HR patches and has no scale; leave --scale out")
         _discriminator(parse_changes(changes or []), hr_patch_size, plot, as_json=as_json)
         return
     if hr_patch_size is not None:
-        raise UserError("--hr-patch-size is of the discriminator: srlab networks discriminator")
+        raise UserError("--hr-patch-size applies to the discriminator only: srlab networks discriminator")
     if scale is not None:
         with of_option("--scale"):
             check_scale(scale)

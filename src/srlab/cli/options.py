@@ -9,7 +9,7 @@ COMPARED = "What is compared"
 DATA = "Data"
 TRAINING = "Training"
 ADVERSARIAL = "Of adversarial variants"
-WORK = "Where and how it runs"
+WORK = "Where and how the runs go"
 
 LOSS_HELP = (
     "l1, mse, charbonnier, gradient or perceptual:CONTENT, or a weighted sum such as "
@@ -31,7 +31,7 @@ Validate = Annotated[
     typer.Option(
         "--validate",
         help="Validation data: names or folders, comma separated.",
-        show_default="the study's; of none, every tenth training image is held out",
+        show_default="the study's; of none, every tenth training image",
         rich_help_panel=DATA,
     ),
 ]
@@ -53,7 +53,11 @@ Steps = Annotated[
 BatchSize = Annotated[
     int | None,
     typer.Option(
-        "--batch-size", min=1, help="Patches in a step.", show_default=OF_STUDY, rich_help_panel=TRAINING
+        "--batch-size",
+        min=1,
+        help="Patches in one training step.",
+        show_default=OF_STUDY,
+        rich_help_panel=TRAINING,
     ),
 ]
 PatchSize = Annotated[
@@ -70,7 +74,7 @@ Schedule = Annotated[
     str | None,
     typer.Option(
         "--schedule",
-        help="How the rate goes: cosine (to zero at the end), constant, or step (with "
+        help="Schedule of the learning rate: cosine (to zero at the end), constant, or step (with "
         "--protocol halve_at=0.5).",
         show_default=OF_STUDY,
         rich_help_panel=TRAINING,
@@ -78,7 +82,9 @@ Schedule = Annotated[
 ]
 Optimizer = Annotated[
     str | None,
-    typer.Option("--optimizer", help="adam, adamw or sgd.", show_default=OF_STUDY, rich_help_panel=TRAINING),
+    typer.Option(
+        "--optimizer", help="Optimizer: adam, adamw or sgd.", show_default=OF_STUDY, rich_help_panel=TRAINING
+    ),
 ]
 ValidateEvery = Annotated[
     int | None,
@@ -95,7 +101,7 @@ ValidationImages = Annotated[
     typer.Option(
         "--validation-images",
         min=1,
-        help="Images of each validation during training; at the end all are scored.",
+        help="Number of images in each validation during training. At the end all images are scored.",
         show_default="5",
         rich_help_panel=TRAINING,
     ),
@@ -114,7 +120,7 @@ Seeds = Annotated[
     str | None,
     typer.Option(
         "--seeds",
-        help="How many (3: seeds 0, 1, 2), or which (0,4; 4, for seed 4 alone).",
+        help="Number of seeds (3: seeds 0, 1, 2), or a list (0,4; write 4, for seed 4 alone).",
         show_default=OF_STUDY,
         rich_help_panel=COMPARED,
     ),
@@ -125,7 +131,12 @@ Out = Annotated[
 ]
 Jobs = Annotated[
     int,
-    typer.Option("--jobs", min=1, help="Runs at a time, each in a process of its own.", rich_help_panel=WORK),
+    typer.Option(
+        "--jobs",
+        min=1,
+        help="Number of runs at the same time, each in its own process.",
+        rich_help_panel=WORK,
+    ),
 ]
 Device = Annotated[
     str,
@@ -137,7 +148,7 @@ MaxPixels = Annotated[
     typer.Option(
         "--max-pixels",
         min=1,
-        help="The most pixels that a picture may have; SRLAB_MAX_PIXELS says it for all commands.",
+        help="Largest number of pixels that a picture may have. SRLAB_MAX_PIXELS sets it for all commands.",
         show_default="128,000,000",
     ),
 ]
@@ -145,7 +156,7 @@ Precision = Annotated[
     str | None,
     typer.Option(
         "--precision",
-        help="auto, fp32 or bf16: what training computes in; scores are fp32.",
+        help="Precision of training: auto, fp32 or bf16. Scores always use fp32.",
         show_default=OF_STUDY,
         rich_help_panel=TRAINING,
     ),
@@ -155,35 +166,35 @@ Threads = Annotated[
     typer.Option(
         "--threads",
         min=1,
-        help="Threads of each run.",
-        show_default="all, shared out among the jobs",
+        help="Number of CPU threads of each run.",
+        show_default="all, divided among the jobs",
         rich_help_panel=WORK,
     ),
 ]
 ShowPlan = Annotated[
     bool,
     typer.Option(
-        "--plan", help="Show what would run and what it costs; start nothing.", rich_help_panel=WORK
+        "--plan", help="Show which runs are planned and what they cost, then stop.", rich_help_panel=WORK
     ),
 ]
 Estimate = Annotated[
     bool,
     typer.Option(
         "--estimate/--no-estimate",
-        help="Time a few steps of each variant to estimate the whole.",
+        help="Time a few steps of each variant to estimate the total time.",
         rich_help_panel=WORK,
     ),
 ]
 AsJson = Annotated[
-    bool, typer.Option("--json", help="One JSON object on standard output.", rich_help_panel=WORK)
+    bool, typer.Option("--json", help="Print one JSON object to standard output.", rich_help_panel=WORK)
 ]
 Vgg = Annotated[
     Path | None,
     typer.Option(
         "--vgg",
         metavar="FILE",
-        help="VGG19's weights, for a content or perceptual loss.",
-        show_default="the official file, if it is there",
+        help="File with VGG19's weights, for a content or perceptual loss.",
+        show_default="the official file, if it is installed",
         rich_help_panel=TRAINING,
     ),
 ]

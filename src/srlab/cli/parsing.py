@@ -1,5 +1,6 @@
 """Lists as they are written on the command line: ``0,4``, ``1e-3,3e-4``, ``set5,set14``."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -12,21 +13,35 @@ if TYPE_CHECKING:
 
 @contextmanager
 def of_option(*options: str) -> Iterator[None]:
-    """A `UserError` in here begins with the option at fault: the library only knows its own arguments.
+    """A `UserError` raised in here names the option at fault; the library knows only its own arguments.
 
-    Of several options those are named whose words the message has; it may have none.
+    An argument's name becomes the option's: ``lr_patch_size`` is ``--lr-patch-size``. Otherwise the
+    message begins with the option. Of several options it names those whose words are in the message.
 
     >>> with of_option("--seeds"):
     ...     raise UserError("a seed is twice in (0, 0)")
     Traceback (most recent call last):
     srlab.errors.UserError: --seeds: a seed is twice in (0, 0)
+    >>> with of_option("--batch-size", "--lr-patch-size"):
+    ...     raise UserError("lr_patch_size must be at least 1, not 0")
+    Traceback (most recent call last):
+    srlab.errors.UserError: --lr-patch-size must be at least 1, not 0
     """
     try:
         yield
     except UserError as error:
         message = str(error)
-        if not options or any(option in message for option in options):
+        for option in options:
+            argument = option.strip("-").replace("-", "_")
+            argument = "num_steps" if argument == "steps" else argument
+            if "_" in argument:
+                message = re.sub(rf"(?<![\w=-]){argument}\b(?!=)", option, message)
+        if not options:
             raise
+        if any(option in message for option in options):
+            if message == str(error):
+                raise
+            raise UserError(message) from error
         words = message.replace("_", " ")
         meant = [option for option in options if option.strip("-").replace("-", " ") in words]
         if not meant and len(options) > 1:
@@ -50,7 +65,7 @@ def parse_names(text: str, *, option: str) -> tuple[str, ...]:
     """
     names = tuple(part.strip() for part in text.split(",") if part.strip())
     if not names:
-        raise UserError(f"{option} names nothing: {text!r}")
+        raise UserError(f"{option} is {text!r}; give at least one name")
     for name in names:
         if names.count(name) > 1:
             raise UserError(f"{option} names {name!r} twice")
@@ -68,7 +83,7 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     except ValueError:
         numbers = ()
     if not numbers or any(number < 0 for number in numbers):
-        raise UserError(f"--seeds is how many (3), or which (0,4 or 4,); got {text!r}")
+        raise UserError(f"--seeds takes a number of seeds (3) or a list of seeds (0,4 or 4,); got {text!r}")
     if "," in text:
         return numbers
     if not 1 <= numbers[0] <= 1000:
@@ -81,7 +96,7 @@ def parse_seeds(text: str) -> tuple[int, ...]:
 def check_rate(rate: float) -> float:
     """`rate` itself; a `UserError` where training cannot go by it."""
     if not 0 < rate < float("inf"):
-        raise UserError(f"--learning-rate is a positive number such as 3e-4; got {rate:g}")
+        raise UserError(f"--learning-rate must be a positive number such as 3e-4; got {rate:g}")
     return rate
 
 
@@ -96,7 +111,7 @@ def parse_rates(text: str) -> tuple[float, ...]:
     except ValueError:
         rates = ()
     if not rates or not all(0 < rate < float("inf") for rate in rates):
-        raise UserError(f"--learning-rates are positive numbers such as 1e-3,3e-4; got {text!r}")
+        raise UserError(f"--learning-rates takes positive numbers such as 1e-3,3e-4; got {text!r}")
     return rates
 
 
@@ -110,7 +125,7 @@ def parse_changes(settings: list[str], *, option: str = "--set") -> dict[str, st
     for setting in settings:
         name, equals, value = setting.partition("=")
         if not equals or not name.strip() or not value.strip():
-            raise UserError(f"{option} wants key=value, such as activation=prelu; got {setting!r}")
+            raise UserError(f"{option} takes KEY=VALUE, such as activation=prelu; got {setting!r}")
         if name.strip() in changes:
             raise UserError(f"{option} names {name.strip()} twice")
         changes[name.strip()] = value.strip()

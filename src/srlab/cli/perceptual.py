@@ -24,45 +24,52 @@ def perceptual(
     lpips: Annotated[
         LpipsName | None,
         typer.Option(
-            help="Which LPIPS: by AlexNet, VGG16 or SqueezeNet.",
-            show_default="the first that `srlab data get` fetched",
+            help="Network of LPIPS: AlexNet, VGG16 or SqueezeNet.",
+            show_default="the first one that is installed (see `srlab data list`)",
         ),
     ] = None,
     dists: Annotated[bool, typer.Option("--dists", help="DISTS, by VGG16, instead of LPIPS.")] = False,
     alexnet: Annotated[
         Path | None,
-        typer.Option(help="AlexNet's weights: torchvision's .pth.", show_default="the fetched file"),
+        typer.Option(help="File with AlexNet's weights: torchvision's .pth.", show_default="the fetched file"),
     ] = None,
     vgg16: Annotated[
         Path | None,
-        typer.Option(help="VGG16's weights: torchvision's .pth.", show_default="the fetched file"),
+        typer.Option(help="File with VGG16's weights: torchvision's .pth.", show_default="the fetched file"),
     ] = None,
     squeezenet: Annotated[
         Path | None,
         typer.Option(
-            help="SqueezeNet 1.1's weights: torchvision's .pth, or Keras's .h5.",
+            help="File with SqueezeNet 1.1's weights: torchvision's .pth or Keras's .h5.",
             show_default="the fetched file",
         ),
     ] = None,
     other_weights: Annotated[
         bool,
-        typer.Option("--other-weights", help="The file is not the official one: the number is no LPIPS."),
+        typer.Option(
+            "--other-weights",
+            help="Accept a file that is not the official one. The result is then not called LPIPS.",
+        ),
     ] = False,
     test: Annotated[
         str | None,
         typer.Option(
-            "--test", help="Where the test sets are now: names or folders.", show_default="where they were"
+            "--test",
+            help="Test sets of the study: names, or folders if they were moved.",
+            show_default="where they were",
         ),
     ] = None,
     validate: Annotated[
         str | None,
         typer.Option(
             "--validate",
-            help="Where the validation images are now: names or folders.",
+            help="Validation images of the study: names, or folders if they were moved.",
             show_default="where they were",
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object to standard output.")
+    ] = False,
 ) -> None:
     """Score a study's SR pictures by LPIPS, DISTS, or GMSD alone, beside PSNR and SSIM: lower is better.
 
@@ -83,9 +90,12 @@ def perceptual(
         other_weights=other_weights,
     )
     if distance is None:
-        say("GMSD only: no network for LPIPS is there; the smallest is 5 MB: `srlab data get squeezenet`")
+        say(
+            "GMSD only, because no network for LPIPS is installed; the smallest has 5 MB: `srlab data get "
+            "squeezenet`"
+        )
     elif not distance.is_calibrated:
-        say(f"{distance.name}, not LPIPS: its heads do not belong to these features")
+        say(f"{distance.name}, not LPIPS: LPIPS' heads were fitted to other weights")
     with Progress(console=messages, transient=True, disable=not messages.is_terminal) as bars:
         tasks = {}
 
@@ -109,7 +119,7 @@ def perceptual(
     for path in written:
         show_path(path)
     if not written:
-        say(f"every picture has its {metric}")
+        say(f"every picture already has {metric}")
 
 
 def _distance(

@@ -30,14 +30,15 @@ def profile(
     scale: Annotated[
         int | None,
         typer.Option(
-            help="Enlargement, for a variant: 2, 3 or 4.", show_default="its only one, or the study's"
+            help="Scale factor, for a variant: 2, 3 or 4.",
+            show_default="the variant's only one, or the study's",
         ),
     ] = None,
     device: Annotated[
         str | None, typer.Option(help="auto (a GPU if there is one), cpu, cuda, cuda:1.", show_default="auto")
     ] = None,
     threads: Annotated[
-        int | None, typer.Option(min=1, max=1024, help="Of the CPU.", show_default="all that there are")
+        int | None, typer.Option(min=1, max=1024, help="Of the CPU.", show_default="all")
     ] = None,
     precision: Annotated[
         Literal["fp32", "bf16"] | None, typer.Option(help="Of enlarging.", show_default="fp32")
@@ -45,15 +46,23 @@ def profile(
     size: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="WxH", help="Size of an SR picture to time; repeatable.", show_default="1280x720, 320x180"
+            metavar="WxH",
+            help="Size of an SR picture to time, WIDTHxHEIGHT; repeatable.",
+            show_default="1280x720, 320x180",
         ),
     ] = None,
     limit: Annotated[
         float | None,
-        typer.Option(min=0.001, help="Seconds: a pass that takes longer is not repeated.", show_default="20"),
+        typer.Option(
+            min=0.001,
+            help="Limit in seconds; a pass that takes longer is timed only once.",
+            show_default="20",
+        ),
     ] = None,
-    again: Annotated[bool, typer.Option("--again", help="Measure anew what was measured before.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Measure again, also what is stored.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object to standard output.")
+    ] = False,
 ) -> None:
     """Measure what variants cost: parameters, multiply-adds, latency, memory, training step.
 
@@ -180,5 +189,5 @@ class _Bar:
 def _parse_size(text: str) -> "Size":
     width, _, height = text.lower().partition("x")
     if not (width.isdecimal() and height.isdecimal()):
-        raise UserError(f"--size is width x height of an SR picture, such as 1280x720; got {text!r}")
+        raise UserError(f"--size must be width x height of an SR picture, such as 1280x720; got {text!r}")
     return int(width), int(height)

@@ -184,7 +184,7 @@ def _show_fronts(fronts: Mapping[str, Mapping[str, Sequence[str]]], scope: str) 
         if metric != "psnr_y" and not _is_lower_better(metric):
             continue
         results.print()
-        headings = ["cost", f"nothing cheaper is better in {metric} on {scope}"]
+        headings = ["cost", f"no cheaper variant has a better {metric} on {scope}"]
         rows = [[name, ", ".join(best)] for name, best in by_cost.items()]
         print_table(_table(headings, rows, justify="left"))
 
@@ -242,12 +242,12 @@ def _remarks(profile: Profile, study: _Study) -> list[str]:
         f"{profile.provenance.get('versions', {}).get('srlab', '?')}, all in turns in "
         f"{' or '.join(map(str, sorted(rounds))) or 'no'} rounds; ms: the median over the rounds"
         + (f", ratio: of the time to that of {base.name} in the same round, the median" if base else ""),
-        "timed from an LR tensor to the SR tensor, one picture, warm; no file is read or written",
+        "time: one picture, from LR tensor to SR tensor, after a warm-up; without reading or writing files",
         "peak MB: "
         + (
             "of all tensors on the GPU"
             if profile.setting.device == "cuda"
-            else "of a fresh process, Python and torch included"
+            else "of a new process, with Python and torch"
         )
         + "; for it: what the picture added",
         "multiply-adds: for SR of 1280 x 720; sees: LR pixels to each side",
@@ -262,8 +262,7 @@ def _remarks(profile: Profile, study: _Study) -> list[str]:
         )
     if profile.load is not None and profile.load > _BUSY:
         remarks.append(
-            f"the machine was not idle when this began (load {profile.load:.1f}): "
-            "trust the ratios, not the times"
+            f"the machine was busy when this began (load {profile.load:.1f}): trust the ratios, not the times"
         )
     for size in profile.sizes:
         where = f"{size[0]} x {size[1]}"

@@ -19,14 +19,15 @@ def report(
     base: Annotated[
         str | None,
         typer.Option(
-            "--base", help="The variant that the others are compared with.", show_default="the study's first"
+            "--base", help="The variant to compare the others with.", show_default="the study's first"
         ),
     ] = None,
     figures: Annotated[
         Path | None,
         typer.Option(
             "--figures",
-            help="A folder for every figure as PNG and SVG, and every table as CSV, Markdown and LaTeX.",
+            help="Folder to write every figure to as PNG and SVG, and every table as CSV, Markdown and "
+            "LaTeX.",
             show_default=False,
         ),
     ] = None,

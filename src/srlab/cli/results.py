@@ -24,15 +24,16 @@ def pictures(
     study_dir: StudyDir,
     image: Annotated[
         Path | None,
-        typer.Option(
-            help="A picture of your own: all models are tried and ranked on it.", show_default=False
-        ),
+        typer.Option(help="Your own picture: every model is applied to it and ranked.", show_default=False),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Where to write to.", show_default="STUDY_DIR/pictures")
+        Path | None, typer.Option(help="File or folder to write.", show_default="STUDY_DIR/pictures")
     ] = None,
     every_run: Annotated[
-        bool, typer.Option("--all", help="With --image: all finished runs, not only the chosen rates.")
+        bool,
+        typer.Option(
+            "--all", help="With --image: use all finished runs, not only those at the chosen learning rates."
+        ),
     ] = False,
     device: Annotated[
         str | None,
@@ -48,13 +49,14 @@ def pictures(
         return
     if every_run or device is not None:
         raise UserError(
-            f"{'--all' if every_run else '--device'} goes with --image: without it nothing is computed"
+            f"{'--all' if every_run else '--device'} works only together with --image; add --image, or "
+            "leave it out"
         )
     from srlab.pictures import write_pictures
 
     paths = write_pictures(study_dir, out)
     if not any(path.name.startswith("panel-") for path in paths):
-        say("no panel yet: no variant has pictures of a whole test set")
+        say("no panel yet: no variant has SR pictures of all images of a test set")
     _tell(paths, {}, json=json)
 
 
@@ -104,7 +106,7 @@ def _show(ranking: "ImageRanking") -> None:
             f"a variant was trained with a discriminator: ordered by {ranking.distance}, lowest first",
             indent="  ",
         )
-    show("one picture: what it shows need not hold for another", indent="  ")
+    show("this is one picture; another picture may give another order", indent="  ")
 
 
 def _tell(paths: list[Path], values: dict[str, object], *, json: bool) -> None:
@@ -118,10 +120,12 @@ def _tell(paths: list[Path], values: dict[str, object], *, json: bool) -> None:
 @app.command()
 def tensorboard(
     study_dir: StudyDir,
-    top: Annotated[int, typer.Option(min=1, help="How many runs, the best by validation psnr_y.")] = 6,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any that is free.")] = 6006,
+    top: Annotated[
+        int, typer.Option(min=1, help="Number of runs to show, best validation psnr_y first.")
+    ] = 6,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to use; 0 takes any free port.")] = 6006,
     host: Annotated[
-        str, typer.Option(help="Whom to answer: this machine only, or 0.0.0.0 for all.")
+        str, typer.Option(help="Address to listen on; 0.0.0.0 lets other machines connect.")
     ] = "localhost",
 ) -> None:
     """Open the logs of a study's best runs, finished or not, in TensorBoard; Ctrl-C ends it."""

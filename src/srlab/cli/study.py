@@ -44,7 +44,8 @@ def study(
         str,
         typer.Argument(
             metavar="NAME_OR_FILE",
-            help="smoke, srcnn, vdsr, edsr, rdn, srresnet, srgan, classic, or a Python file with a STUDY.",
+            help="Name of a study (smoke, srcnn, vdsr, edsr, rdn, srresnet, srgan, classic), or a Python "
+            "file that defines STUDY.",
         ),
     ],
     train: Train = None,
@@ -63,7 +64,7 @@ def study(
         str | None,
         typer.Option(
             "--learning-rates",
-            help="Rates to choose from, comma separated: 1e-3,3e-4.",
+            help="Learning rates to choose from, comma separated: 1e-3,3e-4.",
             show_default=OF_STUDY,
             rich_help_panel=COMPARED,
         ),
@@ -72,7 +73,8 @@ def study(
         str | None,
         typer.Option(
             "--variants",
-            help="Only these variants, and what they start from; comma separated; vanilla is short enough.",
+            help="Train only these variants and their sources; comma separated. The last part of a name is "
+            "enough: vanilla.",
             show_default="all",
             rich_help_panel=COMPARED,
         ),
@@ -82,7 +84,8 @@ def study(
         typer.Option(
             "--source",
             metavar="STUDY_DIR",
-            help="A finished study: take from it, untrained, the variants that others start from.",
+            help="Folder of a finished study. Take the sources of transfer and GAN variants from it, "
+            "instead of training them.",
             rich_help_panel=COMPARED,
         ),
     ] = None,
@@ -91,7 +94,7 @@ def study(
         typer.Option(
             "--loss",
             metavar="LOSS",
-            help=f"Of variants trained without a discriminator: {LOSS_HELP}",
+            help=f"Loss of the variants trained without a discriminator: {LOSS_HELP}",
             show_default=OF_STUDY,
             rich_help_panel=TRAINING,
         ),
@@ -100,7 +103,7 @@ def study(
         str | None,
         typer.Option(
             "--content",
-            help="What the content loss compares: vgg54, vgg22, conv5_4, pixels or random.",
+            help="Features of the content loss: vgg54, vgg22, conv5_4, pixels or random.",
             show_default=OF_STUDY,
             rich_help_panel=ADVERSARIAL,
         ),
@@ -110,8 +113,8 @@ def study(
         typer.Option(
             "--objective",
             metavar="OPTION=VALUE",
-            help="adversarial_weight, pixel_weight, pixel_loss or "
-            "discriminator_learning_rate, such as pixel_weight=1; repeatable.",
+            help="Set adversarial_weight, pixel_weight, pixel_loss or discriminator_learning_rate, such as "
+            "pixel_weight=1; repeatable.",
             show_default=OF_STUDY,
             rich_help_panel=ADVERSARIAL,
         ),

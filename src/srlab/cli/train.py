@@ -29,7 +29,10 @@ from srlab.cli.options import (
 @app.command()
 def train(
     variant: Annotated[
-        str, typer.Argument(metavar="VARIANT", help="A variant of `srlab networks`, such as edsr/baseline.")
+        str,
+        typer.Argument(
+            metavar="VARIANT", help="A variant that `srlab networks` lists, such as edsr/baseline."
+        ),
     ],
     train: Annotated[
         str,
@@ -45,7 +48,7 @@ def train(
         int | None,
         typer.Option(
             "--scale",
-            help="Enlargement: 2, 3 or 4.",
+            help="Scale factor: 2, 3 or 4.",
             show_default="the variant's, if it has only one",
             rich_help_panel=COMPARED,
         ),
@@ -55,7 +58,7 @@ def train(
         typer.Option(
             "--validate",
             help="Validation data: names or folders, comma separated.",
-            show_default="every tenth training image, held out",
+            show_default="every tenth training image",
             rich_help_panel=DATA,
         ),
     ] = None,
@@ -70,7 +73,7 @@ def train(
         str,
         typer.Option(
             "--schedule",
-            help="How the rate goes: cosine (to zero at the end), constant, or step (with "
+            help="Schedule of the learning rate: cosine (to zero at the end), constant, or step (with "
             "--protocol halve_at=0.5).",
             rich_help_panel=TRAINING,
         ),
@@ -79,7 +82,8 @@ def train(
         int, typer.Option("--steps", min=1, help="Training steps.", rich_help_panel=TRAINING)
     ] = 10_000,
     batch_size: Annotated[
-        int, typer.Option("--batch-size", min=1, help="Patches in a step.", rich_help_panel=TRAINING)
+        int,
+        typer.Option("--batch-size", min=1, help="Patches in one training step.", rich_help_panel=TRAINING),
     ] = 16,
     lr_patch_size: Annotated[
         int,
@@ -88,7 +92,7 @@ def train(
         ),
     ] = 24,
     optimizer: Annotated[
-        str, typer.Option("--optimizer", help="adam, adamw or sgd.", rich_help_panel=TRAINING)
+        str, typer.Option("--optimizer", help="Optimizer: adam, adamw or sgd.", rich_help_panel=TRAINING)
     ] = "adam",
     validate_every: ValidateEvery = None,
     validation_images: ValidationImages = None,
@@ -109,7 +113,7 @@ def train(
         str,
         typer.Option(
             "--precision",
-            help="auto, fp32 or bf16: what training computes in; scores are fp32.",
+            help="Precision of training: auto, fp32 or bf16. Scores always use fp32.",
             rich_help_panel=TRAINING,
         ),
     ] = "auto",

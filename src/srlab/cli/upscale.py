@@ -39,13 +39,13 @@ def upscale(
         typer.Option(
             help="A name of `srlab models`, a run's folder, a weights file, a study's folder (its winner by "
             "validation), or bicubic.",
-            show_default="the best one included for the scale",
+            show_default="the best one that comes with srlab for the scale",
         ),
     ] = None,
     scale: Annotated[
         int | None,
         typer.Option(
-            help="Enlargement: 2, 3 or 4; or 8, which is a chain: x2 three times, or x2 and then x4.",
+            help="Scale factor: 2, 3, 4 or 8. x8 is a chain: x2 three times, or x2 and then x4.",
             show_default="the network's own; without --model 2",
         ),
     ] = None,
@@ -66,7 +66,7 @@ def upscale(
     suffix: Annotated[
         str | None,
         typer.Option(
-            help="What is added to the picture's name.",
+            help="Text to add to the picture's name.",
             show_default="-x2 (the scale) without OUT, else nothing",
         ),
     ] = None,
@@ -75,7 +75,7 @@ def upscale(
         typer.Option(
             min=1,
             max=100,
-            help="Of JPEG, WebP, AVIF and HEIC.",
+            help="Quality of JPEG, WebP, AVIF and HEIC: 1 to 100.",
             show_default="JPEG 95, AVIF and HEIC 90, WebP lossless",
         ),
     ] = None,
@@ -83,15 +83,15 @@ def upscale(
         bool,
         typer.Option(
             "--keep-metadata/--no-keep-metadata",
-            help="Keep EXIF (but the orientation: pixels are turned upright) and XMP. The ICC profile is "
-            "always kept.",
+            help="Keep EXIF and XMP. The pixels are turned upright, so the EXIF orientation is dropped. "
+            "The ICC profile is always kept.",
         ),
     ] = True,
     flatten: Annotated[
         str | None,
         typer.Option(
             metavar="COLOR",
-            help="Lay a picture with alpha on this colour (white, #204060), as JPEG and BMP need it.",
+            help="Put a picture with alpha on this colour (white, #204060). JPEG and BMP need it.",
             show_default="alpha is kept",
         ),
     ] = None,
@@ -99,8 +99,8 @@ def upscale(
         int | None,
         typer.Option(
             min=16,
-            help="Side of a tile in pixels of the picture, 16 or more. Tiles leave no seams; "
-            "smaller ones take less memory and more time.",
+            help="Side of a tile in pixels of the picture, 16 or more. Tiles leave no seams. Smaller tiles "
+            "take less memory and more time.",
             show_default="what keeps an 8000x8000 picture below 1.5 GB",
         ),
     ] = None,
@@ -112,7 +112,7 @@ def upscale(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")] = False,
     skip_existing: Annotated[
         bool,
-        typer.Option("--skip-existing", help="Leave out pictures whose enlargement is there already."),
+        typer.Option("--skip-existing", help="Skip pictures whose output file exists."),
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output.")] = False,
 ) -> None:
@@ -122,14 +122,18 @@ def upscale(
     are PNG, JPEG, WebP, TIFF, BMP, GIF (its first picture), AVIF, and HEIC with the package pillow-heif.
     """
     if overwrite and skip_existing:
-        raise UserError("--overwrite replaces what exists, --skip-existing leaves it; give one of them")
+        raise UserError(
+            "--overwrite replaces existing files, --skip-existing keeps them; give only one of the two"
+        )
     if suffix is not None and ("/" in suffix or "\\" in suffix):
-        raise UserError(f"--suffix is added to a name and holds no / or \\; {suffix!r} does")
+        raise UserError(f"--suffix is added to a name, so it must not contain / or \\; got {suffix!r}")
     request = _request(  # before torch is loaded: a wrong path is told at once
         paths, overwrite=overwrite, format_=format_, suffix=suffix
     )
     if suffix is not None and request.out_is_file:
-        raise UserError("--suffix is for names that srlab makes; leave it out where OUT is a file")
+        raise UserError(
+            "--suffix changes names that srlab makes, and here OUT is the name; leave --suffix out"
+        )
     from srlab.cli.parsing import parse_device
     from srlab.upscaler import load, parse_color
 
@@ -149,9 +153,9 @@ def upscale(
     there = [target for _, target in jobs if skip_existing and target.exists()]
     jobs = [(source, target) for source, target in jobs if target not in there]
     for name in request.skipped:
-        say(f"skipped {name}: no plain file with a picture's suffix")
+        say(f"skipped {name}: it is not a file with the suffix of a picture")
     if there:
-        say(f"{len(there)} of {len(jobs) + len(there)} are there already and left as they are")
+        say(f"{len(there)} of {len(jobs) + len(there)} exist already and are kept")
     options = _Options(
         overwrite=overwrite,
         quality=quality,
@@ -176,7 +180,7 @@ def upscale(
         finished = any(target.exists() for source, target in jobs if source in failures)
         raise UserError(
             f"{len(failures)} of {len(jobs)} pictures were not enlarged; the reasons are above"
-            + ("; --skip-existing leaves out those that are there already" if finished else "")
+            + ("; --skip-existing skips those that exist already" if finished else "")
         )
 
 
@@ -215,7 +219,7 @@ def _request(words: list[str], *, overwrite: bool, format_: Format | None, suffi
             raise UserError(f"{first} is a folder; give one folder of pictures and one to write to")
         folder = paths[1]
         if folder.exists() and not folder.is_dir():
-            raise UserError(f"{first} is a folder, so {folder} must be one too, and it is a file")
+            raise UserError(f"{first} is a folder and {folder} is a file; give a folder to write to")
         if folder.resolve() == first.resolve() and not suffix:
             raise UserError(f"{folder} is the folder of the pictures itself; give another, or a --suffix")
         sources = list_images(first, suffixes=ENLARGED_SUFFIXES)
@@ -285,7 +289,9 @@ def _check_out_file(out: Path, source: Path, *, format_: Format | None) -> None:
     from srlab.picture_files import FORMATS, format_of
 
     if format_of(out) != FORMATS[f".{format_}" if format_ is not None else out.suffix.lower()]:
-        raise UserError(f"--format {format_} does not fit {out}; leave one of them out, or change the suffix")
+        raise UserError(
+            f"--format {format_} does not fit the suffix of {out}; leave --format out, or change the suffix"
+        )
     if out.resolve() == source.resolve():
         raise UserError(f"{out} is the picture itself; give its enlargement another name")
 
@@ -338,7 +344,7 @@ def _check_targets(
             raise UserError(f"{target} exists; give another name, --overwrite or --skip-existing")
     if quality is not None and not any(FORMATS.get(target.suffix.lower()) in LOSSY for _, target in jobs):
         raise UserError(
-            "--quality is of JPEG, WebP, AVIF and HEIC, and none of these is written; leave it out"
+            "--quality applies to JPEG, WebP, AVIF and HEIC, and no such file is written; leave it out"
         )
 
 
@@ -372,7 +378,7 @@ def _run(
             except (UserError, OSError, MemoryError) as error:
                 if one:
                     raise
-                message = str(error) or f"{source}: not enough memory for its pixels"
+                message = str(error) or f"{source}: there is not enough memory for its pixels"
                 failures[source] = message
                 say(f"failed: {message}")
             except Exception as error:  # a fault of srlab's own, which the next picture may not meet
@@ -419,7 +425,7 @@ def _enlarge(
         if done == min(2, total - 1):  # the first tile of a process takes longer
             left = (times[-1] - times[-2]) * (total - done)
             if left > _TELL_SECONDS:
-                say(f"{source.name}: about {duration(left)} left, by the time of one tile")
+                say(f"{source.name}: about {duration(left)} left, estimated from one tile")
 
     _, notes = upscaler.upscale_file(
         source,

@@ -65,10 +65,13 @@ def unpack_pictures(archive: Path, into: Path, *, folder: str) -> list[Path]:
             if count > MOST_MEMBERS or declared > most_bytes:
                 raise UserError(
                     f"{archive.name} would unpack to more than {MOST_MEMBERS} files or {most_bytes:,} "
-                    "bytes, far more than its pictures can need; not unpacked"
+                    "bytes, far more than its pictures need; it was not unpacked"
                 )
             if member.path.is_absolute() or ".." in member.path.parts or ":" in str(member.path):
-                raise UserError(f"{archive.name} has a path that leads outside: {member.path}; not unpacked")
+                raise UserError(
+                    f"{archive.name} has a path that leads outside the archive: {member.path}; it was not "
+                    "unpacked"
+                )
             if not member.is_folder and _is_picture(member.path):
                 by_folder.setdefault(member.path.parent, []).append(member)
         chosen = _chosen(archive, by_folder, PurePosixPath(folder))
@@ -99,21 +102,23 @@ def _copy(archive: Path, members: list[_Member], into: Path, *, most_bytes: int)
         if len(member.path.name.encode(errors="surrogateescape")) > MOST_NAME:
             raise UserError(
                 f"{archive.name} has a file whose name is longer than {MOST_NAME} bytes "
-                f"({member.path.name[:40]}...); not unpacked"
+                f"({member.path.name[:40]}...); it was not unpacked"
             )
         path = into / member.path.name
         source = member.open() if member.is_plain else None
         if source is None:
-            raise UserError(f"{archive.name} holds a link or device in place of a picture: {member.path}")
+            raise UserError(
+                f"{archive.name} holds a link or device where a picture was expected: {member.path}"
+            )
         if path.exists():
-            raise UserError(f"{archive.name} holds {member.path} twice; not unpacked")
+            raise UserError(f"{archive.name} holds {member.path} twice; it was not unpacked")
         with source, path.open("xb") as target:
             while chunk := source.read(_CHUNK):
                 written += len(chunk)
                 if written > most_bytes:
                     raise UserError(
-                        f"{archive.name} unpacks to more than {most_bytes:,} bytes, more than it "
-                        "says; not unpacked"
+                        f"{archive.name} unpacks to more than {most_bytes:,} bytes, more than it declares; "
+                        "it was not unpacked"
                     )
                 target.write(chunk)
         paths.append(path)
@@ -160,7 +165,7 @@ def _read_to_the_end(packed: tarfile.TarFile, archive: Path) -> None:
     while packed.fileobj is not None and (chunk := packed.fileobj.read(_CHUNK)):
         left -= len(chunk)
         if left < 0:
-            raise UserError(f"{archive.name} goes on long after its last file; not unpacked")
+            raise UserError(f"{archive.name} has much data after its last file; it was not unpacked")
 
 
 def _most_bytes(archive: Path) -> int:

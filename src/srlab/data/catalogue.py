@@ -246,9 +246,9 @@ def entry(name: str, *, or_folder: bool = False) -> Entry:
     nearest = difflib.get_close_matches(name.lower(), CATALOGUE, n=1, cutoff=0.6)
     guess = f" (did you mean {nearest[0]}?)" if nearest else ""
     raise UserError(
-        f"there is {'neither a data set nor a folder' if or_folder else 'no data set'} {name!r}{guess}; "
-        f"the sets are {', '.join(CATALOGUE)}, and any other folder of pictures is used by its path, without "
-        f"adding it"
+        f"there is {'no data set and no folder' if or_folder else 'no data set'} {name!r}{guess}; the sets "
+        f"are {', '.join(CATALOGUE)}, and you can use any other folder of pictures by its path, without "
+        "adding it"
     )
 
 
@@ -274,6 +274,6 @@ def absent(name: str) -> UserError:
         else f"ask for it at {known.homepage}, then"
     )
     return UserError(
-        f"data set {name} is not in {data_folder()}: {how} add a copy you have with `srlab data add "
-        f"{name} FOLDER`"
+        f"data set {name} is not in {data_folder()}: {how} add your own copy with `srlab data add {name} "
+        "FOLDER`"
     )

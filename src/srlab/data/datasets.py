@@ -37,7 +37,7 @@ SAMPLE: dict[Role, tuple[str, ...]] = {
     "validate": ("rocket.jpg",),
     "test": ("chelsea.png",),
 }
-SAMPLE_NOTE = "one test image: this shows the way and proves nothing"
+SAMPLE_NOTE = "one test image: this shows how a study runs and proves nothing"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -91,8 +91,8 @@ def load_sets(
     doubled = [name for name, count in Counter(found.name for found in sets).items() if count > 1]
     if doubled:
         raise UserError(
-            f"two of the {role} sets are named {doubled[0]!r} (asked for: {', '.join(names)}); name "
-            "each set once, and rename the folder if they differ"
+            f"two {role} sets have the name {doubled[0]!r} (asked for: {', '.join(names)}); name each set "
+            "once, or rename a folder if the sets differ"
         )
     return tuple(sets)
 
@@ -199,8 +199,8 @@ def read_images(
     for path in files:
         if (other := by_name.setdefault(path.stem.casefold(), path)) is not path:
             raise UserError(
-                f"{other} and {path} would have one name in set {set_name}; results are named after "
-                "the image, so rename or remove one"
+                f"{other} and {path} have the same name in set {set_name}; results are named after the "
+                "image, so rename or remove one of them"
             )
 
     _check_memory(set_name, files, max_pixels)
@@ -265,7 +265,7 @@ def _files(name: str, role: Role) -> tuple[str, list[Path], str]:
         entry(name, or_folder=True)  # raises: the name is unknown
     if folder.is_dir() and picture_folder(folder) != folder:
         raise UserError(
-            f"{name} holds no pictures itself, but a folder HR; if those are meant, write {folder / 'HR'}"
+            f"{name} holds no pictures, but its folder HR does; to use those, write {folder / 'HR'}"
         )
     files = list_images(folder)
     resolved = folder.resolve()
@@ -287,8 +287,8 @@ def _sample_files(role: Role) -> list[Path]:
     files = [folder / name for name in SAMPLE[role]]
     if missing := [path.name for path in files if not path.is_file()]:
         raise UserError(
-            f"the installed scikit-image does not bring {', '.join(missing)}, which the data set "
-            "sample needs; install scikit-image 0.24 or later, or name another data set"
+            f"the installed scikit-image has no {', '.join(missing)}, which the data set sample needs; "
+            "install scikit-image 0.24 or later, or name another data set"
         )
     return files
 
@@ -300,8 +300,8 @@ def _hold_out(images: tuple[SetImage, ...]) -> tuple[tuple[SetImage, ...], tuple
     kept = tuple(image for image in images if image.sha256 not in held)
     if not kept:
         raise UserError(
-            f"{len({image.sha256 for image in images})} training image leaves none to train on once "
-            "one is held out to validate; train on more, or name validation data"
+            f"{len({image.sha256 for image in images})} training image is not enough, because one image is "
+            "held out to validate; use more training images, or name validation data"
         )
     return kept, tuple(image for image in ordered if image.sha256 in held)
 
@@ -312,9 +312,8 @@ def _refuse_doubles(images: Iterable[SetImage]) -> None:
         other = seen.setdefault(image.sha256, image)
         if other.dataset != image.dataset:
             raise UserError(
-                f"training sets {other.dataset} and {image.dataset} share a picture, which would "
-                "count twice: "
-                f"{other.file} and {image.file}; name each set once, or remove one of the files"
+                f"training sets {other.dataset} and {image.dataset} share a picture, so it would count "
+                f"twice: {other.file} and {image.file}; name each set once, or remove one of the files"
             )
 
 
@@ -325,8 +324,9 @@ def _refuse_overlap(**roles: Sequence[SetImage]) -> None:
             first_role, other = seen.setdefault(image.sha256, (role, image))
             if first_role != role:
                 raise UserError(
-                    f"one picture is in both {first_role} and {role}: {other.file} and {image.file}; "
-                    "scores on pictures seen before prove nothing, so take it out of one of them"
+                    f"the same picture is in {first_role} and {role} data: {other.file} and {image.file}; "
+                    "scores on pictures that a network has seen prove nothing, so remove it from one of "
+                    "them"
                 )
 
 

@@ -107,7 +107,7 @@ def download(
             sha256, problem = _verify(part, checksum)
     if problem:
         _forget(part)
-        raise DownloadError(url, f"{problem}; the file was thrown away")
+        raise DownloadError(url, f"{problem}; the file was deleted")
     part.replace(path)
     _forget(part)
     return sha256
@@ -133,7 +133,8 @@ class _Wanted:
         if self.is_too_much(size):
             _forget(self.part)
             raise DownloadError(
-                self.url, f"the server sends more than {self.most_bytes:,} bytes, more than the file can have"
+                self.url,
+                f"the server sends more than {self.most_bytes:,} bytes, and the file should be smaller",
             )
 
 
@@ -149,13 +150,13 @@ def _receive(client: httpx.Client, wanted: _Wanted) -> int:
             _transfer(client, wanted)
             return pieces
         except httpx.TimeoutException:
-            why = f"nothing came for {patience.stall:g} s"
+            why = f"the server sent nothing for {patience.stall:g} s"
         except (httpx.TransportError, httpx.TooManyRedirects) as error:
             if (lasting := _lasting(error, wanted.url)) is not None:
                 raise DownloadError(wanted.url, lasting) from error
             why = str(error) or type(error).__name__
         except httpx.InvalidURL as error:
-            raise DownloadError(wanted.url, f"this is no address ({error})") from error
+            raise DownloadError(wanted.url, f"this is not a valid address ({error})") from error
         except _TryAgainError as again:
             why = str(again)
             if again.from_scratch:
@@ -168,7 +169,7 @@ def _receive(client: httpx.Client, wanted: _Wanted) -> int:
         pieces += 1
         if failures >= patience.attempts:
             size = _size(part)
-            kept = f"; the same command goes on after the {size:,} bytes that came" if size else ""
+            kept = f"; run the same command again to continue after {size:,} bytes" if size else ""
             raise DownloadError(wanted.url, f"{why}, {failures} times in a row{kept}")
         time.sleep(patience.pause * 2 ** max(failures - 1, 0))
 
@@ -176,14 +177,14 @@ def _receive(client: httpx.Client, wanted: _Wanted) -> int:
 def _lasting(error: httpx.HTTPError, url: str) -> str | None:
     """Why it is no use to ask again, in words; None where it may be."""
     if isinstance(error, httpx.TooManyRedirects):
-        return "the address leads round and round to itself"
+        return "the address redirects in a circle"
     if isinstance(error, httpx.UnsupportedProtocol):
-        return f"the address leads to one that is not of the web ({error})"
+        return f"the address redirects to one that is not http or https ({error})"
     if isinstance(error, httpx.RemoteProtocolError) and "location header" in str(error):
-        return f"the address leads nowhere ({error})"
+        return f"the address redirects to an invalid one ({error})"
     target = error.request.url
     if target.host != httpx.URL(url).host and _is_unknown_host(error):
-        return f"the address leads to {target.host}, which does not exist"
+        return f"the address redirects to {target.host}, which does not exist"
     return None
 
 
@@ -214,13 +215,15 @@ def _transfer(client: httpx.Client, wanted: _Wanted) -> None:
         if start and response.status_code == 416 and _total(response) == start:
             return  # broken off exactly at the end
         if start and response.status_code == 416:
-            raise _TryAgainError("the server has less than what came before", from_scratch=True)
+            raise _TryAgainError(
+                "the file on the server is shorter than the part downloaded before", from_scratch=True
+            )
         if response.status_code in _PASSING:
             raise _TryAgainError(f"the server answered {response.status_code} {response.reason_phrase}")
         if response.status_code not in (200, 206):
             raise DownloadError(url, f"the server answered {response.status_code} {response.reason_phrase}")
         if response.headers.get("Content-Type", "").lower().startswith("text/html"):
-            raise DownloadError(url, "the server sent a web page in place of the file")
+            raise DownloadError(url, "the server sent a web page instead of the file")
         if response.status_code == 206:
             _check_continuation(response, start=start, state=state)
             total = _total(response)
@@ -270,7 +273,9 @@ def _check_continuation(response: httpx.Response, *, start: int, state: dict[str
     """That a 206 is the rest of what is there: servers have been seen to ignore If-Range."""
     found = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
     if state is None or found is None or int(found[1]) != start:
-        raise _TryAgainError("the server sent another part than asked for", from_scratch=True)
+        raise _TryAgainError(
+            "the server sent another part of the file than the one requested", from_scratch=True
+        )
     validator = _validator(response)
     if validator and state["validator"] and validator != state["validator"]:
         raise _TryAgainError(_CHANGED, from_scratch=True)
@@ -309,7 +314,7 @@ def _append(
             seconds = time.monotonic() - since
             if seconds >= patience.window:
                 if done - before < patience.slowest * seconds:
-                    raise _TryAgainError(f"only {done - before:,} bytes came in {seconds:.0f} s")
+                    raise _TryAgainError(f"only {done - before:,} bytes arrived in {seconds:.0f} s")
                 since, before = time.monotonic(), done
                 deadline.set_to(seconds_left, too_late)
         os.fsync(file.fileno())
@@ -317,7 +322,7 @@ def _append(
     if deadline.is_over:  # without a length, the end of the connection would be taken for the file's
         raise _TryAgainError(deadline.why)
     if total is not None and done != total:
-        raise _TryAgainError(f"{done:,} bytes came of {total:,}")
+        raise _TryAgainError(f"{done:,} of {total:,} bytes arrived")
 
 
 def _verify(part: Path, checksum: str | None) -> tuple[str, str]:
@@ -341,8 +346,8 @@ def _disk_named(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise UserError(
-            f"{path} could not be written: {error.strerror or error}; what has arrived is kept, and the same "
-            "command goes on from there"
+            f"{path} could not be written: {error.strerror or error}; the part that arrived is kept; run "
+            "the same command again to continue"
         ) from error
 
 

@@ -43,16 +43,16 @@ def get(
             for folder in get(part, report=report, progress=progress, patience=patience)
         ]
     if name == "sample":
-        report("sample comes with scikit-image: there is nothing to fetch")
+        report("sample comes with scikit-image, so there is nothing to fetch")
         return []
     folder = set_folder(name)
     if is_present(name):
-        report(f"{name} is there: {folder}")
+        report(f"{name} is already there: {folder}")
         return [folder]
     if not known.mirrors:
         raise UserError(
-            f"{name} is not to be had without asking ({known.terms}): ask for it at {known.homepage}, "
-            f"then add your copy with `srlab data add {name} FOLDER`"
+            f"{name} can only be had on request ({known.terms}): ask for it at {known.homepage}, then add "
+            f"your copy with `srlab data add {name} FOLDER`"
         )
     with _changing(name):
         if not is_present(name):  # it may have come while we waited
@@ -70,13 +70,17 @@ def add(name: str, source: Path, *, report: Report) -> Path:
     """
     known = entry(name)
     if known.parts or name == "sample":
-        parts = f"is {' and '.join(known.parts)}: add those" if known.parts else "comes with scikit-image"
+        parts = (
+            (f"consists of {' and '.join(known.parts)}: add those")
+            if known.parts
+            else "comes with scikit-image"
+        )
         raise UserError(f"{name} {parts}")
     if not source.is_dir():
         raise UserError(f"the folder {source} {'is a file' if source.exists() else 'does not exist'}")
     if picture_folder(source) != source:
         source = picture_folder(source)
-        report(f"taking the pictures of {source}")
+        report(f"using the pictures in {source}")
     files = list_images(source)
     images = _checked(known, files, where=str(source))
     with _changing(name):
@@ -84,9 +88,10 @@ def add(name: str, source: Path, *, report: Report) -> Path:
         if is_present(name):
             if _content(read_images(name, list_images(folder))) != _content(images):
                 raise UserError(
-                    f"{name} is there with other pictures: {folder}; move that folder away to replace it"
+                    f"{name} is already there with other pictures: {folder}; to replace it, move that "
+                    "folder away first"
                 )
-            report(f"{name} is there, with the same pictures: {folder}")
+            report(f"{name} is already there, with the same pictures: {folder}")
             return folder
         with _incoming(name) as incoming:
             for path in files:
@@ -112,8 +117,8 @@ def _get_from_mirrors(
         shutil.rmtree(archives, ignore_errors=True)
         return
     raise UserError(
-        f"{known.name} could not be fetched ({'; '.join(problems)}); try again later, or add a copy "
-        f"you have with `srlab data add {known.name} FOLDER`"
+        f"{known.name} could not be fetched ({'; '.join(problems)}); try again later, or add your own copy "
+        f"with `srlab data add {known.name} FOLDER`"
     )
 
 
@@ -143,7 +148,9 @@ def _get_from(
         )
     verified = f"{mirror.checksum} as published by {mirror.checksum_from}" if mirror.checksum else None
     report(
-        f"verified: {verified}" if verified else f"not verified: nobody published a checksum; sha256 {sha256}"
+        f"verified: {verified}"
+        if verified
+        else f"not verified, because no checksum was published; sha256 {sha256}"
     )
     with _incoming(known.name) as incoming:
         try:
@@ -165,8 +172,8 @@ def _checked(known: Entry, files: list[Path], *, where: str) -> tuple[SetImage, 
     """The files read as pictures, as many as the set has."""
     if len(files) != known.num_images:
         raise UserError(
-            f"{known.name} has {known.num_images} images, and {where} has {len(files)}; point to a "
-            "folder with just those (any folder can also be used by its path, without adding it)"
+            f"{known.name} has {known.num_images} images, but {where} has {len(files)}; name a folder with "
+            "exactly those images (you can also use any folder by its path, without adding it)"
         )
     return read_images(known.name, files)
 
@@ -188,7 +195,7 @@ def _downloads() -> Path:
 @contextmanager
 def _changing(name: str) -> Iterator[None]:
     """Let no other process change this set meanwhile."""
-    busy = f"another srlab is fetching or adding {name}; wait for it"
+    busy = f"another srlab process is fetching or adding {name}; wait until it ends"
     with locked(_downloads() / f"{name}.lock", busy=busy):
         yield
 
@@ -204,8 +211,8 @@ def _incoming(name: str) -> Iterator[Path]:
     except OSError as error:
         name_of = error.filename2 or error.filename or incoming
         raise UserError(
-            f"{name} could not be put into {data_folder()}: {error.strerror or error} ({name_of}); "
-            "nothing of it was left there"
+            f"{name} could not be stored in {data_folder()}: {error.strerror or error} ({name_of}); no "
+            "part of it was left there"
         ) from error
     finally:
         shutil.rmtree(incoming, ignore_errors=True)

@@ -158,10 +158,9 @@ def check_sizes(images: Sequence[HRImage], *, scale: int, lr_patch_size: int) ->
     height, width = worst.pixels.shape[:2]
     needed = scale * lr_patch_size
     largest = min(fits)
-    remedy = f"the largest LR patch that fits all is {largest}, or " if largest else "no patch fits it: "
+    remedy = f"use --lr-patch-size {largest}, which fits all, or " if largest else "no patch fits it: "
     raise UserError(
         f"{len(small)} of {len(images)} training images are smaller than a patch: {worst.name} is "
-        f"{width}x{height} "
-        f"(width x height), and LR patches of {lr_patch_size} at x{scale} need {needed}x{needed}; "
-        f"{remedy}leave small images out"
+        f"{width}x{height} (width x height), and LR patches of {lr_patch_size} at x{scale} need "
+        f"{needed}x{needed}; {remedy}leave the small images out"
     )

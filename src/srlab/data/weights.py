@@ -100,8 +100,9 @@ def absent(name: str, *, hint: str = "") -> UserError:
     """What to do about weights that are known but not there; `hint` is another way."""
     known = WEIGHTS[name]
     return UserError(
-        f"{known.about}: {weights_file(name)} is not there; fetch it ({decimal(known.size)}) with "
-        f"`srlab data get {name}`, or add a copy of {known.file} with `srlab data add {name} FILE`{hint}"
+        f"{known.about}: the file {weights_file(name)} does not exist; fetch it ({decimal(known.size)}) "
+        f"with `srlab data get {name}`, or add a copy of {known.file} with `srlab data add {name} "
+        f"FILE`{hint}"
     )
 
 
@@ -122,7 +123,7 @@ def get_weights(
     known, path = WEIGHTS[name], weights_file(name)
     with _changing(name):
         if path.is_file():
-            report(f"{name} is there: {path}")
+            report(f"{name} is already there: {path}")
             return path
         problems = []
         for url in known.urls:
@@ -175,5 +176,5 @@ def add_weights(name: str, source: Path, *, report: Callable[[str], None]) -> Pa
 
 def _changing(name: str) -> AbstractContextManager[None]:
     """Let no other process change this file meanwhile."""
-    busy = f"another srlab is fetching or adding {name}; wait for it"
+    busy = f"another srlab process is fetching or adding {name}; wait until it ends"
     return locked(data_folder() / FOLDER / f"{name}.lock", busy=busy)

@@ -117,7 +117,7 @@ def read_card(path: Path) -> Card:
     try:
         return msgspec.json.decode(path.read_bytes(), type=Card)
     except msgspec.MsgspecError as error:
-        raise UserError(f"{path} is not a model's card ({error}); install srlab again") from error
+        raise UserError(f"{path} is not a valid model card ({error}); install srlab again") from error
 
 
 @cache
@@ -172,7 +172,7 @@ def find_model(path: str | os.PathLike[str] | None, *, scale: int | None = None)
         raise UserError(f"srlab includes {_listed(named)}, not {name} x{scale}; leave the scale out")
     if len(fitting) > 1:
         scales = " and ".join(f"x{card.scale}" for card in fitting)
-        raise UserError(f"{name} is included for {scales}: say which, such as --scale {fitting[0].scale}")
+        raise UserError(f"{name} is included for {scales}: choose one, such as --scale {fitting[0].scale}")
     (card,) = fitting
     return Found(weights=_whole(card), why=f"{card.name}, which is included with srlab{_score(card)}")
 

@@ -61,7 +61,7 @@ def averaged(found: LoadedNetwork) -> LoadedNetwork:
 
 def _bicubic(scale: int | None) -> LoadedNetwork:
     if scale is None:
-        raise UserError("bicubic enlarges by any of 2, 3 and 4: say which, as scale=2 (--scale 2)")
+        raise UserError("bicubic enlarges by 2, 3 or 4: choose one, such as --scale 2 (scale=2 in Python)")
     network = build_network(preset("bicubic", scale=scale), scale=scale)
     return LoadedNetwork(network=network, variant="bicubic", source="bicubic")
 
@@ -77,8 +77,8 @@ def _chain(path: str | os.PathLike[str] | None) -> LoadedNetwork:
         where, weights = _load(path, None)
         if weights.scale != 2:
             raise UserError(
-                f"{where.weights} enlarges by {weights.scale}; x{CHAIN_SCALE} is made of a network for x2, "
-                "three times: name one for x2, or leave the scale out"
+                f"{where.weights} enlarges by {weights.scale}; x{CHAIN_SCALE} applies a network for x2 "
+                "three times: name a network for x2, or leave the scale out"
             )
         links = [(where, weights)] * 3
     else:
@@ -87,8 +87,8 @@ def _chain(path: str | os.PathLike[str] | None) -> LoadedNetwork:
         if 2 not in scales and scales:
             there = " and ".join(f"x{one}" for one in sorted(scales))
             raise UserError(
-                f"x{CHAIN_SCALE} needs a network for x2, and srlab includes {name or 'networks'} for {there} "
-                "only; name another with --model, or leave the scale out"
+                f"x{CHAIN_SCALE} needs a network for x2, and srlab includes {name or 'networks'} for "
+                f"{there} only; name another network with --model, or leave the scale out"
             )
         links = [_load(path, one) for one in ((2, 4) if 4 in scales else (2, 2, 2))]
     names = list(dict.fromkeys(weights.variant for _, weights in links))

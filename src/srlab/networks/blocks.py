@@ -202,4 +202,4 @@ def initialize(network: nn.Module, how: Initialization) -> None:
 def check_scale(scale: int) -> None:
     """Raise `UserError` for a scale that no network has."""
     if isinstance(scale, bool) or scale not in (2, 3, 4):
-        raise UserError(f"the scale is 2, 3 or 4, not {scale!r}")
+        raise UserError(f"the scale must be 2, 3 or 4, not {scale!r}")

@@ -41,9 +41,7 @@ class SelfEnsemble(Network):
 
     def __init__(self, network: nn.Module) -> None:
         if isinstance(network, Bicubic):
-            raise UserError(
-                "bicubic makes the same of an image whichever way it is turned; leave out --self-ensemble"
-            )
+            raise UserError("bicubic gives the same result in every orientation; leave out --self-ensemble")
         known = cast(Network, network)
         super().__init__(scale=known.scale, enlargement="sub_pixel", skip=None, border=known.border)
         self.color = known.color
@@ -82,7 +80,7 @@ class Chain(Network):
             scale *= network.scale
         super().__init__(scale=scale, enlargement="sub_pixel", skip=None)
         if len({network.color for network in known}) != 1:
-            raise UserError("networks in a row work on the same colors: all on RGB, or all on luma")
+            raise UserError("networks in a chain must work on the same colors: all on RGB, or all on luma")
         self.color = known[0].color
         self.suits_bf16 = all(network.suits_bf16 for network in known)
         self.networks = nn.ModuleList(known)

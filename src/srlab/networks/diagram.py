@@ -110,7 +110,7 @@ def _plot(network: nn.Module, path: Path, *, title: str, scale: int | None) -> N
         import pygraphviz  # type: ignore[import-untyped]
     except ImportError as error:
         raise UserError(
-            f"drawing needs pygraphviz, which brings Graphviz; it cannot be loaded: {error}"
+            f"drawing needs the package pygraphviz, which includes Graphviz; it could not be loaded: {error}"
         ) from None
     graph = pygraphviz.AGraph(directed=True, strict=False)
     label = _wide_label(title, size=float(GRAPH["fontsize"]), below="<tr><td> </td></tr>")
@@ -129,7 +129,7 @@ def check_suffix(path: Path) -> str:
     """The suffix in lower case; `UserError` unless it is one that can be drawn."""
     suffix = path.suffix.lower()
     if suffix not in DPI:
-        raise UserError(f"a diagram is an .svg or a .png, not {path.name!r}")
+        raise UserError(f"a diagram must be an .svg or a .png file, not {path.name!r}")
     return suffix
 
 

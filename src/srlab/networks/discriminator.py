@@ -38,7 +38,7 @@ class DiscriminatorOptions:
     def __post_init__(self) -> None:
         check_options(self, num_features=1, dense_features=1)
         if not self.num_features:
-            raise UserError("Discriminator: num_features has at least one width, such as 64,64,128,128")
+            raise UserError("Discriminator: num_features needs at least one width, such as 64,64,128,128")
 
     @property
     def least_side(self) -> int:
@@ -96,7 +96,8 @@ def check_patch(options: DiscriminatorOptions, hr_patch_size: int) -> None:
         raise UserError(
             f"the discriminator judges HR patches of at least {options.least_side} x {options.least_side}, "
             f"since its {len(options.num_features)} convolutions halve them "
-            f"{len(options.num_features) // 2} times; these are of {hr_patch_size} x {hr_patch_size}"
+            f"{len(options.num_features) // 2} times; the patches here have {hr_patch_size} x "
+            f"{hr_patch_size}"
         )
 
 
@@ -123,6 +124,6 @@ def _check_size(module: Discriminator, inputs: tuple[Tensor, ...]) -> None:
     side = module.hr_patch_size
     if (height, width) != (side, side):
         raise UserError(
-            f"this discriminator judges HR patches of {side} x {side}, for which its dense layer is made, "
-            f"not of {height} x {width}"
+            f"the dense layer of this discriminator is made for HR patches of {side} x {side}, not of "
+            f"{height} x {width}"
         )

@@ -57,7 +57,7 @@ class EDSROptions:
     def __post_init__(self) -> None:
         check_options(self, num_blocks=1, num_features=1)
         if self.residual_scale == 0:
-            raise UserError("EDSR: a residual_scale of 0 switches every block off; give another number")
+            raise UserError("EDSR: residual_scale must not be 0, because that turns every block off")
 
 
 VANILLA = EDSROptions()

@@ -130,7 +130,7 @@ def load_alexnet(path: Path) -> LpipsFeatures:
     """AlexNet with the weights in `path`, torchvision's ``.pth``.
 
     Raises:
-        UserError: there is no such file; it is damaged, could run code, or is of another network.
+        UserError: there is no such file; it is damaged, could run code, or is for another network.
     """
     return _load(path, alexnet(), what="AlexNet weights")
 
@@ -139,7 +139,7 @@ def load_vgg16(path: Path, *, pooling: Pooling = "max") -> LpipsFeatures:
     """VGG16 with the weights in `path`, torchvision's ``.pth``.
 
     Raises:
-        UserError: there is no such file; it is damaged, could run code, or is of another network.
+        UserError: there is no such file; it is damaged, could run code, or is for another network.
     """
     return _load(path, vgg16(pooling=pooling), what="VGG16 weights")
 

@@ -43,7 +43,7 @@ def check_options(options: Options, **at_least: int) -> None:
     for name, hint in hints.items():
         value = getattr(options, name)
         if not _accepts(hint, value):
-            raise UserError(f"{_title(type(options))}: {name} is {_describe(hint)}, not {value!r}")
+            raise UserError(f"{_title(type(options))}: {name} must be {_describe(hint)}, not {value!r}")
     for name, bound in at_least.items():
         value = getattr(options, name)
         values = value if isinstance(value, tuple) else () if value is None else (value,)
@@ -89,7 +89,7 @@ def from_values(options_type: type[OptionsT], values: Mapping[str, Any]) -> Opti
     for name in values:
         _check_name(options_type, name)
     if missing := [name for name in hints if name not in values]:
-        raise UserError(f"{_title(options_type)}: the options lack {', '.join(missing)}")
+        raise UserError(f"{_title(options_type)}: the options have no {', '.join(missing)}")
     return options_type(**{name: _from_json(hint, values[name]) for name, hint in hints.items()})
 
 
@@ -116,7 +116,7 @@ def _check_name(options_type: type, name: str) -> None:
     if name in known:
         return
     if not known:
-        raise UserError(f"{_title(options_type)} has no options, so no {name!r}")
+        raise UserError(f"{_title(options_type)} has no options, so {name!r} cannot be set")
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]}? It has " if near else ""
     raise UserError(f"{_title(options_type)} has no option {name!r}; {hint or 'it has '}{', '.join(known)}")
@@ -163,11 +163,11 @@ def _parse(options_type: type, name: str, text: str) -> Any:
     try:
         value = _read(wanted, text)
     except UserError as error:
-        raise UserError(f"{_title(options_type)}: {name} is {_describe(hint)}, and {error}") from None
+        raise UserError(f"{_title(options_type)}: {name} must be {_describe(hint)}; {error}") from None
     except ValueError:
         value = None
     if value is None or not _accepts(wanted, value):
-        raise UserError(f"{_title(options_type)}: {name} is {_describe(hint)}, not {text!r}")
+        raise UserError(f"{_title(options_type)}: {name} must be {_describe(hint)}, not {text!r}")
     return value
 
 
@@ -184,7 +184,9 @@ def _read(hint: Any, text: str) -> Any:
 def _read_widths(text: str) -> tuple[int, ...]:
     width, times, count = text.partition("x")
     if times and not 1 <= int(count) <= MOST_TIMES:
-        raise UserError(f"{text} repeats a number {int(count):,} times; 1 to {MOST_TIMES:,} are possible")
+        raise UserError(
+            f"{text} repeats a number {int(count):,} times; 1 to {MOST_TIMES:,} times are possible"
+        )
     return (int(width),) * (int(count) if times else 1)
 
 

@@ -26,7 +26,9 @@ def check_parts(network: nn.Module, parts: Sequence[str]) -> None:
     for part in parts:
         if not any(is_part(name, (part,)) for name in network.state_dict()):
             there = ", ".join(name for name, _ in network.named_children())
-            raise UserError(f"the network has no part {part!r} with weights; its parts are {there}")
+            raise UserError(
+                f"the network has no part {part!r} with weights; its parts with weights are {there}"
+            )
 
 
 def check_fits(source: Mapping[str, Tensor], network: nn.Module, parts: Sequence[str], *, what: str) -> None:
@@ -40,14 +42,14 @@ def check_fits(source: Mapping[str, Tensor], network: nn.Module, parts: Sequence
         if not is_part(name, parts):
             continue
         if name not in source:
-            raise UserError(f"{what} has no {name}, which is to be kept")
+            raise UserError(f"{what} has no {name}, which the start should keep")
         if source[name].shape != tensor.shape:
             raise UserError(
-                f"{name} of {what} is {list(source[name].shape)}, where the network that keeps it has "
-                f"{list(tensor.shape)}"
+                f"{name} of {what} has the shape {list(source[name].shape)}; the network that should keep "
+                f"it needs {list(tensor.shape)}"
             )
     if not parts and (more := sorted(set(source) - set(own))):
-        raise UserError(f"{what} has {more[0]}, which the network that is to go on from it has not")
+        raise UserError(f"{what} has {more[0]}, which the network that starts from it does not have")
 
 
 def keep(source: Mapping[str, Tensor], network: nn.Module, parts: Sequence[str], *, what: str) -> None:

@@ -129,7 +129,7 @@ def only_scale(name: str) -> int:
     scales = find_preset(name).scales
     if len(scales) > 1:
         named = ", ".join(f"x{scale}" for scale in scales)
-        raise UserError(f"{name} exists at {named}: say which, such as --scale {scales[0]}")
+        raise UserError(f"{name} exists at {named}: choose one, such as --scale {scales[0]}")
     return scales[0]
 
 

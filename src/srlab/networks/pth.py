@@ -18,7 +18,7 @@ def read_tensors(path: Path, *, what: str) -> dict[str, Tensor]:
         UserError: there is no such file, or it holds anything else.
     """
     if not path.is_file():
-        raise UserError(f"there are no {what} {path}")
+        raise UserError(f"the file {path} does not exist; {what} were expected")
     try:
         with (
             path.open("rb") as file,
@@ -28,7 +28,7 @@ def read_tensors(path: Path, *, what: str) -> dict[str, Tensor]:
             values = torch.load(file, map_location="cpu", weights_only=True)
     except UnpicklingError as error:
         raise UserError(
-            f"{path} holds more than tensors, which could run code, or is damaged; it was not opened further"
+            f"{path} is damaged, or holds more than tensors and could run code; it was not loaded"
         ) from error
     except (EOFError, RuntimeError, KeyError, ValueError, AttributeError, IndexError, TypeError) as error:
         why = (str(error).strip() or type(error).__name__).splitlines()[0]
@@ -51,14 +51,14 @@ def check_tensors(path: Path, weights: Mapping[str, Tensor], convolutions: Mappi
     }
     for name, tensor in expected.items():
         if name not in weights:
-            raise UserError(f"{path} is of another network, or not whole: it has no {name!r}")
+            raise UserError(f"{path} is for another network, or incomplete: it has no {name!r}")
         found = weights[name]
         if found.shape != tensor.shape:
             raise UserError(
-                f"{path} is of another network: {name!r} is {list(found.shape)} there, and "
+                f"{path} is for another network: {name!r} has the shape {list(found.shape)}, and "
                 f"{list(tensor.shape)} was expected"
             )
         if not found.is_floating_point() or not bool(torch.isfinite(found).all()):
-            raise UserError(f"{path} is damaged: {name!r} does not hold finite numbers alone")
+            raise UserError(f"{path} is damaged: some numbers of {name!r} are not finite")
     if unknown := sorted(set(weights) - set(expected)):
-        raise UserError(f"{path} is of another network: it has {unknown[0]!r}, which is unknown here")
+        raise UserError(f"{path} is for another network: it has {unknown[0]!r}, which is unknown here")

@@ -112,7 +112,7 @@ def load_squeezenet(path: Path) -> SqueezeNet:
     """SqueezeNet 1.1 with the weights in `path`: torchvision's ``.pth``, or Keras's ``.h5``.
 
     Raises:
-        UserError: there is no such file; it is damaged, could run code, or is of another network; or an
+        UserError: there is no such file; it is damaged, could run code, or is for another network; or an
             ``.h5`` is to be read and h5py is not installed.
     """
     if path.suffix == ".h5":
@@ -139,12 +139,13 @@ def load_squeezenet(path: Path) -> SqueezeNet:
 def _read_keras(path: Path) -> Mapping[str, Tensor]:
     """Weights by name, as PyTorch lays them out."""
     if not path.is_file():
-        raise UserError(f"there are no SqueezeNet weights {path}")
+        raise UserError(f"the file {path} does not exist; SqueezeNet weights were expected")
     try:
         import h5py  # type: ignore[import-untyped]
     except ImportError as error:
         raise UserError(
-            f"{path} is a Keras file, which h5py reads, and h5py is not installed: `pip install h5py`"
+            f"{path} is a Keras file; reading it needs the package h5py, which is not installed: `pip "
+            "install h5py`"
         ) from error
     weights: dict[str, Tensor] = {}
 
@@ -160,5 +161,7 @@ def _read_keras(path: Path) -> Mapping[str, Tensor]:
         with h5py.File(path) as file:
             file.visititems(visit)
     except (OSError, TypeError, RuntimeError) as error:
-        raise UserError(f"{path} is no HDF5 file of weights, or is damaged ({error!s:.100})") from error
+        raise UserError(
+            f"{path} is not an HDF5 file of weights, or it is damaged ({error!s:.100})"
+        ) from error
     return weights

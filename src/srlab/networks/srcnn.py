@@ -54,19 +54,18 @@ class SRCNNOptions:
         check_options(self, kernel_sizes=1, num_features=1)
         if not self.num_features or len(self.kernel_sizes) != len(self.num_features) + 1:
             raise UserError(
-                f"SRCNN: num_features are the widths between the convolutions, one or more, one fewer "
-                f"than kernel_sizes; got {len(self.num_features)} and {len(self.kernel_sizes)}"
+                "SRCNN: num_features are the widths between the convolutions; give at least one, and one "
+                f"fewer than kernel_sizes; got {len(self.num_features)} widths and "
+                f"{len(self.kernel_sizes)} sizes"
             )
         if any(size % 2 == 0 for size in self.kernel_sizes):
-            raise UserError(f"SRCNN: kernel_sizes must be odd, to have a centre; got {self.kernel_sizes}")
+            raise UserError(f"SRCNN: kernel_sizes must be odd; got {self.kernel_sizes}")
         if self.padding == "valid" and self.enlargement == "sub_pixel":
             raise UserError(
                 "SRCNN: padding=valid needs enlargement=bicubic or bilinear; for sub_pixel use padding=same"
             )
         if self.padding == "valid" and max(self.kernel_sizes) == 1:
-            raise UserError(
-                "SRCNN: padding=valid means nothing where all kernel_sizes are 1; use padding=same"
-            )
+            raise UserError("SRCNN: padding=valid has no effect if all kernel_sizes are 1; use padding=same")
 
 
 VANILLA = SRCNNOptions()

@@ -74,7 +74,10 @@ class SRResNetOptions:
     def __post_init__(self) -> None:
         check_options(self, num_blocks=0, num_plain_blocks=0, num_dense_blocks=0, num_features=1)
         if self.num_blocks + self.num_plain_blocks + self.num_dense_blocks == 0:
-            raise UserError("SRResNet: num_blocks, num_plain_blocks and num_dense_blocks are all 0")
+            raise UserError(
+                "SRResNet: num_blocks, num_plain_blocks and num_dense_blocks are all 0; give at least one "
+                "block"
+            )
         if self.num_blocks == 0 and self.batch_norm is not None:
             raise UserError("SRResNet: batch_norm needs num_blocks of at least 1; set it to none")
 

@@ -37,7 +37,7 @@ class Activation:
     def __post_init__(self) -> None:
         if self.kind not in get_args(ActivationKind):
             raise UserError(
-                f"an activation is one of {', '.join(get_args(ActivationKind))}, not {self.kind!r}"
+                f"an activation must be one of {', '.join(get_args(ActivationKind))}, not {self.kind!r}"
             )
         if self.slope is None:
             object.__setattr__(self, "slope", SEED_SLOPES[self.kind])
@@ -46,16 +46,16 @@ class Activation:
             or not isinstance(self.slope, int | float)
             or not math.isfinite(self.slope)
         ):
-            raise UserError(f"the slope of an activation is a number, not {self.slope!r}")
+            raise UserError(f"the slope of an activation must be a number, not {self.slope!r}")
         object.__setattr__(self, "slope", float(self.slope))
         if self.kind == "relu" and self.slope != 0:
             raise UserError(f"relu has no slope; for a slope of {self.slope:g} use leaky_relu or prelu")
         if self.kind == "leaky_relu" and not 0 < self.slope < 1:
             raise UserError(
-                f"the slope of leaky_relu lies between 0 (which is relu) and 1, not at {self.slope:g}"
+                f"the slope of leaky_relu must lie between 0 (which is relu) and 1; got {self.slope:g}"
             )
         if self.shared and self.kind != "prelu":
-            raise UserError(f"{self.kind} learns no slope that could be shared; only prelu does")
+            raise UserError(f"{self.kind} has no learned slope, so it cannot be shared; only prelu has one")
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -67,7 +67,7 @@ class Activation:
                 raise ValueError
         except ValueError:
             raise UserError(
-                f"{text!r} is no activation; write relu, leaky_relu:0.3, prelu:0.25 or prelu:0.25:shared"
+                f"{text!r} is not an activation; write relu, leaky_relu:0.3, prelu:0.25 or prelu:0.25:shared"
             ) from None
         return cls(kind, slope, shared=rest[1:] == ["shared"])  # type: ignore[arg-type]
 
@@ -91,7 +91,7 @@ class BatchNorm:
     def __post_init__(self) -> None:
         for name, value in (("eps", self.eps), ("momentum", self.momentum)):
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
-                raise UserError(f"{name} of batch normalization lies in (0, 1], not at {value!r}")
+                raise UserError(f"{name} of batch normalization must be above 0 and at most 1; got {value!r}")
             object.__setattr__(self, name, float(value))
 
     @classmethod
@@ -106,7 +106,7 @@ class BatchNorm:
             raise
         except ValueError:
             raise UserError(
-                f"{text!r} is no batch normalization; write eps=0.001,momentum=0.1 or none"
+                f"{text!r} is not a batch normalization; write eps=0.001,momentum=0.1 or none"
             ) from None
 
     def __str__(self) -> str:

@@ -56,16 +56,15 @@ class VDSROptions:
             raise UserError("VDSR: num_features are the widths between the convolutions; give at least one")
         if self.gray_residual and self.color == "luma":
             raise UserError(
-                "VDSR: gray_residual=true means nothing for color=luma, which has one channel anyway"
+                "VDSR: gray_residual=true has no effect with color=luma, which has only one channel; "
+                "set it to false"
             )
         if self.gray_residual and self.skip is None:
-            raise UserError(
-                "VDSR: gray_residual=true needs a skip to add the residual to; else every SR is gray"
-            )
+            raise UserError("VDSR: gray_residual=true needs a skip; without one every SR is gray")
         if self.enlargement == "sub_pixel":
             if len(self.num_features) == 1 and self.activation != RELU:
                 raise UserError(
-                    "VDSR: with one width and sub_pixel no layer is followed by activation; set it to relu"
+                    "VDSR: with one width and sub_pixel no layer uses the activation; set it to relu"
                 )
         elif self.upsampler_activation is not None:
             raise UserError(

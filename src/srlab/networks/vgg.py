@@ -65,7 +65,7 @@ class VGG19(nn.Module):
     ) -> None:
         super().__init__()
         if layer not in get_args(Layer):
-            raise ValueError(f"the layer is one of {', '.join(get_args(Layer))}, not {layer!r}")
+            raise ValueError(f"the layer must be one of {', '.join(get_args(Layer))}, not {layer!r}")
         self.factor = factor
         self.colors = nn.Conv2d(3, 3, 1)
         self.features = nn.Sequential()
@@ -116,7 +116,7 @@ def load_vgg(path: Path, layer: Layer) -> VGG19:
     """VGG19 up to `layer` with the weights in `path`, of either layout.
 
     Raises:
-        UserError: there is no such file; it is damaged, could run code, or is of another network; or it ends
+        UserError: there is no such file; it is damaged, could run code, or is for another network; or it ends
             before `layer`.
     """
     weights = read_tensors(path, what="VGG19 weights")
@@ -125,8 +125,8 @@ def load_vgg(path: Path, layer: Layer) -> VGG19:
     if "0.weight" in weights:
         return _normalized(path, weights, layer)
     raise UserError(
-        f"{path} is of another network than VGG19: neither torchvision's features.0.weight nor the "
-        f"normalized file's 0.weight is in it, but {_some(weights)}"
+        f"{path} is not for VGG19: it has neither features.0.weight (torchvision's file) nor 0.weight (the "
+        f"normalized file); it has {_some(weights)}"
     )
 
 
@@ -145,8 +145,8 @@ def _official(path: Path, weights: Mapping[str, Tensor], layer: Layer) -> VGG19:
 def _normalized(path: Path, weights: Mapping[str, Tensor], layer: Layer) -> VGG19:
     if layer != "relu2_2":
         raise UserError(
-            f"{path} is normalized VGG19, of which srlab takes relu2_2 alone (--content vgg22); {layer} "
-            f"needs the official file: `srlab data get vgg19`"
+            f"{path} is normalized VGG19, which srlab uses for relu2_2 only (--content vgg22); {layer} "
+            "needs the official file: `srlab data get vgg19`"
         )
     network = VGG19(layer, padding="reflect", factor=NORMALIZED_FACTOR)
     with torch.device("meta"):

@@ -128,8 +128,8 @@ def check_size(size: Size, *, scale: int) -> Size:
     width, height = (side - side % scale for side in size)
     if not all(4 * scale <= side <= _LARGEST_SIDE for side in (width, height)):
         raise UserError(
-            f"an SR picture to time has sides from {4 * scale} to {_LARGEST_SIDE} pixels, "
-            f"not {size[0]}x{size[1]}"
+            f"the sides of an SR picture to time must have {4 * scale} to {_LARGEST_SIDE} pixels; got "
+            f"{size[0]}x{size[1]}"
         )
     return width, height
 
@@ -242,7 +242,9 @@ class _Measuring:
             reason=answers[0].reason,
         )
         if found.seconds and found.seconds[0] > self.limit:
-            return replace(found, reason=f"timed once and cold, since it takes over {self.limit:g} s")
+            return replace(
+                found, reason=f"timed only once, without a warm-up, because it takes over {self.limit:g} s"
+            )
         return found
 
     def _ask_fresh(self, task: Enlarge) -> Answer:

@@ -105,12 +105,12 @@ def _weights(path: Path) -> Target:
 
 def _preset(name: str, *, scale: int | None) -> Target:
     if name == BICUBIC:
-        raise UserError("bicubic stands in every profile; name a variant, a study's folder or a weights file")
+        raise UserError("every profile includes bicubic; name a variant, a study's folder or a weights file")
     try:
         known = find_preset(name)
     except UserError as error:
         raise UserError(
-            f"there is no folder or file {name}, and as the name of a variant: {error}"
+            f"there is no folder or file {name}, and it is not the name of a variant either: {error}"
         ) from error
     scale = only_scale(name) if scale is None else scale
     network = preset(name, scale=scale)

@@ -100,11 +100,11 @@ class Worker:
             self._here.send(task)
             if not self._here.poll(timeout):
                 self.close()
-                return Answer(reason=f"it was stopped after {timeout:.0f} s")
+                return Answer(reason=f"it was stopped, because it took longer than {timeout:.0f} s")
             answer: Answer = self._here.recv()
         except (EOFError, OSError):
             self.close()
-            return Answer(reason="its process died, as when the system runs out of memory")
+            return Answer(reason="its process died; a usual cause is too little memory")
         return answer
 
     def close(self) -> None:

@@ -29,11 +29,11 @@ def load_study(name_or_file: str) -> StudyFile:
     path = Path(name_or_file)
     if path.suffix != ".py":
         raise UserError(
-            f"{name_or_file!r} is no study; srlab brings {', '.join(NAMES)}, and a study of your own is a "
-            "file whose name ends in .py"
+            f"there is no study {name_or_file!r}; name one of {', '.join(NAMES)}, or your own study file, "
+            "whose name ends in .py"
         )
     if not path.is_file():
-        raise UserError(f"there is no study file {path}")
+        raise UserError(f"the study file {path} does not exist")
     return _study_file(_execute(path), where=str(path))
 
 
@@ -49,7 +49,9 @@ def _execute(path: Path) -> dict[str, object]:
     except OSError:
         raise
     except SystemExit as error:
-        raise UserError(f"{path}{_line(path, error)}: it calls exit; a study only declares STUDY") from error
+        raise UserError(
+            f"{path}{_line(path, error)}: it calls exit; a study file must only define STUDY"
+        ) from error
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # GeneratorExit too, and kinds of the file's own
@@ -72,12 +74,12 @@ def _line(path: Path, error: BaseException) -> str:
 def _study_file(content: dict[str, object], *, where: str) -> StudyFile:
     study = content.get("STUDY")
     if not isinstance(study, Study):
-        raise UserError(f"{where} declares no study; it needs a line STUDY = Study(...), see docs/studies.md")
+        raise UserError(f"{where} defines no study; it needs a line STUDY = Study(...), see docs/studies.md")
     doc = content.get("__doc__")
     question, _, about = (doc if isinstance(doc, str) else "").strip().partition("\n")
     if not question.endswith("?"):
         raise UserError(
-            f"{where} does not say what it asks: its first line is a docstring that ends with a question "
+            f"{where} states no question: the first line of its docstring must end with a question "
             'mark, such as """Does a skip connection help?'
         )
     return StudyFile(study=study, question=question, about=about.strip())

@@ -55,8 +55,8 @@ class AdversarialUpdate:
     ) -> None:
         if isinstance(generator, Luma):
             raise UserError(
-                "an adversarial objective is for networks that work on RGB; this one works on luma, and "
-                "neither the discriminator nor VGG19 has anything to say about Y alone"
+                "an adversarial objective needs a network that works on RGB; this one works on luma, and "
+                "the discriminator and VGG19 need colour"
             )
         self.generator = generator
         self.discriminator = discriminator

@@ -120,21 +120,23 @@ def _find(objective: Objective, features: Features) -> Path:
     if objective.vgg_path is not None:
         path = Path(objective.vgg_path)
         if not path.is_file():
-            raise UserError(f"there are no VGG19 weights {path}; give their place with --vgg PATH")
+            raise UserError(
+                f"the file {path} with VGG19 weights does not exist; name the file with --vgg PATH"
+            )
     elif is_official:
         path = weights_file("vgg19")
         if not path.is_file():
-            raise absent("vgg19", hint="; or give a copy's place with --vgg PATH")
+            raise absent("vgg19", hint="; or name your own copy with --vgg PATH")
     else:
         raise UserError(
-            f"the content loss {features} was declared with VGG19 weights of SHA-256 {named}; give "
-            "their place with --vgg PATH"
+            f"the content loss {features} was declared with VGG19 weights of SHA-256 {named}; name the "
+            "file with --vgg PATH"
         )
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     if not sha256.startswith(named.rpartition("-")[2]):
         raise UserError(
-            f"{path} is not the file that the content loss was declared with: its SHA-256 is {sha256}, and "
+            f"{path} is another file than the content loss was declared with: its SHA-256 is {sha256}, and "
             f"{named.rpartition('-')[2]} was expected"
         )
     return path

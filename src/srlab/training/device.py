@@ -37,9 +37,11 @@ def find_device(name: str | torch.device | None) -> torch.device:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise UserError(f"the device {str(name)!r} cannot be used ({reason}); cpu always can") from error
+        raise UserError(
+            f"the device {str(name)!r} cannot be used ({reason}); use another device, such as cpu"
+        ) from error
     if device.type == "meta":
-        raise UserError("the device 'meta' holds no values; use cpu or cuda")
+        raise UserError("the device 'meta' stores no values; use cpu or cuda")
     return device
 
 
@@ -57,7 +59,7 @@ def resolve_precision(
     """
     if device.type not in ("cpu", "cuda") and requested == "bf16":
         raise UserError(
-            f"srlab trains in bf16 on CPU and CUDA; on {device.type!r} use precision 'fp32' or 'auto'"
+            f"srlab trains in bf16 on CPU and CUDA; on {device.type!r} use --precision fp32 or auto"
         )
     if requested != "auto":
         return requested

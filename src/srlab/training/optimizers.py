@@ -101,7 +101,7 @@ class Descent:
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": dict(optimizer), "param_groups": groups})
         if bool(scaler) != self.scaler.is_enabled():
-            raise UserError("the checkpoint was written in another precision than the run's")
+            raise UserError("the checkpoint has another precision than the run")
         if self.scaler.is_enabled():
             self.scaler.load_state_dict(dict(scaler))
 

@@ -35,11 +35,11 @@ def discriminator_remarks(folder: Path, *, num_steps: int) -> list[str]:
     remarks = []
     if min(gaps) > WON:
         remarks.append(
-            f"the discriminator has won: {outputs}; the generator learns little from one that always sees "
-            "through it"
+            f"the discriminator has won: {outputs}; the generator learns little from a discriminator that "
+            "is almost always right"
         )
     if max(map(abs, gaps)) < COLLAPSED:
-        remarks.append(f"the discriminator tells nothing apart: {outputs}")
+        remarks.append(f"the discriminator does not tell HR from SR: {outputs}")
     for name in ("generator", "discriminator"):
         norms = [line[f"{name}_gradient_norm"] for line in lines]
         if max(norms) < VANISHED:

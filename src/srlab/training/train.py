@@ -192,7 +192,7 @@ def start_from(source: Path | None, network: Network, start: Start | None) -> No
         ValueError: there is a start without a file, or a file without a start.
     """
     if (source is None) != (start is None):
-        raise ValueError(f"a start needs a weights file, and only a start does: {start}, {source}")
+        raise ValueError(f"give a start and a weights file together, or neither: got {start}, {source}")
     if source is not None and start is not None:
         keep(load_weights(source).network.state_dict(), network, start.keep, what=f"the weights {source}")
 
@@ -300,15 +300,15 @@ def restore(
     expected = identity(run, precision=precision)
     if changed := [name for name in expected if state.get(name) != expected[name]]:
         raise UserError(
-            f"{path} is of a run with another {changed[0]}: {state.get(changed[0])!r:.80}, not "
+            f"{path} belongs to a run with another {changed[0]}: {state.get(changed[0])!r:.80}, not "
             f"{expected[changed[0]]!r}; delete it to start this run from its first step"
         )
     try:
         require_same_tensors(state["network"], network.state_dict(), what=str(path))
         if not is_finite([state["network"], state["update"]]):  # else the run would end as diverged
             raise UserError(
-                f"{path} is damaged: it holds numbers that are not finite, which srlab never saves; delete "
-                "it, and the run starts again from its first step"
+                f"{path} is damaged: it holds numbers that are not finite; delete it, and the run starts "
+                "again from its first step"
             )
         network.load_state_dict(state["network"], strict=True)
         update.load_state_dict(state["update"])
@@ -322,8 +322,8 @@ def restore(
         raise
     except (KeyError, IndexError, TypeError, AttributeError, ValueError, RuntimeError) as error:
         raise UserError(
-            f"{path} does not hold what a checkpoint of srlab holds ({type(error).__name__}: {error!s:.80}); "
-            "delete it, and the run starts again from its first step"
+            f"{path} is not a complete checkpoint of srlab ({type(error).__name__}: {error!s:.80}); delete "
+            "it, and the run starts again from its first step"
         ) from error
     return at
 
