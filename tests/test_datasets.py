@@ -107,7 +107,8 @@ def test_291_is_t91_and_bsds200() -> None:
 
 def test_an_unknown_name_is_an_error_with_the_known_ones_and_the_nearest() -> None:
     with pytest.raises(
-        UserError, match=r"no data set and no folder 'urban10' \(did you mean urban100\?\); the sets are sample, t91"
+        UserError,
+        match=r"no data set and no folder 'urban10' \(did you mean urban100\?\); the sets are sample, t91",
     ):
         load_sets(["urban10"], role="test")
 

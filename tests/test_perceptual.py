@@ -306,7 +306,7 @@ def test_the_official_files_give_the_published_value() -> None:
     ("change", "told"),
     [
         (lambda w: w.pop("features.12.expand3x3.bias"), "has no 'features.12.expand3x3.bias'"),
-        (lambda w: w.update({"features.0.weight": torch.zeros(96, 3, 7, 7)}), r"\[96, 3, 7, 7\] there"),
+        (lambda w: w.update({"features.0.weight": torch.zeros(96, 3, 7, 7)}), r"the shape \[96, 3, 7, 7\]"),
         (
             lambda w: w.update({"features.13.weight": torch.zeros(1)}),
             "'features.13.weight', which is unknown",
@@ -345,7 +345,7 @@ def test_missing_weights_are_told_with_what_to_fetch(tmp_path: Path, monkeypatch
     monkeypatch.setenv("SRLAB_DATA", str(tmp_path))
     with pytest.raises(UserError, match=r"srlab data get squeezenet.*--squeezenet PATH"):
         load_distance("squeezenet")
-    with pytest.raises(UserError, match=r"there are no weights .*none.pth"):
+    with pytest.raises(UserError, match=r"the weights file .*none.pth does not exist"):
         load_distance("squeezenet", path=tmp_path / "none.pth")
 
 
@@ -429,7 +429,7 @@ def test_an_sr_picture_that_is_gone_or_changed_is_told(study: Path, distance: Pe
     with pytest.raises(UserError, match=r"1.png has 30x30 pixels; 40x42 were expected"):
         score_study(study, distance)
     path.unlink()
-    with pytest.raises(UserError, match=r"1.png is missing"):
+    with pytest.raises(UserError, match=r"1.png was scored and is now missing"):
         score_study(study, distance)
 
 

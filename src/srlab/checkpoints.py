@@ -70,7 +70,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     Raises:
         UserError: the file is damaged, holds anything but plain values, or was not written by this srlab.
     """
-    remedy = "delete the file, and the run starts again from its first step"
+    remedy = "delete it, and the run starts again from its first step"
     try:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()

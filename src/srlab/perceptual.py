@@ -202,8 +202,8 @@ def official_file(name: Name, path: Path | None) -> tuple[Path, str, bool]:
     file = path or weights_file(name)
     if not file.is_file():
         if path is not None:
-            raise UserError(f"there are no weights {path}")
-        raise absent(name, hint=f"; or give a copy's place with --{name} PATH")
+            raise UserError(f"the weights file {path} does not exist")
+        raise absent(name, hint=f"; or name your own copy with --{name} PATH")
     sha256 = sha256_of(file)
     return file, sha256, sha256.startswith(WEIGHTS[name].sha256)
 

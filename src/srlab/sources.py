@@ -174,7 +174,7 @@ def _take(variant: Variant, study: Study, other: Path) -> Variant:
         ):
             if there != store.plain(here):
                 raise UserError(
-                    f"{variant.name} in {other} and in study {study.name!r} have different {what}: "
+                    f"{variant.name} in {other} and in study {study.name!r} differ in their {what}: "
                     f"{store.describe_differences(store.differences(there, store.plain(here), path=what))}"
                 )
     return replace(

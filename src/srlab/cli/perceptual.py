@@ -31,7 +31,9 @@ def perceptual(
     dists: Annotated[bool, typer.Option("--dists", help="DISTS, by VGG16, instead of LPIPS.")] = False,
     alexnet: Annotated[
         Path | None,
-        typer.Option(help="File with AlexNet's weights: torchvision's .pth.", show_default="the fetched file"),
+        typer.Option(
+            help="File with AlexNet's weights: torchvision's .pth.", show_default="the fetched file"
+        ),
     ] = None,
     vgg16: Annotated[
         Path | None,
