@@ -135,7 +135,9 @@ def test_a_change_of_what_was_started_stops_it_before_anything_is_written(study:
 def test_changed_images_are_noticed(study: Study, folder: Path, tmp_path: Path) -> None:
     carry_out(study, folder)
     write_pictures(tmp_path / "data" / "train", 3, seed=77)
-    with pytest.raises(UserError, match=r"the train images differ from those .* 2 there, 2 here, among them 0"):
+    with pytest.raises(
+        UserError, match=r"the train images differ from those .* 2 there, 2 here, among them 0"
+    ):
         carry_out(replace(study, seeds=(0, 1)), folder)
 
 

@@ -387,7 +387,9 @@ def test_what_a_taken_run_was_trained_with_is_its_own(study: Study, folder: Path
     with pytest.raises(UserError, match="was used to train or validate"):
         carry_out(take_sources(replace(other_images, test=study.train), folder), tmp_path / "leak")
     mse = replace(study.variants[1], objective=PixelObjective(loss="mse"))
-    with pytest.raises(UserError, match=r"differ in their objective.*objective.loss \(l1 there, mse asked for\)"):
+    with pytest.raises(
+        UserError, match=r"differ in their objective.*objective.loss \(l1 there, mse asked for\)"
+    ):
         take_sources(replace(asked, variants=(study.variants[0], mse)), folder)
     folder.rename(tmp_path / "moved")
     assert carry_out(take_sources(other_images, tmp_path / "moved"), taken) == []
