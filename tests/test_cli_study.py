@@ -449,4 +449,4 @@ def test_what_is_not_final_is_said_with_what_to_do(
     assert not (tmp_path / "runs" / "tiny" / "tiny-edsr-lr0.001-seed0" / "test").exists()
     code, out, err = srlab("study", str(study), "--no-estimate", "--learning-rates", "1e-3")
     assert code == 0
-    assert "not final" not in err
+    assert "not scored" not in err

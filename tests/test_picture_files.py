@@ -155,7 +155,7 @@ def test_a_gif_gives_its_first_picture_and_says_so(tmp_path: Path) -> None:
     picture = read_picture(tmp_path / "a.gif")
     assert np.array_equal(picture.pixels, np.asarray(first.convert("RGB")))
     assert picture.notes == ("a.gif has 2 pictures; srlab uses the first",)
-    with pytest.raises(UserError, match="it is GIF"):
+    with pytest.raises(UserError, match="is GIF; for training"):
         read_hr_image(tmp_path / "a.gif")
 
 
@@ -188,7 +188,7 @@ def test_alpha_is_laid_on_a_colour() -> None:
     assert flat.tolist() == [[[10, 20, 30], [200, 100, 50], [160, 80, 40]]]
     deep = flattened(pixels.astype(np.uint16) * 257, parse_color("#c86432"))
     assert np.abs(deep - flat.astype(int) * 257).max() <= 1
-    with pytest.raises(UserError, match="'sky' is no colour"):
+    with pytest.raises(UserError, match="'sky' is not a colour"):
         parse_color("sky")
 
 
@@ -293,7 +293,7 @@ def test_what_memory_does_not_hold_is_refused_with_both_numbers(
     upscaler = srlab.load("bicubic", scale=2, device="cpu")
     monkeypatch.setattr("srlab.upscaler.available_bytes", lambda: 1_000_000)
     monkeypatch.setattr("srlab.upscaler.read_picture", lambda *_, **__: pytest.fail("it was decoded"))
-    with pytest.raises(UserError, match=r"takes about \d+ MB of memory, and 1.0 MB are free; .*--tile"):
+    with pytest.raises(UserError, match=r"takes about \d+ MB of memory, and only 1.0 MB are free; .*--tile"):
         upscaler.upscale(tmp_path / "a.png", tmp_path / "b.png")
     with pytest.raises(UserError, match="write a PNG or a TIFF"):
         upscaler.upscale(tmp_path / "a.png", tmp_path / "b.jpg")
