@@ -340,7 +340,7 @@ def test_a_second_picture_is_never_taken_for_the_file_to_write(
     ("words", "message"),
     [
         (["in.png", "out.png", "--quality", "80"], "--quality applies to JPEG"),
-        (["in.png", "out.png", "--format", "jpg"], "--format jpg does not fit out.png"),
+        (["in.png", "out.png", "--format", "jpg"], "--format jpg does not fit the suffix of out.png"),
         (["in.png", "out.png", "--suffix", "-a"], "here OUT is the name; leave --suffix out"),
         (["in.png", "--suffix", "../evil"], "--suffix is added to a name, so it must not contain / or"),
         (["in.png", "--flatten", "sky"], "'sky' is not a colour"),
@@ -369,7 +369,7 @@ def test_a_stream_without_a_format_is_refused_in_one_line(
 ) -> None:
     source = picture(tmp_path / "in.png")
     _, err = upscale(source, *words, "--model", "bicubic", "--scale", 2, code=2)
-    assert f"{words[0]} is no plain file, and its name does not say a picture's format" in " ".join(
+    assert f"{words[0]} is not a plain file, and its name has no suffix of a picture format" in " ".join(
         err.split()
     )
     assert "--overwrite" not in err

@@ -119,7 +119,11 @@ def test_cmyk_becomes_rgb(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("profile", "said"),
-    [(None, "ideal: it has no ICC profile"), (b"junk", "ideal: its ICC profile"), (SRGB, "ideal: its ICC")],
+    [
+        (None, "ideal inks, because it has no ICC profile"),
+        (b"junk", "ideal inks, because its ICC profile"),
+        (SRGB, "ideal: its ICC"),
+    ],
 )
 def test_how_cmyk_became_rgb_is_said_as_it_was_done(tmp_path: Path, profile: bytes | None, said: str) -> None:
     pixels = np.full((8, 8, 3), [200, 30, 30], np.uint8)

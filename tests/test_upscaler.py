@@ -296,7 +296,7 @@ def test_a_scale_that_is_no_whole_number_is_named_with_its_type(name: str | None
 
 def test_a_place_without_a_format_is_refused(upscaler: Upscaler, tmp_path: Path) -> None:
     Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
-    with pytest.raises(UserError, match="has no suffix; the format is told by it"):
+    with pytest.raises(UserError, match="has no suffix; srlab takes the format from the suffix"):
         upscaler.upscale(tmp_path / "a.png", tmp_path / "b")
 
 

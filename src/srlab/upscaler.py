@@ -415,8 +415,7 @@ def parse_color(text: str) -> tuple[int, int, int]:
         raise UserError(f"{text!r} is not a colour; write a name such as white, or #rrggbb") from error
     if len(color) > 3:
         raise UserError(
-            f"{text!r} has alpha, but the colour must be opaque; write a name such as white, or "
-            "#rrggbb"
+            f"{text!r} has alpha, but the colour must be opaque; write a name such as white, or #rrggbb"
         )
     return color[0], color[1], color[2]
 
