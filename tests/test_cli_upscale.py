@@ -380,10 +380,13 @@ def test_a_stream_without_a_format_is_refused_in_one_line(
 def test_a_pipe_whose_name_says_the_format_is_written_into(upscale: Command, tmp_path: Path) -> None:
     source, pipe = picture(tmp_path / "in.png"), tmp_path / "pipe.png"
     os.mkfifo(pipe)
-    command = f'cat "{pipe}" > "{tmp_path / "read.png"}"'
+    command = f'exec cat "{pipe}" > "{tmp_path / "read.png"}"'
     with subprocess.Popen(["sh", "-c", command]) as reader:
-        upscale(source, pipe, "--model", "bicubic", "--scale", 2)
-        assert reader.wait(timeout=60) == 0
+        try:
+            upscale(source, pipe, "--model", "bicubic", "--scale", 2)
+            assert reader.wait(timeout=60) == 0
+        finally:
+            reader.kill()
     assert pixels_of(tmp_path / "read.png").shape == (18, 22, 3)
 
 

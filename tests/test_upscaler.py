@@ -294,6 +294,17 @@ def test_a_scale_that_is_no_whole_number_is_named_with_its_type(name: str | None
         srlab.load(name, scale=scale)
 
 
+def test_a_scale_that_nothing_has_is_refused_without_advice_that_fails() -> None:
+    with pytest.raises(UserError, match=r"by 2, 3 or 4, or by 8 as a chain, not by 1$"):
+        srlab.load(scale=1)
+
+
+def test_a_device_that_torch_lacks_is_refused_in_few_words() -> None:
+    with pytest.raises(UserError) as error:
+        srlab.load("bicubic", scale=2, device="vulkan")
+    assert len(str(error.value)) < 120
+
+
 def test_a_place_without_a_format_is_refused(upscaler: Upscaler, tmp_path: Path) -> None:
     Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
     with pytest.raises(UserError, match="has no suffix; srlab takes the format from the suffix"):

@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, UnidentifiedImageError, features
+from PIL import Image, ImageCms, TiffImagePlugin, UnidentifiedImageError, features
 
 from srlab.deep_color import decode_16_bit
 from srlab.errors import UserError
@@ -44,6 +44,7 @@ ENLARGED_SUFFIXES = (*SUFFIXES, ".gif", ".avif", *HEIC_SUFFIXES)
 _FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
 _ORIENTATION = 0x0112  # EXIF
 _TIFF_WIDTH, _TIFF_HEIGHT, _BITS_PER_SAMPLE = 256, 257, 258
+_TIFF_CHANNELS, _TIFF_PLANAR, _TIFF_KIND = 277, 284, 339
 _PNG_TEXTS = (b"eXIf", b"iTXt", b"tEXt", b"zTXt")  # chunks that an orientation may be in
 _PNG_BITS_AT, _PNG_COLOR_TYPE_AT, _PNG_GRAY_ALPHA = 24, 25, 4  # bytes of IHDR, always the first chunk
 _BAND_BYTES = 1 << 24  # of pixels that are taken over from Pillow at a time
@@ -401,6 +402,8 @@ def _no_picture(path: Path, start: bytes, formats: tuple[str, ...]) -> str:
             f"{path} is AVIF, which this version of Pillow cannot read; install a newer one: pip install "
             "-U pillow"
         )
+    if start.startswith((b"II", b"MM")) and (what := _tiff_pixels(path)) is not None:
+        return f"{path} is a TIFF of {what}, which is not read; 1 to 4 channels of 1 to 8 or 16 bits are"
     read = (
         "PNG, JPEG, WebP, TIFF or BMP"
         if "GIF" not in formats
@@ -448,6 +451,21 @@ def _png_chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
+def _tiff_pixels(path: Path) -> str | None:
+    """The kind of pixels of a TIFF that Pillow does not open, in words; None where it is no TIFF."""
+    with contextlib.suppress(Exception), path.open("rb") as file:  # each damage raises its own
+        start = file.read(8)
+        tags = TiffImagePlugin.ImageFileDirectory_v2(start + (file.read(8) if 43 in start[2:4] else b""))
+        file.seek(tags.next)
+        tags.load(file)
+        bits, kind = max(tags[_BITS_PER_SAMPLE]), tags.get(_TIFF_KIND, (1,))[0]
+        channels = tags.get(_TIFF_CHANNELS, 1)
+        named = {2: "signed integers", 3: "floats"}.get(kind, "integers")
+        pages = ", on several pages" if tags.next else ""
+        return f"{channels} channel{'' if channels == 1 else 's'} of {bits}-bit {named}{pages}"
+    return None
+
+
 def _as_it_is(pixels: NDArray[Any]) -> NDArray[Any]:
     return pixels
 
@@ -471,7 +489,8 @@ def _mode(path: Path, image: Image.Image, bits: int) -> str:
     """Pillow's mode of 8 bits, one letter for each channel, that the picture is read as."""
     if image.mode.startswith(("I", "F")):
         if bits != 16 or image.mode.startswith("F"):
-            raise UserError(f"{path} has {bits} bits a channel; 1 to 8 and 16 are read")
+            kind = "floats of " if image.mode.startswith("F") else ""
+            raise UserError(f"{path} has {kind}{bits} bits a channel; 1 to 8 and 16 are read")
         return "LA" if "transparency" in image.info else "L"
     if bits > 8 and bits != 16:
         raise UserError(f"{path} has {bits} bits a channel; 1 to 8 and 16 are read")
@@ -526,9 +545,13 @@ def _color_16_bit(
         )
     pixels = decode_16_bit(path.read_bytes(), upper, turn=_TURNED.get(orientation, _as_it_is))
     if pixels is None:
-        raise UserError(
-            f"{path} has 16 bits a channel in a layout that srlab cannot read; save it as a 16-bit PNG"
-        )
+        way = "in a layout that srlab cannot read; save it as a 16-bit PNG"
+        if getattr(image, "tag_v2", {}).get(_TIFF_PLANAR) == 2:
+            way = (
+                "and each channel in a plane of its own, as pages would be, which srlab cannot read; save it "
+                "as a 16-bit PNG, each page by itself"
+            )
+        raise UserError(f"{path} has 16 bits a channel {way}")
     return pixels
 
 

@@ -140,6 +140,8 @@ def best(scale: int = DEFAULT_SCALE) -> Card:
     for card in included():
         if card.scale == scale:
             return card
+    if scale not in (2, 3, 4):
+        raise UserError(f"srlab enlarges by 2, 3 or 4, or by 8 as a chain, not by {scale}")
     raise UserError(
         f"srlab includes no trained network for x{scale}; it includes {_listed(included())}. Train one and "
         f"name it with --model, or take --model bicubic --scale {scale}, which needs no training"

@@ -37,6 +37,8 @@ def find_device(name: str | torch.device | None) -> torch.device:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        if "Could not run" in reason or "INTERNAL ASSERT" in reason:
+            reason = "this torch has no such backend"
         raise UserError(
             f"the device {str(name)!r} cannot be used ({reason}); use another device, such as cpu"
         ) from error
