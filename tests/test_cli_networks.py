@@ -157,7 +157,7 @@ def test_one_variant_as_json(srlab: Command) -> None:
         (["edsr/batch_norm", "--scale", "3"], "exists at x4, not at x3"),
         (["--scale", "5"], "the scale must be 2, 3 or 4, not 5"),
         (["edsr/vanilla", "--set", "kernel_sizes=9,1,5"], "EDSR has no option 'kernel_sizes'"),
-        (["edsr/vanilla", "--set", "num_blocks"], "--set wants key=value"),
+        (["edsr/vanilla", "--set", "num_blocks"], "--set takes KEY=VALUE"),
         (["edsr/vanilla", "--plot", "edsr.pdf"], "an .svg or a .png file, not 'edsr.pdf'"),
         (["--plot", "all.svg"], "need a variant"),
         (["vdsr", "--plot", "all.svg"], "need a variant"),

@@ -363,7 +363,7 @@ def test_options_without_their_picture_are_refused(
     study: Path, srlab_command: Command, words: list[str]
 ) -> None:
     _, err = srlab_command("pictures", study, *words, code=2)
-    assert "goes with --image" in err
+    assert "works only together with --image" in err
 
 
 @pytest.mark.parametrize("command", ["pictures", "tensorboard"])

@@ -59,14 +59,14 @@ def test_rates_that_mean_nothing_are_refused(text: str) -> None:
 
 @pytest.mark.parametrize("setting", ["activation", "=prelu", "activation="])
 def test_an_option_without_key_or_value_is_refused(setting: str) -> None:
-    with pytest.raises(UserError, match="--set wants key=value"):
+    with pytest.raises(UserError, match="--set takes KEY=VALUE"):
         parse_changes([setting])
 
 
 def test_an_option_named_twice_and_an_empty_list_are_refused() -> None:
     with pytest.raises(UserError, match="twice"):
         parse_changes(["a=1", "a=2"])
-    with pytest.raises(UserError, match="--test names nothing"):
+    with pytest.raises(UserError, match="give at least one name"):
         parse_names(" , ", option="--test")
 
 
@@ -148,8 +148,8 @@ def test_every_setting_of_the_protocol_can_be_changed(srlab: Srlab, tmp_path: Pa
         ("momentun=0.9", "did you mean momentum?"),
         ("batch_size=8", "--protocol cannot set batch_size; use --batch-size 8"),
         ("num_steps=8", "use --steps 8"),
-        ("momentum=much", "momentum must be a number, not 'much'"),
-        ("momentum", "--protocol wants key=value"),
+        ("momentum=much", "momentum is a number, not 'much'"),
+        ("momentum", "--protocol takes KEY=VALUE"),
         ("momentum=0.9", "the optimizer adam has no momentum"),
     ],
 )
@@ -240,7 +240,7 @@ def test_training_one_variant_is_a_study_of_one_run(srlab: Srlab, tmp_path: Path
         (["study", "smoke", "--train", "no/such/folder"], "no/such/folder"),
         (["study", "smoke", "--out", "file"], "file should be a folder, but a file has that name"),
         (["leaderboard", "file"], "is not the folder of a study"),
-        (["train", "vdsr/paper", "--train", "a", "--test", "b"], "exists at x2, x3, x4: say which"),
+        (["train", "vdsr/paper", "--train", "a", "--test", "b"], "exists at x2, x3, x4: choose one"),
         (["train", "srcnn/vanilla", "--scale", "4", "--train", "sample", "--test", "sample"], "exists at x2"),
         (
             ["train", "edsr/none", "--scale", "4", "--train", "sample", "--test", "sample"],

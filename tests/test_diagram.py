@@ -201,7 +201,7 @@ def test_another_suffix_is_refused(tmp_path: Path) -> None:
 
 def test_missing_graphviz_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pygraphviz", None)
-    with pytest.raises(UserError, match="needs pygraphviz"):
+    with pytest.raises(UserError, match="needs the package pygraphviz"):
         plot(EDSROptions(), tmp_path / "a.svg", scale=2, title="")
     assert not any(tmp_path.iterdir())
 

@@ -194,4 +194,4 @@ def test_the_command_scores_a_study_by_dists(
     assert store.load_json(path)["weights"] == {"vgg16": sha256, "dists_weights": PUBLISHED}
     values = [score.value for score in load_scores(path).scores]
     assert leaderboard(study).standings[0].tests["set"]["dists"].mean == pytest.approx(sum(values) / 2)
-    assert "every picture has its dists" in srlab(*words)[2]
+    assert "every picture already has dists" in srlab(*words)[2]

@@ -336,7 +336,7 @@ def test_a_variant_is_named_as_srlab_networks_lists_it() -> None:
     ("name", "message"),
     [
         ("edsr/base", "no folder or file edsr/base.*did you mean"),
-        ("edsr/baseline", "exists at x2, x3, x4: say which"),
+        ("edsr/baseline", "exists at x2, x3, x4: choose one"),
         ("bicubic", "every profile includes bicubic"),
         ("nowhere.safetensors", "does not exist"),
         (".", "neither the folder of a run nor of a study"),
