@@ -231,7 +231,7 @@ def test_a_test_set_may_be_added_but_not_exchanged(study: Study, tmp_path: Path)
     begin(study, folder)
     other = {"name": "c", "set": "more", "sha256": "3", "size": [8, 8]}
     check_images(folder, {**IMAGES, "test": [other]})
-    with pytest.raises(UserError, match="the test set set is not the one"):
+    with pytest.raises(UserError, match="the test set set differs from the one"):
         check_images(folder, {**IMAGES, "test": [{"name": "b", "set": "set", "sha256": "9", "size": [8, 8]}]})
     plan = make_plan(replace(study, test=("elsewhere/more",)), folder, MACHINE)
     declared = declare_study(plan, question=QUESTION, data=DATA, images={**IMAGES, "test": [other]}, notes={})
