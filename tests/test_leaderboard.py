@@ -260,7 +260,7 @@ def test_the_table_for_people_has_as_many_cells_as_headings(folder: Folder) -> N
 
 
 def test_a_folder_that_is_no_study_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="is no study's folder"):
+    with pytest.raises(UserError, match="is not the folder of a study"):
         leaderboard(tmp_path)
 
 

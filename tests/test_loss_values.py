@@ -143,7 +143,7 @@ def test_a_perceptual_loss_takes_patches_of_any_size_that_its_layer_can_see(tmp_
 
 
 def test_a_perceptual_loss_is_for_networks_that_work_on_rgb(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"'a/b': a perceptual loss is .* this one works on luma"):
+    with pytest.raises(UserError, match=r"'a/b': a perceptual loss needs .* this one works on luma"):
         perceptual_study(tmp_path, content="vgg22", lr_patch_size=9, luma=True)
 
 

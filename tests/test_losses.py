@@ -54,7 +54,7 @@ def test_a_border_is_left_out_on_all_four_edges() -> None:
 
 def test_a_border_that_leaves_nothing_is_a_users_error() -> None:
     with pytest.raises(
-        UserError, match=r"patches of 7x6 SR pixels are too small .* leaves out 3 along each edge"
+        UserError, match=r"patches of 7x6 SR pixels are too small .* leaves out 3 pixels along each edge"
     ):
         without_border(torch.zeros(1, 1, 6, 7), border=3)
 

@@ -284,7 +284,7 @@ def test_an_sr_picture_has_sides_that_its_scale_divides() -> None:
     study = replace(STUDY, scale=3)
     found = profile(target(study), MACHINE, sizes=[(1280, 720), (1279, 721)], listener=SILENT)
     assert found.sizes == ((1278, 720),)
-    with pytest.raises(UserError, match="not 8x4"):
+    with pytest.raises(UserError, match="got 8x4"):
         profile(target(), MACHINE, sizes=[(8, 4)], listener=SILENT)
 
 

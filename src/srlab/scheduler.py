@@ -52,8 +52,8 @@ class Failure:
 def explain(error: Exception) -> str:
     """What an error says, in one line; of what the system refuses, also which file and what to do.
 
-    >>> explain(OSError(28, "No space left on device", "runs/a/checkpoint.pt"))
-    'no space is left on the disk for runs/a/checkpoint.pt; free some, and the same command goes on'
+    >>> explain(OSError(28, "No space left on device", "a"))
+    'no space is left on the disk for a; free some space and run the same command again to continue'
     >>> explain(OSError(27, "File too large", "a"))
     "a cannot be used: file too large; raise the limit on a file's size (ulimit -f), or choose another place"
     >>> explain(PermissionError(13, "Permission denied", "runs/a"))
