@@ -148,7 +148,7 @@ def test_every_setting_of_the_protocol_can_be_changed(srlab: Srlab, tmp_path: Pa
         ("momentun=0.9", "did you mean momentum?"),
         ("batch_size=8", "--protocol cannot set batch_size; use --batch-size 8"),
         ("num_steps=8", "use --steps 8"),
-        ("momentum=much", "momentum is a number, not 'much'"),
+        ("momentum=much", "momentum must be a number, not 'much'"),
         ("momentum", "--protocol takes KEY=VALUE"),
         ("momentum=0.9", "the optimizer adam has no momentum"),
     ],

@@ -191,7 +191,7 @@ def _read(name: str, text: str, hints: Mapping[str, Any]) -> Any:
             return tuple(float(part) for part in text.split(",") if part.strip())
     except (ValueError, KeyError):
         expected = words.get(kind, "numbers between commas, such as 0.5,0.8")
-        raise UserError(f"{name} is {expected}, not {text!r}") from None
+        raise UserError(f"{name} must be {expected}, not {text!r}") from None
     return text  # a choice of words, which the protocol checks
 
 
