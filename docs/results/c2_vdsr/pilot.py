@@ -53,7 +53,7 @@ STUDY = Study(
         lr_patch_size=20,
         schedule="cosine",
         adam_eps=1e-7,
-        precision="bf16",
+        precision="fp32",
         validate_every=500,
         checkpoint_every=100,
     ),

@@ -47,7 +47,7 @@ STUDY = Study(
         lr_patch_size=16,
         schedule="cosine",
         adam_eps=1e-7,
-        precision="bf16",
+        precision="fp32",
         validate_every=400,
         checkpoint_every=80,
     ),

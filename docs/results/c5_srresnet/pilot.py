@@ -29,7 +29,7 @@ PROTOCOL = TrainingProtocol(
     lr_patch_size=16,
     schedule="cosine",
     adam_eps=1e-7,
-    precision="bf16",
+    precision="fp32",
     validate_every=200,
     checkpoint_every=40,
 )
