@@ -11,7 +11,15 @@ from srlab.claims import check_claims, check_images, declare_run, declare_study
 from srlab.data.datasets import PictureSizes, picture_sizes, split
 from srlab.errors import UserError
 from srlab.networks import EDSROptions, num_parameters, preset
-from srlab.planning import Plan, make_plan, measure_step, precision_of, precision_of_run, resolve_machine
+from srlab.planning import (
+    Plan,
+    make_plan,
+    measure_step,
+    precision_in_words,
+    precision_of,
+    precision_of_run,
+    resolve_machine,
+)
 from srlab.protocol import TrainingProtocol
 from srlab.study import Study, Variant
 from tiny_study import MACHINE, QUESTION, tiny_study
@@ -248,3 +256,15 @@ def test_a_step_that_cannot_be_taken_is_not_estimated_and_stops_no_plan(
     monkeypatch.setattr("srlab.planning.make_update", full)
     plan = make_plan(study, tmp_path / "study", MACHINE, measure_seconds=0.01)
     assert plan.seconds(plan.left) is None
+
+
+@pytest.mark.parametrize(("has_bf16", "words"), [(True, "bf16"), (False, "emulates")])
+def test_bf16_on_a_processor_without_it_is_called_slow(
+    study: Study, monkeypatch: pytest.MonkeyPatch, has_bf16: bool, words: str
+) -> None:
+    monkeypatch.setattr("srlab.planning.cpu_multiplies_bf16", lambda: has_bf16)
+    asked = replace(study, protocol=replace(study.protocol, precision="bf16"))
+    said = precision_in_words(asked, MACHINE)
+    assert words in said
+    assert ("slower" in said) is not has_bf16
+    assert "slower" not in precision_in_words(study, MACHINE)

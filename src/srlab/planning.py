@@ -28,6 +28,7 @@ from srlab.records import Status, precision_begun, run_status
 from srlab.study import Run, Study, Variant
 from srlab.training.device import (
     ResolvedPrecision,
+    cpu_multiplies_bf16,
     default_threads,
     find_device,
     resolve_precision,
@@ -163,6 +164,13 @@ def precision_of(study: Study, machine: Machine) -> ResolvedPrecision:
         torch.device(machine.device),
         suits_bf16=all(suits_bf16(variant.network) for variant in study.variants),
     )
+
+
+def precision_in_words(study: Study, machine: Machine) -> str:
+    """`precision_of`, and that it is slow where the processor has no arithmetic for it."""
+    precision = precision_of(study, machine)
+    is_emulated = precision == "bf16" and machine.device == "cpu" and not cpu_multiplies_bf16()
+    return "bf16, which this processor emulates: slower than fp32" if is_emulated else precision
 
 
 def precision_of_run(run: Run, *, study: Study, machine: Machine, folder: Path) -> ResolvedPrecision:

@@ -188,7 +188,7 @@ def cost_line(plan: "Plan") -> str:
 
     Without a measurement it says so.
     """
-    from srlab.planning import precision_of
+    from srlab.planning import precision_in_words
 
     runs, left = len(plan.runs), len(plan.left)
     machine = plan.machine
@@ -200,9 +200,8 @@ def cost_line(plan: "Plan") -> str:
             words += f" ({_parts(seconds)})"
     threads = _count(machine.threads, "thread")
     jobs = f"{machine.jobs} at a time with {threads} each" if machine.jobs > 1 else threads
-    return (
-        f"{words} ({machine.device}, {precision_of(plan.study, machine)}, {jobs}); it goes to {plan.folder}"
-    )
+    precision = precision_in_words(plan.study, machine)
+    return f"{words} ({machine.device}, {precision}, {jobs}); it goes to {plan.folder}"
 
 
 def _parts(seconds: "Seconds") -> str:
