@@ -91,7 +91,11 @@ def changed(path: Path, *place: str, to: object) -> None:
 @pytest.mark.parametrize(
     ("place", "value", "wrong"),
     [
-        (("net/a", "learning_rate"), 0.5, "net/a.learning_rate is 0.5, at which no run of it is planned"),
+        (
+            ("net/a", "learning_rate"),
+            0.5,
+            "net/a.learning_rate is 0.5, but no run of it is planned at that rate",
+        ),
         (("net/a",), None, "it has nothing for net/a, and the scores of its runs give 0.001"),
         (("net/b", "psnr_y"), 99.0, "it has 0.001 with 99.0 dB for net/b, and the scores"),
     ],
@@ -128,7 +132,7 @@ def test_weights_of_another_run_are_not_taken_for_its_own(
     shutil.copy(study / "net-b-lr0.001-seed0" / store.WEIGHTS, run / store.WEIGHTS)
     for model in (study, run, run / store.WEIGHTS):
         _, err = srlab_command("upscale", tmp_path / "in.png", tmp_path / "o.png", "--model", model, code=2)
-        assert f"{run / store.WEIGHTS} is of net/b, and the run in its folder of net/a" in err
+        assert f"{run / store.WEIGHTS} holds weights of net/b, but the run in this folder trains net/a" in err
     assert not (tmp_path / "o.png").exists()
 
 
@@ -194,7 +198,7 @@ def test_what_others_start_from_is_no_candidate_unless_it_is_named(tmp_path: Pat
     made = MadeStudy(runs=runs, has_weights=True).write(tmp_path)
     assert winner(made).variant == "net/scratch"
     why = find_weights(made).why
-    assert "sources are no candidates (net/source): --model" in why
+    assert "sources cannot win (net/source): --model" in why
     named = find_weights(made / "net" / "source")
     assert named.weights.parent.name == "net-source-lr0.001-seed0"
     assert find_weights(made / "net" / "other").why.startswith("the weights file")
@@ -207,7 +211,7 @@ def test_a_gan_is_chosen_by_a_perceptual_distance_and_it_is_said_by_which(tmp_pa
     assert "lowest validation gmsd_y" in why
     assert "its gmsd_y is 0.0500 and bicubic's 0.1000, its psnr_y 25.00 dB and bicubic's 28.40 dB" in why
     choice = store.load_json(made / store.CHOICE)
-    assert choice["rule"].endswith("discriminator the lowest validation gmsd_y instead")
+    assert choice["rule"].endswith("takes the rate with the lowest validation gmsd_y instead.")
     original, source = (choice["variants"][name] for name in ("gan/original", "net/source"))
     assert (original["learning_rate"], original["measure"]) == (0.001, "gmsd_y")
     assert original["distance"] == pytest.approx(0.08)

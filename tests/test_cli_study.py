@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from srlab.cli import main
 from srlab.cli.parsing import parse_changes, parse_names, parse_rates, parse_seeds
 from srlab.cli.progress import duration
 from srlab.errors import UserError
+from srlab.protocol import TrainingProtocol
 from srlab.training.train import train
 from tiny_study import start_srlab, write_pictures, write_study_file
 
@@ -147,7 +149,11 @@ def test_every_setting_of_the_protocol_can_be_changed(srlab: Srlab, tmp_path: Pa
     [
         ("momentun=0.9", "did you mean momentum?"),
         ("batch_size=8", "--protocol cannot set batch_size; use --batch-size 8"),
+        ("validate_every=8", "--protocol cannot set validate_every; use --validate-every 8"),
+        ("validate-every=8", "--protocol cannot set validate-every; use --validate-every 8"),
+        ("validate_evry=8", "did you mean --validate-every?"),
         ("num_steps=8", "use --steps 8"),
+        ("steps=8", "use --steps 8"),
         ("momentum=much", "momentum must be a number, not 'much'"),
         ("momentum", "--protocol takes KEY=VALUE"),
         ("momentum=0.9", "the optimizer adam has no momentum"),
@@ -160,6 +166,19 @@ def test_a_setting_that_the_protocol_does_not_have_is_refused(
     assert code == 2
     assert one_line(err)
     assert message in err
+
+
+@pytest.mark.parametrize("command", [["study", "smoke"], ["train", "srcnn/vanilla", "--test", "sample"]])
+def test_an_unknown_setting_lists_those_that_only_the_option_protocol_sets(
+    srlab: Srlab, command: list[str]
+) -> None:
+    words = ["--train", "sample", "--plan", "--protocol", "colour=red"]
+    code, _, err = srlab(*command, *words)
+    assert code == 2
+    listed = err.strip().partition("its settings are ")[2].split(", ")
+    hints = {each.name for each in fields(TrainingProtocol)}
+    with_options = {"num_steps", "batch_size", "lr_patch_size", "schedule", "optimizer", "precision"}
+    assert set(listed) == hints - with_options - {"validate_every", "validation_images"}
 
 
 def test_other_training_data_do_not_keep_the_studys_validation_data(srlab: Srlab) -> None:

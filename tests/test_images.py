@@ -263,7 +263,7 @@ def test_several_pictures_in_a_file_are_refused(tmp_path: Path, suffix: str) -> 
 def test_numbers_that_are_no_levels_are_refused(tmp_path: Path) -> None:
     for name, dtype in (("floats of ", np.float32), ("", np.int32)):
         path = saved(tmp_path / "a.tiff", GRAY.astype(dtype))
-        with pytest.raises(UserError, match=f"has {name}32 bits a channel; 1 to 8 and 16 are read"):
+        with pytest.raises(UserError, match=f"has {name}32 bits a channel; srlab reads 1 to 8 and 16"):
             read_picture(path)
 
 
@@ -278,9 +278,9 @@ def test_deep_planes_that_were_meant_as_pages_are_named_so(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("shape", "dtype", "what"),
     [
-        ((8, 9, 5), np.uint8, "5 channels of 8-bit integers,"),
-        ((8, 9, 3), np.float32, "3 channels of 32-bit floats,"),
-        ((2, 8, 9, 2), np.uint16, "2 channels of 16-bit integers, on several pages,"),
+        ((8, 9, 5), np.uint8, "5 channels of 8-bit integers;"),
+        ((8, 9, 3), np.float32, "3 channels of 32-bit floats;"),
+        ((2, 8, 9, 2), np.uint16, "2 channels of 16-bit integers, on several pages;"),
     ],
 )
 def test_a_tiff_of_other_pixels_is_named_by_them(
@@ -288,7 +288,7 @@ def test_a_tiff_of_other_pixels_is_named_by_them(
 ) -> None:
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, np.zeros(shape, dtype), photometric="minisblack", planarconfig="contig")
-    with pytest.raises(UserError, match=f"is a TIFF of {what} which is not read"):
+    with pytest.raises(UserError, match=f"is a TIFF of {what} srlab reads 1 to 4 channels"):
         read_picture(path)
 
 

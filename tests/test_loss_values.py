@@ -65,15 +65,15 @@ def test_plus_in_a_number_does_not_end_a_part() -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("l2", "no loss 'l2'; a loss is one of l1, mse, charbonnier, gradient and perceptual:CONTENT"),
+        ("l2", "no loss 'l2'; it must be one of l1, mse, charbonnier, gradient and perceptual:CONTENT"),
         ("", "has an empty part"),
         ("l1+", r"'l1\+' has an empty part; write it like l1"),
-        ("x*l1", "the weight of l1 is a positive number, not 'x'"),
-        ("0*l1", "the weight of l1 is a positive number, not 0.0"),
-        ("-1*l1", "the weight of l1 is a positive number, not -1.0"),
-        ("nan*l1", "the weight of l1 is a positive number, not 'nan'"),
+        ("x*l1", "the weight of l1 must be a positive number, not 'x'"),
+        ("0*l1", "the weight of l1 must be a positive number, not 0.0"),
+        ("-1*l1", "the weight of l1 must be a positive number, not -1.0"),
+        ("nan*l1", "the weight of l1 must be a positive number, not 'nan'"),
         ("l1:2", "l1 takes nothing after a colon"),
-        ("charbonnier:0", "eps of 'charbonnier:0' is a positive number"),
+        ("charbonnier:0", "eps of 'charbonnier:0' must be a positive number"),
         ("perceptual", "perceptual needs a content, such as perceptual:vgg22"),
         ("perceptual:vgg16", "one of vgg22, vgg54, conv5_4, random, not 'vgg16'"),
         ("l1+2*l1", "names l1 twice"),
@@ -138,7 +138,7 @@ def perceptual_study(data: Path, *, content: str, lr_patch_size: int, luma: bool
 def test_a_perceptual_loss_takes_patches_of_any_size_that_its_layer_can_see(tmp_path: Path) -> None:
     perceptual_study(tmp_path, content="vgg22", lr_patch_size=9)
     perceptual_study(tmp_path, content="vgg54", lr_patch_size=15)  # the border is 7
-    with pytest.raises(UserError, match=r"at least 16 x 16 HR pixels, and gets 14 x 14; .*size 15 or more"):
+    with pytest.raises(UserError, match=r"at least 16 x 16 HR pixels, but gets 14 x 14; .*size 15 or more"):
         perceptual_study(tmp_path, content="vgg54", lr_patch_size=14)
 
 

@@ -20,7 +20,14 @@ from srlab.training.monitor import Monitor, trace
 from srlab.training.preview import preview_crop, side_by_side
 from tiny_run import PREVIEW, TINY_BATCH_NORM, events, logged, metrics, tiny_run, train_tiny
 
-CURVES = ["train/loss", "train/learning_rate", "train/seconds", "validation/psnr_y", "validation/ssim_y"]
+CURVES = [
+    "train/loss",
+    "train/learning_rate",
+    "train/seconds",
+    "train/processor_seconds",
+    "validation/psnr_y",
+    "validation/ssim_y",
+]
 
 
 @pytest.fixture(scope="module")

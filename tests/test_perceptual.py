@@ -451,7 +451,7 @@ def test_the_command_scores_and_says_what_it_wrote(
     assert "every picture already has squeezenet_distance" in err
     assert srlab("perceptual", str(study.parent), *words[2:], "--other-weights")[0] == 2
     for wrong, told in (
-        (("--other-weights",), "--other-weights goes with a file"),
+        (("--other-weights",), "--other-weights needs a file"),
         (("--vgg16", "a", "--alexnet", "b"), "--alexnet and --vgg16 name different networks"),
         (("--vgg16", "a", "--lpips", "alex"), "--vgg16 and --lpips name different networks"),
     ):

@@ -617,6 +617,27 @@ def test_processor_time_is_shown_where_runs_have_it_and_time_by_the_clock_is_cal
     headings, times = shown()
     assert headings[3:5] == ["processor time", "time by the clock"]
     assert ("20 s", "") in times
-    contents = gather(study)
-    assert "time by the clock" in [column.heading for column in contents.progress.columns]
-    assert "equal time by the clock" in [column.heading for column in contents.budgets.columns]
+
+
+def test_curves_are_compared_by_processor_time_where_all_runs_have_it_and_the_captions_say_so(
+    tmp_path: Path,
+) -> None:
+    study = ReportStudy(**SMALL, has_pictures=False).write(tmp_path)  # type: ignore[arg-type]
+
+    def shown() -> tuple[str, str, str, str]:
+        contents = gather(study)
+        times = [column.heading for column in contents.progress.columns if "time" in column.heading]
+        equal = [column.heading for column in contents.budgets.columns if "time" in column.heading]
+        return times[0], equal[0], contents.progress.note, contents.budgets.note
+
+    times, equal, progress, budgets = shown()
+    assert (times, equal) == ("time by the clock", "equal time by the clock")
+    assert "Time is by the clock." in progress
+    assert "Time is by the clock, because not every run has its processor time." in budgets
+    for path in study.glob(f"*/{store.RESULT}"):
+        store.save_json(path, store.load_json(path) | {"processor_seconds": 20.0})
+    times, equal, progress, budgets = shown()
+    assert (times, equal) == ("processor time", "equal processor time")
+    assert "Time is processor time." in progress
+    assert "20 s of processor time" in budgets
+    assert "the processor time of the whole training is spread evenly over the steps" in budgets

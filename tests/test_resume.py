@@ -63,7 +63,8 @@ def test_a_killed_run_shows_the_same_curves_in_tensorboard(runs: Path, name: str
 
 @pytest.mark.parametrize("name", ENDS)
 def test_a_killed_run_has_the_same_lines_in_its_metrics(runs: Path, name: str) -> None:
-    found, expected = ([line | {"seconds": 0} for line in metrics(runs / run)] for run in (name, WHOLE))
+    times = {"seconds": 0, "processor_seconds": 0}
+    found, expected = ([line | times for line in metrics(runs / run)] for run in (name, WHOLE))
     assert found == expected
 
 
@@ -112,6 +113,7 @@ def test_processor_time_adds_up_over_sessions_as_time_does(
     monkeypatch.setattr("time.process_time", lambda: float(next(readings)))
     whole = train_tiny(tmp_path / "whole")
     assert whole.processor_seconds == 12  # a reading before the first step, and one after each of twelve
+    assert [line["processor_seconds"] for line in metrics(tmp_path / "whole")] == list(range(1, 13))
 
     with pytest.raises(KeyboardInterrupt):
         train_tiny(tmp_path / "twice", batches=Stopped())
@@ -125,3 +127,4 @@ def test_a_checkpoint_from_before_processor_time_goes_on_without_it(tmp_path: Pa
     del state["position"]["processor_seconds"]
     save_checkpoint(tmp_path / CHECKPOINT, state)
     assert train_tiny(tmp_path).processor_seconds is None
+    assert "processor_seconds" not in metrics(tmp_path)[-1]

@@ -417,7 +417,7 @@ def test_a_study_that_has_no_source_to_give_is_refused(study: Study, folder: Pat
                 transfer("a", source="b"),
                 replace(transfer("b", source="a"), network=replace(NEW, num_blocks=2)),
             ),
-            "a starts from b starts from a, which is a circle; one of them must start from nothing",
+            "a starts from b starts from a, which is a circle; one of them must start from random weights",
         ),
         (
             (Variant(name="tiny/original", network=replace(SOURCE, num_features=5)), transfer()),

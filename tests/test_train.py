@@ -263,12 +263,13 @@ def test_a_loss_that_is_not_finite_ends_the_run_as_diverged(tmp_path: Path) -> N
     assert (outcome.status, outcome.step, outcome.loss) == ("diverged", 8, None)
     assert outcome.reason == "loss not finite from a step between 5 and 8 on"
     assert not (tmp_path / "weights.safetensors").exists()
-    assert metrics(tmp_path)[-1] | {"seconds": 0, "gradient_norm": 0} == {
+    assert metrics(tmp_path)[-1] | {"seconds": 0, "processor_seconds": 0, "gradient_norm": 0} == {
         "step": 8,
         "loss": None,
         "gradient_norm": 0,
         "learning_rate": 1e-3,
         "seconds": 0,
+        "processor_seconds": 0,
     }
     assert load_checkpoint(tmp_path / "checkpoint.pt")["position"]["step"] == 4
 

@@ -1,6 +1,8 @@
 """What verdicts promise: right for any state of a study, and never more than its scores allow."""
 
+import json
 import math
+import re
 from dataclasses import fields, is_dataclass
 from itertools import combinations
 from pathlib import Path
@@ -404,6 +406,56 @@ def test_budgets_are_equal_in_steps_samples_multiply_adds_and_seconds(tmp_path: 
     assert budgets["multiply_adds"].left_out == {"slow": "its first validation came after that"}
     pixels = PROTOCOL["batch_size"] * (PROTOCOL["lr_patch_size"] * 2) ** 2
     assert budgets["multiply_adds"].amount == pytest.approx(100 * 3 * 10_000 * pixels / (1280 * 720))
+
+
+def with_processor_time(study: Path, *, neighbour: str = "", in_logs: bool = True) -> None:
+    """Each run of 10 processor seconds; beside `neighbour`'s runs another program took half of the time."""
+    for run in study.glob("*-seed*"):
+        factor = 2 if neighbour and run.name.startswith(neighbour) else 1
+        result = store.load_json(run / store.RESULT)
+        store.save_json(run / store.RESULT, result | {"seconds": factor * 10.0, "processor_seconds": 10.0})
+        lines = [json.loads(line) for line in (run / store.METRICS).read_text().splitlines()]
+        for line in lines:
+            if in_logs:
+                line["processor_seconds"] = line["seconds"]
+            line["seconds"] *= factor
+        store.write_text(run / store.METRICS, "\n".join(map(json.dumps, lines)))
+
+
+@pytest.mark.parametrize("in_logs", [True, False])
+def test_a_run_that_a_neighbour_slowed_is_where_it_would_be_alone(tmp_path: Path, in_logs: bool) -> None:
+    def judged(neighbour: str) -> Verdicts:
+        study = ScoredStudy(tmp_path / f"beside{neighbour}", sets={"one": 5})
+        curve = [(50, 28.0, 5.0), (100, 30.0, 10.0)]
+        study.variant("slowed", noisy(30, images=5), network={"x": 0}, curve=curve)
+        study.variant("other", noisy(30, images=5), network={"x": 1}, curve=curve)
+        with_processor_time(study.write(), neighbour=neighbour, in_logs=in_logs)
+        return judge(study.path)
+
+    alone, beside = judged(""), judged("slowed")
+    assert {curve.seconds[-1] for curve in beside.curves} == {10.0, 20.0}
+    assert {curve.is_spread for curve in beside.curves} == {not in_logs}
+    assert beside.budgets == alone.budgets
+    assert [budget.kind for budget in alone.budgets][-1] == "processor_seconds"
+    assert alone.budgets[-1].amount == 10.0
+    times = [[one.processor_seconds_to_target for one in verdicts.progress] for verdicts in (alone, beside)]
+    assert times == [[10.0, 10.0]] * 2
+
+
+def test_one_run_without_processor_time_leaves_all_to_the_clock(tmp_path: Path) -> None:
+    study = ScoredStudy(tmp_path / "mine", sets={"one": 5})
+    curve = [(50, 28.0, 5.0), (100, 30.0, 10.0)]
+    for name in ("new", "old"):
+        study.variant(name, noisy(30, images=5), network={"x": name}, curve=curve)
+    with_processor_time(study.write())
+    old = next(iter(sorted(study.path.glob("old*"))))
+    store.save_json(old / store.RESULT, {"status": "finished", "seconds": 10.0, "step": 100})
+    text = (old / store.METRICS).read_text()
+    store.write_text(old / store.METRICS, re.sub(r', "processor_seconds": [\d.]+', "", text))
+    verdicts = judge(study.path)
+    assert [budget.kind for budget in verdicts.budgets][-1] == "seconds"
+    assert [one.processor_seconds_to_target for one in verdicts.progress] == [None, None]
+    assert [one.seconds_to_target for one in verdicts.progress] == [10.0, 10.0]
 
 
 def test_the_way_to_the_bases_last_score_counts_only_if_every_seed_got_there(tmp_path: Path) -> None:

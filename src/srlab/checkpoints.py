@@ -1,10 +1,10 @@
 """Two files: a checkpoint to go on training from, and weights to use.
 
 ``checkpoint.pt`` holds tensors, numbers and strings only and is read with ``weights_only=True``, so that it
-cannot run code. ``weights.safetensors`` describes itself: its metadata say which network it is for, so it
-is loaded without its run, strictly. Nothing that a file says is believed before it is checked against what
-the file holds. A checksum in its metadata covers that description and every tensor; files that srlab wrote
-before it had one are read without.
+cannot run code. ``weights.safetensors`` describes itself: its metadata say which network it is for, so it is
+loaded without its run, strictly. Nothing that a file says is believed before it is checked against what the
+file holds. A checksum in its metadata covers that description and every tensor; older files without a
+checksum are still read.
 """
 
 import hashlib
@@ -265,15 +265,15 @@ _DESCRIBED = {"format", "version", "variant", "network", "scale", "color"}
 
 
 def _check_run(path: Path, variant: str) -> None:
-    """Weights in a run's folder are of its variant: one that was put there later has another's name."""
+    """Raise `UserError` if a run's folder holds weights of another variant, which were put there later."""
     declared = path.parent / store.RUN
     if path.name != store.WEIGHTS or not declared.is_file():
         return
     expected = store.load_object(declared, "variant")["variant"]
     if variant != expected:
         raise UserError(
-            f"{path} is of {variant}, and the run in its folder of {expected}; put the run's own file "
-            "back, or remove the run's folder and run the same `srlab study` again"
+            f"{path} holds weights of {variant}, but the run in this folder trains {expected}; put the run's "
+            "own file back, or remove the run's folder and run the same `srlab study` again"
         )
 
 
@@ -327,7 +327,7 @@ def _at_most_parameters(limit: int) -> Iterator[None]:
         nonlocal count
         count += 1
         if count > limit:
-            raise UserError(f"it has more than {limit} tensors of weights, the file has fewer")
+            raise UserError(f"it has more than {limit} tensors of weights, but the file has fewer")
 
     handle = register_module_parameter_registration_hook(registered)
     try:

@@ -11,13 +11,13 @@ from srlab.errors import UserError
 
 
 def check_type(value: Any, types: type | UnionType | tuple[type, ...], *, what: str, expected: str) -> None:
-    """A `UserError` where `value` is of none of `types`."""
+    """Raise `UserError` if `value` has none of the `types`."""
     if not isinstance(value, types):
         raise UserError(f"{what} must be {expected}, not {shown(value)}")
 
 
 def as_name(value: Any) -> Any:
-    """A path as the name that it is written as; anything else as it is."""
+    """A path as its text; anything else unchanged."""
     return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
@@ -31,7 +31,7 @@ def as_tuple(values: Any, *, what: str, of: str) -> tuple[Any, ...]:
 
 
 def as_names(values: Any, *, what: str) -> tuple[str, ...]:
-    """A tuple of names; a path is the name that it is written as."""
+    """A tuple of names; a path becomes its text."""
     names = tuple(map(as_name, as_tuple(values, what=what, of="names")))
     for name in names:
         if not isinstance(name, str) or not name or "\0" in name:

@@ -1,12 +1,12 @@
-"""Which learning rate each variant is compared at: chosen on the validation images, never on the test images.
+"""At which learning rate each variant is compared. Validation images choose it, never test images.
 
 Needs no torch.
 
 The rule. A variant's seeds are all that the study asks of it. A rate is complete when all of them finished
 there. The complete rate with the highest validation psnr_y, mean over its seeds, is chosen. Only if no rate
 is complete (a seed diverged or is missing at each) are incomplete ones considered: those with the most
-finished seeds, by the same mean. Of equal ones the first in the plan is taken. A variant none of whose runs
-finished has no choice.
+finished seeds, by the same mean. If two rates are equal, the first in the plan is taken. A variant without a
+finished run has no choice.
 
 A variant that was trained with a discriminator has the rate with the lowest perceptual distance instead, by
 the same rule: PSNR falls while its pictures gain detail. The distance is LPIPS or DISTS if all finished runs
@@ -29,12 +29,14 @@ from srlab.records import RunRecord, mean, read_runs, run_status
 from srlab.scores import PERCEPTION, to_json, weights_of
 
 RULE = (
-    "highest validation psnr_y, mean over the seeds, among the rates at which every seed finished; "
-    "where there is none, among those at which most did; once all runs have ended"
+    "The rate with the highest validation psnr_y, mean over the seeds, is chosen when all runs of the "
+    "variant have ended. Only the rates at which every seed finished are compared. If there is no such rate, "
+    "the rates with the most finished seeds are compared."
 )
-
-
-ADVERSARIAL_RULE = "; of a variant trained with a discriminator the lowest validation {measure} instead"
+ADVERSARIAL_RULE = (
+    " A variant that was trained with a discriminator takes the rate with the lowest validation {measure} "
+    "instead."
+)
 PSNR, GMSD = "psnr_y", "gmsd_y"
 
 
@@ -75,8 +77,9 @@ def measure_of(study: Mapping[str, Any], runs: Iterable[RunRecord]) -> str | Non
     """By which validation score a study's winner is chosen, and the rate of its adversarial variants.
 
     ``psnr_y`` where no variant was trained with a discriminator. Else the first perceptual distance
-    (`srlab.scores.PERCEPTION`; lower is better) that all finished runs have that it must compare, computed
-    with the same weights; None where there is none, as in a study of an older srlab.
+    (`srlab.scores.PERCEPTION`; lower is better) that all finished runs to be compared have, computed with the
+    same weights.
+    None if there is no such distance, as in a study of an older srlab.
     """
     adversarial = {variant["name"] for variant in study["variants"] if is_adversarial(variant)}
     if not adversarial:
@@ -148,7 +151,7 @@ def update_choice(folder: Path, *, asked: Collection[str] | None = None) -> dict
 
     `asked` names the runs that the command asks for; None stands for all that are planned. A choice that is
     no longer the best is kept in its variant's ``superseded``, with the time; its test scores stay where they
-    are and count no more.
+    are and no longer count.
     """
     study, runs, before = store.load_study(folder), read_runs(folder), _stored(folder)
     names = list(dict.fromkeys(run.variant for run in runs))
@@ -157,7 +160,7 @@ def update_choice(folder: Path, *, asked: Collection[str] | None = None) -> dict
     variants: dict[str, dict[str, Any]] = {}
 
     def is_settled(run: RunRecord) -> bool:
-        """Whether nothing that is still to come can change what is known of `run`."""
+        """Whether what is known of `run` is final."""
         if run.status == "finished":
             return "psnr_y" in (run.validation or {}) and measures[run.variant] is not None
         if run.status != "blocked":
@@ -203,7 +206,8 @@ def _counted(
 ) -> tuple[list[RunRecord], list[str]]:
     """The runs of one variant among which its rate is chosen, and the names of those that are left out.
 
-    A seed that is not asked for at all is left out whole where one of its runs is, and so is a rate.
+    If no run of a seed is asked for and one of them is left out, all of them are left out. The same holds for
+    a rate.
     """
     wanted = [run for run in runs if asked is None or run.name in asked]
     if not wanted:
@@ -338,14 +342,14 @@ def load_choice(folder: Path) -> dict[str, dict[str, Any]]:
     """The choices stored in a study's folder by variant; empty before the first.
 
     Raises:
-        UserError: something else changed the file: it names a rate at which no run is planned.
+        UserError: something else changed the file: it names a rate without a planned run.
     """
     choices = _stored(folder)
     planned = {(row["variant"], row["learning_rate"]) for row in store.load_study(folder)["runs"]}
     for name, choice in choices.items():
         rate = choice["learning_rate"]
         if rate is not None and (name, rate) not in planned:
-            wrong = f"variants.{name}.learning_rate is {rate}, at which no run of it is planned"
+            wrong = f"variants.{name}.learning_rate is {rate}, but no run of it is planned at that rate"
             raise store.changed_by_something_else(folder / store.CHOICE, wrong)
     return choices
 

@@ -56,7 +56,7 @@ def _declare_conditions(study: Study, *, machine: Machine, data: str) -> dict[st
 
 
 def _declare_variant(variant: Variant) -> dict[str, Any]:
-    """What a variant is; what it has not is left out."""
+    """What a variant is, without the fields that it does not have."""
     return {
         "network": options_to_dict(variant.network),
         "objective": objective_to_dict(variant.objective),
@@ -71,7 +71,7 @@ def _declare_start(start: Start) -> dict[str, Any]:
 
 
 def check_claims(plan: Plan, *, data: str | None) -> None:
-    """A `UserError` if what was started in the study's folder was declared otherwise than in `plan`.
+    """Raise `UserError` if what was started in the study's folder was declared otherwise than in `plan`.
 
     Variants, rates and seeds may be added, and test sets; nothing else may change once a run has started.
     Without `data` the images are not compared.
@@ -197,7 +197,7 @@ def declare_study(
 
 
 def check_images(folder: Path, images: Mapping[str, list[dict[str, Any]]]) -> None:
-    """A `UserError` if the study trained on, validated with or tested other images than the manifest's.
+    """Raise `UserError` if the study trained on, validated with or tested other images than the manifest's.
 
     Test sets of other names may be added.
     """
@@ -235,7 +235,7 @@ def _check_test_sets(folder: Path, before: Mapping[str, Any], tested: Iterable[M
 
 
 def _union(before: list[dict[str, Any]], asked: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows by name: those of before in their places, each as it is asked for now."""
+    """Rows by name: earlier rows keep their places, and each row is as it is asked for now."""
     return list({row["name"]: row for row in [*before, *asked]}.values())
 
 

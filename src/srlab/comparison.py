@@ -102,7 +102,7 @@ def compare(
 
 
 def _check_objectives(study: Study, folder: Path) -> None:
-    """A `UserError` where a run that is left needs weights that are not there."""
+    """Raise `UserError` if a run that is left needs weights that are not there."""
     objectives = {
         run.variant.objective: None
         for run in study.runs()
@@ -128,7 +128,7 @@ def _score_baseline(study: Study, folder: Path, machine: Machine, images: Split)
 
 
 def _complete(plan: Plan, images: Split) -> list[Failure]:
-    """What a kill in a run's last moment left undone, or a deleted file undid, in runs that have ended."""
+    """Do what is missing in runs that have ended: after a kill in the last moment, or of a deleted file."""
     failures = []
     for run, status in plan.runs:
         folder = plan.folder / run.name

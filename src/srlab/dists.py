@@ -7,7 +7,7 @@ Each channel of the picture itself and of five layers of VGG16 is compared over 
 l = (2 m_sr m_hr + c1) / (m_sr^2 + m_hr^2 + c1), which is texture, and its variation by
 s = (2 cov + c2) / (v_sr + v_hr + c2), which is structure; c1 = c2 = 1e-6. The distance is
 sum(alpha (1 - l)) + sum(beta (1 - s)). The weights alpha and beta were fitted to people's judgements, to
-torchvision's official VGG16 with L2 pooling. They come along (``dists_weights/`` beside this file).
+torchvision's official VGG16 with L2 pooling. They are included (``dists_weights/`` beside this file).
 """
 
 from collections.abc import Iterable

@@ -83,7 +83,7 @@ def evaluate_network(
 
 
 def check_scorable(images: Iterable[HRImage], *, scale: int) -> None:
-    """A `UserError` that names the first image too small to be scored at `scale`."""
+    """Raise a `UserError` that names the first image too small to be scored at `scale`."""
     for image in images:
         height, width = image.pixels.shape[:2]
         if min(side - side % scale for side in (height, width)) < WINDOW_SIZE + 2 * scale:
@@ -94,7 +94,7 @@ def check_scorable(images: Iterable[HRImage], *, scale: int) -> None:
 
 
 def check_memory(images: Iterable[HRImage]) -> None:
-    """A `UserError` that names the largest image if scoring it takes more memory than is free."""
+    """Raise a `UserError` that names the largest image if scoring it takes more memory than is free."""
     largest = max(images, key=lambda image: image.pixels.size)
     height, width = largest.pixels.shape[:2]
     needed, there = _SCORING_BYTES * height * width, available_bytes()

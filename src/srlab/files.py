@@ -65,7 +65,7 @@ def is_stream(path: Path) -> bool:
 
 
 def check_output(path: Path, *suffixes: str, what: str) -> None:
-    """A `UserError` where `what` cannot go to `path`: a folder, or a file with none of `suffixes`.
+    """Raise `UserError` if `what` cannot go to `path`: a folder, or a file with none of `suffixes`.
 
     So no option writes over a study's own files. A link counts as what it leads to; a stream may have any
     name.

@@ -1,10 +1,10 @@
 """Picture files to pixels.
 
-Read: PNG, JPEG, WebP, TIFF and BMP, told by what is in the file and not by its name; gray, colour, 1 to 16
+It reads PNG, JPEG, WebP, TIFF and BMP, told by what is in the file and not by its name; gray, colour, 1 to 16
 bits a channel; upright, whatever the camera's EXIF orientation says. CMYK becomes RGB. A file of several
-pictures (an animation, a TIFF of pages) is refused, since there is no telling which one is meant; of a
-camera's MPO, the first is the photograph. To be enlarged, but not to train on or to score, also GIF (its
-first picture), AVIF and HEIC.
+pictures (an animation, a TIFF of pages) is refused, since nobody can tell which one is meant. Of a camera's
+MPO the first picture is taken, which is the photograph. To be enlarged, but not to train on or to score, it
+also reads GIF (its first picture), AVIF and HEIC.
 
 A picture's size is known before it is decoded, and one of more pixels than `max_pixels` is refused: a file
 of a few kilobytes may hold gigabytes. `srlab.picture_files` writes.
@@ -109,7 +109,7 @@ class Picture:
     """A picture with everything that an enlargement keeps.
 
     `pixels` are uint8 or uint16 [H, W, C]; C is 1 (gray), 2 (gray and alpha), 3 (RGB) or 4 (RGB and alpha).
-    Alpha is not premultiplied. `notes` say what of the file is not as it was, for the user.
+    Alpha is not premultiplied. `notes` tell the user what was changed.
     """
 
     name: str
@@ -155,7 +155,7 @@ class _Decoded:
 def list_images(folder: Path, *, suffixes: tuple[str, ...] = SUFFIXES) -> list[Path]:
     """The pictures directly in `folder`, told by suffix in any case, by name; hidden files are left out.
 
-    A link that leads nowhere is among them, so that reading it says so: a set never shrinks in silence.
+    A link that leads nowhere is among them, and reading it is an error: no picture is left out in silence.
     """
     if not folder.is_dir():
         what = "is a file, not a folder" if folder.exists() else "does not exist"
@@ -403,7 +403,7 @@ def _no_picture(path: Path, start: bytes, formats: tuple[str, ...]) -> str:
             "-U pillow"
         )
     if start.startswith((b"II", b"MM")) and (what := _tiff_pixels(path)) is not None:
-        return f"{path} is a TIFF of {what}, which is not read; 1 to 4 channels of 1 to 8 or 16 bits are"
+        return f"{path} is a TIFF of {what}; srlab reads 1 to 4 channels of 1 to 8 or 16 bits"
     read = (
         "PNG, JPEG, WebP, TIFF or BMP"
         if "GIF" not in formats
@@ -490,10 +490,10 @@ def _mode(path: Path, image: Image.Image, bits: int) -> str:
     if image.mode.startswith(("I", "F")):
         if bits != 16 or image.mode.startswith("F"):
             kind = "floats of " if image.mode.startswith("F") else ""
-            raise UserError(f"{path} has {kind}{bits} bits a channel; 1 to 8 and 16 are read")
+            raise UserError(f"{path} has {kind}{bits} bits a channel; srlab reads 1 to 8 and 16")
         return "LA" if "transparency" in image.info else "L"
     if bits > 8 and bits != 16:
-        raise UserError(f"{path} has {bits} bits a channel; 1 to 8 and 16 are read")
+        raise UserError(f"{path} has {bits} bits a channel; srlab reads 1 to 8 and 16")
     if image.mode == "CMYK":
         return "RGB"
     gray = image.mode in ("1", "L", "LA", "La")

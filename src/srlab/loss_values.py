@@ -1,4 +1,4 @@
-"""Losses as values: what a training on pixels descends, declared in Python or written as text.
+"""Losses as values: what a training on pixels makes small, declared in Python or written as text.
 
 >>> L1() + 0.1 * Perceptual("vgg22") + 0.05 * Gradient()
 Sum(1.0 * L1(), 0.1 * Perceptual('vgg22'), 0.05 * Gradient())
@@ -58,13 +58,13 @@ class MSE(Loss):
 
 @dataclass(frozen=True)
 class Charbonnier(Loss):
-    """Mean of sqrt((sr - hr)^2 + eps^2), of pixels in [0, 1]: as L1 far from zero, smooth at zero.
+    """Mean of sqrt((sr - hr)^2 + eps^2), of pixels in [0, 1]: like L1, but smooth at zero.
 
     Lai, Huang, Ahuja and Yang, "Deep Laplacian Pyramid Networks for Fast and Accurate Super-Resolution",
     CVPR 2017, section 3.2, with eps = 0.001.
 
     Raises:
-        UserError: eps is no positive number.
+        UserError: eps is not a positive number.
     """
 
     eps: float = 1e-3
@@ -78,7 +78,7 @@ class Charbonnier(Loss):
 
 @dataclass(frozen=True)
 class Gradient(Loss):
-    """Mean absolute error of the image's gradient: of the differences of neighbours along rows and columns.
+    """Mean absolute error of the image's gradient: the differences of neighbours along rows and columns.
 
     Both directions count alike. An error that is the same everywhere, such as a shift of the colors, costs
     nothing.
@@ -94,7 +94,7 @@ class Perceptual(Loss):
 
     `content` is a layer: ``vgg22`` (relu2_2), ``vgg54`` (relu5_4), ``conv5_4`` (relu5_4 before its
     activation), or ``random``: relu2_2 of a VGG19 of seeded random weights, for tests and notebooks.
-    `srlab.networks.vgg` says by what the features are divided.
+    The features are divided by a number, which `srlab.networks.vgg` explains.
 
     Raises:
         UserError: there is no such layer.
@@ -105,7 +105,9 @@ class Perceptual(Loss):
     def __post_init__(self) -> None:
         if self.content not in get_args(Features):
             known = ", ".join(get_args(Features))
-            raise UserError(f"the content of a perceptual loss is one of {known}, not {shown(self.content)}")
+            raise UserError(
+                f"the content of a perceptual loss must be one of {known}, not {shown(self.content)}"
+            )
 
     def __str__(self) -> str:
         return f"perceptual:{self.content}"
@@ -119,7 +121,7 @@ class Weighted(Loss):
     """A loss times a positive number.
 
     Raises:
-        UserError: the weight is no positive number.
+        UserError: the weight is not a positive number.
     """
 
     weight: float
@@ -149,7 +151,7 @@ class Sum(Loss):
     The order of its parts does not matter. Sums inside it are opened.
 
     Raises:
-        UserError: a part is no loss, or is there twice; or there is none.
+        UserError: a part is not a loss, a loss is there twice, or there is no part.
     """
 
     parts: tuple[Weighted, ...]
@@ -158,11 +160,11 @@ class Sum(Loss):
         for part in parts:
             if not isinstance(part, Loss):
                 raise UserError(
-                    f"a Sum is of losses, such as L1() or 0.1 * Gradient(), and {shown(part)} is none"
+                    f"a Sum takes losses, such as L1() or 0.1 * Gradient(); {shown(part)} is not a loss"
                 )
         terms = [term for part in parts for term in part.terms()]
         if not terms:
-            raise UserError("a Sum has at least one loss, such as Sum(L1(), 0.1 * Gradient())")
+            raise UserError("a Sum needs at least one loss, such as Sum(L1(), 0.1 * Gradient())")
         for term in terms:
             if sum(term.loss == other.loss for other in terms) > 1:
                 raise UserError(f"a sum of losses names {term.loss} twice; give it one weight")
@@ -208,7 +210,7 @@ def parse_loss(text: str) -> Loss:
     MSE()
 
     Raises:
-        UserError: a part of it names no loss, or its number is none.
+        UserError: a part of it is not a loss, or what should be a number is not one.
     """
     parts = [part.strip() for part in re.split(r"(?<![0-9.][eE])\+", text)]
     if "" in parts:
@@ -222,7 +224,7 @@ def _parse_part(text: str) -> Loss:
     name, colon, argument = (word.strip() for word in named.partition(":"))
     if name not in _NAMED:
         raise UserError(
-            f"there is no loss {name!r}; a loss is one of l1, mse, charbonnier, gradient and "
+            f"there is no loss {name!r}; it must be one of l1, mse, charbonnier, gradient and "
             f"perceptual:CONTENT (CONTENT is {', '.join(get_args(Features))}), or a sum such as {EXAMPLE}"
         )
     if colon and name == "charbonnier":
@@ -249,7 +251,7 @@ def _number(text: str, *, what: str) -> float:
 def _positive(value: Any, *, what: str) -> float:
     number = as_number(value)
     if number is None or number <= 0:
-        raise UserError(f"{what} is a positive number, not {shown(value)}")
+        raise UserError(f"{what} must be a positive number, not {shown(value)}")
     return number
 
 

@@ -1,4 +1,4 @@
-"""For Jupyter notebooks: a study's data, networks, training as it goes, standings and pictures.
+"""For Jupyter notebooks: a study's data, networks, training, standings and pictures.
 
 Everything that is shown is also in the study's folder; ``srlab study`` makes the same there.
 """
@@ -76,7 +76,7 @@ def run_study(
 ) -> None:
     """Run what is left of `study` in `folder`, with curves that grow while it trains.
 
-    Interrupted, it goes on where it was when it is called again; a study that is complete is not run again.
+    If it was interrupted, call it again: it continues where it stopped. A complete study is not run again.
 
     Raises:
         UserError: there is no notebook, the question has no question mark, the study has changed since it
@@ -104,7 +104,7 @@ def run_study(
 
 
 def show_leaderboard(folder: str | Path) -> None:
-    """Show the standings of the study in `folder`, the verdict, and what must be known to read them."""
+    """Show the standings of the study in `folder`, the verdict, and the notes on how to read them."""
     from srlab.leaderboard import leaderboard
     from srlab.tables import as_markdown
 

@@ -1,6 +1,6 @@
 """What a network is trained for: values only, and how they are written down.
 
-Nothing here opens a file but `with_vgg`, which hashes one.
+Only `with_vgg` opens a file, to hash it.
 """
 
 import hashlib
@@ -37,12 +37,11 @@ class PixelObjective:
     """A distance between SR and HR, both in [0, 1]: of pixels, of gradients, of VGG19's features, or a sum.
 
     `loss` is given as a value, ``L1() + 0.1 * Perceptual("vgg22")``, or as its text,
-    ``"l1+0.1*perceptual:vgg22"`` (`srlab.loss_values`); it is kept as a value.
-
-    `vgg` says which weights VGG19 has, where the loss needs them: see `AdversarialObjective`.
+    ``"l1+0.1*perceptual:vgg22"`` (`srlab.loss_values`); it is kept as a value. If the loss needs VGG19, `vgg`
+    says which weights it has: see `AdversarialObjective`.
 
     Raises:
-        UserError: the loss is neither, or its text names no loss.
+        UserError: the loss is neither, or its text is not a loss.
     """
 
     loss: Loss | str = field(default_factory=L1)
@@ -95,7 +94,7 @@ class AdversarialObjective:
     `discriminator` has the discriminator's width and depth; by default they are the paper's.
 
     `vgg` says which weights VGG19 has: torchvision's official file, or another's SHA-256, with the file's
-    place in `vgg_path`, which is neither compared nor written down. `with_vgg` sets both.
+    path in `vgg_path`. The path is not compared and not written down. `with_vgg` sets both.
     """
 
     content: Content = "vgg54"
@@ -201,7 +200,7 @@ def with_settings(objective: AdversarialObjective, settings: Mapping[str, str]) 
 
 
 def remarks_on(objective: Objective) -> tuple[str, ...]:
-    """What must be said wherever results of the objective are shown."""
+    """What a reader of results of the objective must know."""
     if "random" not in objective.features:
         return ()
     return (RANDOM_REMARK if isinstance(objective, AdversarialObjective) else RANDOM_LOSS_REMARK,)
@@ -244,17 +243,17 @@ def objective_from_dict(values: Mapping[str, Any]) -> Objective:
     known = {each.name for each in fields(kind)} - {"vgg_path"}
     needed = known - ({"vgg"} if kind is PixelObjective else {"discriminator"})
     if odd := sorted((set(rest) - known) | (needed - set(rest))):
-        raise UserError(f"an objective has {', '.join(sorted(known))}; {odd[0]!r} is missing or too many")
+        raise UserError(f"an objective has {', '.join(sorted(known))}; {odd[0]!r} is missing or unknown")
     if "discriminator" in rest:
         if not isinstance(rest["discriminator"], Mapping):
-            raise UserError(f"an objective's discriminator is its options, not {rest['discriminator']!r}")
+            raise UserError(f"the discriminator must be an object of options, not {rest['discriminator']!r}")
         rest["discriminator"] = from_values(DiscriminatorOptions, rest["discriminator"])
     return kind(**rest)
 
 
 def _check_pixel_loss(loss: object) -> None:
     if loss not in get_args(PixelLoss):
-        raise UserError(f"the loss is one of {', '.join(get_args(PixelLoss))}, not {loss!r}")
+        raise UserError(f"the loss must be one of {', '.join(get_args(PixelLoss))}, not {loss!r}")
 
 
 def _is_number(value: object) -> bool:

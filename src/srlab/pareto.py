@@ -10,12 +10,12 @@ def front(
     *,
     is_lower_better: bool = False,
 ) -> tuple[str, ...]:
-    """The names that nothing beats, cheapest first.
+    """The names that no other beats, cheapest first.
 
-    One beats another where it costs no more, scores no worse, and is better in one of the two. So those that
-    tie in both stand on the front together, or not at all. A name that lacks its cost or its score (missing,
-    None, NaN, or an infinite cost) is not on the front and beats nothing; an infinite score, the PSNR of an
-    exact copy, is a score. `is_lower_better` is of the scores.
+    One beats another where it costs no more, scores no worse, and is better in one of the two. Names that tie
+    in both are on the front together, or not at all. A name without a cost or a score (missing, None, NaN, or
+    an infinite cost) is not on the front and beats nothing; an infinite score, the PSNR of an exact copy, is
+    a score. `is_lower_better` is of the scores.
 
     >>> front({"a": 1, "b": 2, "c": 3, "d": 3}, {"a": 30.0, "b": 29.0, "c": 31.0, "d": 31.0})
     ('a', 'c', 'd')

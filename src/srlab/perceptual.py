@@ -9,8 +9,8 @@ number that is depends on the weights, and so does its name:
 
 - ``lpips_alex``, ``lpips_vgg`` and ``lpips_squeeze`` are LPIPS 0.1: torchvision's official AlexNet, VGG16 or
   SqueezeNet, and channels weighted by the published heads, which were fitted to people's judgements. The
-  heads come along (``lpips/`` beside this file). A file is official if its SHA-256 begins with the digits in
-  torchvision's name of it.
+  heads are included (``lpips/`` beside this file). A file is official if its SHA-256 begins with the digits
+  in torchvision's name of it.
 - ``alexnet_distance``, ``vgg16_distance`` and ``squeezenet_distance`` are the same without heads (every
   channel weighs 1), by any other weights of these networks, such as SqueezeNet's Keras file.
 

@@ -1,4 +1,4 @@
-"""Pictures to files, from top to bottom: PNG and TIFF never need the whole picture in memory.
+"""Write pictures to files, from top to bottom. PNG and TIFF never need the whole picture in memory.
 
 JPEG, WebP, BMP, AVIF and HEIC do, since their encoders want all of it.
 """
@@ -56,14 +56,14 @@ def write_strips(
 ) -> None:
     """Write the rows in `strips`, uint8 or uint16 [rows, W, C], top first, in the format of `path`'s suffix.
 
-    The file is whole or not there; folders are made. PNG, TIFF, BMP and WebP keep each pixel. JPEG is
-    written at quality 95 without subsampling, AVIF and HEIC at 90, or at `quality` (1 to 100), which makes
-    WebP lossy too. WebP, AVIF and HEIC have no gray and hold it as RGB, 16-bit TIFF likewise for gray and
-    alpha. BMP has no place for metadata, and a JPEG for no EXIF or XMP of more than 64 kB.
+    The file is whole or not there; folders are made. PNG, TIFF, BMP and WebP keep each pixel. JPEG is written
+    at quality 95 without subsampling, AVIF and HEIC at 90, or at `quality` (1 to 100), which makes WebP lossy
+    too. WebP, AVIF and HEIC have no gray, so gray is written as RGB. So is gray with alpha in a 16-bit TIFF.
+    BMP has no place for metadata, and a JPEG for no EXIF or XMP of more than 64 kB.
 
     Raises:
-        UserError: the format cannot hold it (16 bits, alpha, size), which is known before the first strip is
-            asked for; or the file cannot be written.
+        UserError: the format cannot hold the picture (16 bits, alpha, size; raised before the first strip is
+            asked for), or the file cannot be written.
         ValueError: the rows are not those of `layout`.
     """
     check_writable(path, layout, quality=quality)
@@ -107,7 +107,7 @@ def format_of(path: Path) -> str:
 
 
 def check_writable(path: Path, layout: Layout, *, quality: int | None = None) -> None:
-    """A `UserError` if the format of `path`'s suffix cannot hold a picture of that layout."""
+    """Raise `UserError` if the format of `path`'s suffix cannot hold a picture of that layout."""
     format_ = format_of(path)
     check_installed(path)
     name = _NAMES.get(format_, format_)
@@ -133,7 +133,7 @@ def check_writable(path: Path, layout: Layout, *, quality: int | None = None) ->
 
 
 def check_installed(path: Path) -> None:
-    """A `UserError` where the format of `path`'s suffix needs a plugin that is not installed."""
+    """Raise `UserError` if the format of `path`'s suffix needs a plugin that is not installed."""
     suffix = path.suffix.lower()
     if suffix in HEIC_SUFFIXES and not register_heic():
         raise UserError(

@@ -8,6 +8,7 @@ import difflib
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from types import MappingProxyType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from srlab.checks import as_number, as_numbers, shown
@@ -159,8 +160,13 @@ def without_settings_of_others(optimizer: OptimizerName) -> dict[str, Any]:
     return {each.name: each.default for each in fields(TrainingProtocol) if each.name in unused}
 
 
-def parse_settings(settings: Mapping[str, str]) -> dict[str, Any]:
+def parse_settings(
+    settings: Mapping[str, str], *, options: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, Any]:
     """Fields of a `TrainingProtocol` whose values are given as texts.
+
+    `options` are the fields that have an option of their own on the command line. The error for an unknown
+    field does not list them.
 
     >>> parse_settings({"optimizer": "sgd", "momentum": "0.9", "halve_at": "0.5,0.8", "flips": "false"})
     {'optimizer': 'sgd', 'momentum': 0.9, 'halve_at': (0.5, 0.8), 'flips': False}
@@ -169,14 +175,15 @@ def parse_settings(settings: Mapping[str, str]) -> dict[str, Any]:
         UserError: there is no such field, or the text is not of its kind.
     """
     hints = get_type_hints(TrainingProtocol)
-    return {name: _read(name, text, hints) for name, text in settings.items()}
+    return {name: _read(name, text, hints, options) for name, text in settings.items()}
 
 
-def _read(name: str, text: str, hints: Mapping[str, Any]) -> Any:
+def _read(name: str, text: str, hints: Mapping[str, Any], options: Mapping[str, str]) -> Any:
     if name not in hints:
         near = difflib.get_close_matches(name, hints, n=1)
-        hint = f"did you mean {near[0]}? It has " if near else "it has "
-        raise UserError(f"a training protocol has no {name!r}; {hint}{', '.join(hints)}")
+        hint = f"did you mean {options.get(near[0], near[0])}? Its" if near else "its"
+        known = ", ".join(each for each in hints if each not in options)
+        raise UserError(f"--protocol has no setting {name!r}; {hint} settings are {known}")
     kinds = [kind for kind in get_args(hints[name]) if kind is not type(None)]
     kind = kinds[0] if type(None) in get_args(hints[name]) else hints[name]
     if type(None) in get_args(hints[name]) and text.lower() == "none":
@@ -235,8 +242,9 @@ class EvaluationProtocol:
     `border` is what the bicubic kernel sees beyond the edge of HR; it depends on the MATLAB release. As many
     pixels as the scale are left out along each edge before scoring.
 
-    >>> print(EvaluationProtocol())
-    rgb: SR rounded to uint8 RGB, LR by MATLAB's bicubic of uint8 RGB (replicate border), scale pixels shaved
+    >>> print(EvaluationProtocol())  # doctest: +NORMALIZE_WHITESPACE
+    rgb: SR rounded to uint8 RGB, LR by MATLAB's bicubic of uint8 RGB (replicate border), edges as wide as the
+    scale left out
     """
 
     color: Literal["rgb", "luma"] = "rgb"
@@ -261,4 +269,6 @@ class EvaluationProtocol:
         else:
             rounding, lr = "SR rounded to uint8 Y", "uint8 Y, kept as float"
         lr += f" ({self.border} border)"
-        return f"{self.color}: {rounding}, LR by MATLAB's bicubic of {lr}, scale pixels shaved"
+        return (
+            f"{self.color}: {rounding}, LR by MATLAB's bicubic of {lr}, edges as wide as the scale left out"
+        )

@@ -177,7 +177,7 @@ def write_ranking(found: ImageRanking, folder: Path) -> list[Path]:
         shown.append(Shown(name=name, pixels=model.sr, note=note))
     paths = [folder / f"image-{found.image}-scores.png", folder / f"image-{found.image}-panel.png"]
     title = f"{found.study}, x{found.scale}, on the picture {found.image}"
-    one = "One picture: what it shows need not hold for another."
+    one = "This is one picture. Another picture may give another order."
     save_figure(
         draw_bars(
             bars,
@@ -210,8 +210,8 @@ def _scorable(hr: HRImage, path: Path, *, scale: int) -> NDArray[np.uint8]:
     if min(pixels.shape[:2]) < smallest:
         height, width = hr.pixels.shape[:2]
         raise UserError(
-            f"{path} has {width}x{height} pixels, too few to be scored at x{scale}: it takes {smallest} a "
-            f"side, cropped to a multiple of {scale}"
+            f"{path} has {width}x{height} pixels, too few to be scored at x{scale}: each side needs "
+            f"{smallest} or more after cropping to a multiple of {scale}"
         )
     return pixels
 

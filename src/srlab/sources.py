@@ -106,7 +106,7 @@ def _no_run(source: Variant, run: Run, *, study: Study, folder: Path) -> str:
 
 
 def check_sources(study: Study, folder: Path) -> None:
-    """A `UserError` where a weights file, or a run of another study, cannot be what a variant starts from."""
+    """Raise `UserError` if a variant cannot start from its weights file, or from a run of another study."""
     for run in study.runs():
         is_file = run.variant.start is not None and run.variant.start.is_file
         if is_file or run.variant.taken_from is not None:
@@ -205,7 +205,7 @@ def _taken(run: Run, folder: Path) -> Source:
 
 
 def check_taken(study: Study, *, tested: Iterable[Mapping[str, Any]]) -> None:
-    """A `UserError` where a run that is taken was trained on, or validated with, an image of the test sets.
+    """Raise `UserError` if a run that is taken was trained on, or validated with, an image of the test sets.
 
     `tested` is that part of the manifest.
     """

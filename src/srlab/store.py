@@ -70,7 +70,7 @@ def load_object(path: Path, *keys: str) -> dict[str, Any]:
 
 
 def check_shape(path: Path, values: Any, shape: shapes.Shape) -> None:
-    """A `UserError` where `values`, the JSON in `path`, are not of that shape."""
+    """Raise `UserError` if `values`, the JSON in `path`, are not of that shape."""
     try:
         shape(values, "")
     except shapes.MisshapenError as error:
@@ -181,7 +181,7 @@ def _short(value: Any) -> str:
 
 
 def check_claim(folder: Path, declaration: Mapping[str, Any], *, ignoring: tuple[str, ...] = ()) -> None:
-    """A `UserError` if `folder` holds a run declared otherwise; the keys in `ignoring` may differ."""
+    """Raise `UserError` if `folder` holds a run declared otherwise; the keys in `ignoring` may differ."""
     if not (folder / RUN).exists():
         return
     found = load_object(folder / RUN, "variant")

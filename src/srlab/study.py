@@ -34,10 +34,10 @@ _VARIANT_NAME = re.compile(r"(?=.{1,200}\Z)[A-Za-z0-9_][A-Za-z0-9_.+-]*(/[A-Za-z
 class Start:
     """What a variant starts from instead of random weights.
 
-    `source` is another variant of the study, whose run of the same seed at its chosen learning rate is
-    taken, or a weights file (``.safetensors``). The parts named in `keep` (`srlab.networks.parts`; empty:
-    the whole network) get the source's weights and statistics, the rest is drawn anew. With `freeze` those
-    parts stay as they are.
+    `source` is a weights file (``.safetensors``) or another variant of the study. Of a variant, the run of
+    the same seed at its chosen learning rate is taken. The parts named in `keep` (`srlab.networks.parts`;
+    empty: the whole network) get the source's weights and statistics. The others get random weights. With
+    `freeze` those parts stay as they are.
     """
 
     source: str
@@ -64,9 +64,9 @@ class Start:
 class Variant:
     """One row of the comparison: a network, what it is trained for, and what it starts from.
 
-    `learning_rates` and `protocol` are the variant's own where they are given, else the study's: for a
-    source that is trained longer than those that start from it, or a GAN. `taken_from` is the folder of
-    another study, whose finished runs of this variant are taken instead of training it.
+    `learning_rates` and `protocol` are the variant's own if they are given, else the study's. A source that
+    is trained longer than the variants that start from it needs its own, and so does a GAN. `taken_from` is
+    the folder of another study. Its finished runs of this variant are taken instead of training it.
     """
 
     name: str
@@ -249,7 +249,7 @@ class Study:
                 if source_variant.name in seen:
                     raise UserError(
                         f"study {self.name!r}: {' starts from '.join([*seen, source_variant.name])}, which "
-                        "is a circle; one of them must start from nothing"
+                        "is a circle; one of them must start from random weights"
                     )
                 seen.append(source_variant.name)
 
@@ -275,8 +275,8 @@ class Study:
                 raise UserError(
                     f"study {self.name!r}, variant {variant.name!r}: the discriminator and the content "
                     f"loss need HR patches of at least {least} x {least}, not of {hr_patch_size}; take "
-                    f"--lr-patch-size {-(-least // self.scale)} or more (the paper's patches are of "
-                    f"{HR_PATCH_SIZE}: {HR_PATCH_SIZE // self.scale})"
+                    f"--lr-patch-size {-(-least // self.scale)} or more (the paper has HR patches of "
+                    f"{HR_PATCH_SIZE}, so {HR_PATCH_SIZE // self.scale})"
                 )
 
     def _check_features(self, variant: Variant, objective: PixelObjective) -> None:
@@ -292,8 +292,8 @@ class Study:
         least = max(LEAST_SIDE[features] for features in objective.features)
         if side < least:
             raise UserError(
-                f"{where}: the loss {objective.loss} compares patches of at least {least} x {least} HR "
-                f"pixels, and gets {side} x {side}; take --lr-patch-size "
+                f"{where}: the loss {objective.loss} needs patches of at least {least} x {least} HR "
+                f"pixels, but gets {side} x {side}; take --lr-patch-size "
                 f"{-(-(least + 2 * border) // self.scale)} or more"
             )
 
@@ -304,7 +304,7 @@ class Study:
         return next(known for known in self.variants if known.name == variant.start.source)
 
     def tiers(self) -> list[tuple[Variant, ...]]:
-        """The variants in groups: each starts, if from a variant, from one of a group before."""
+        """The variants in groups. If a variant starts from another one, that one is in an earlier group."""
         depth: dict[str, int] = {}
         for variant in self.variants:
             count, source = 0, self.source_of(variant)
@@ -336,7 +336,7 @@ class Study:
         return replace(self, variants=tuple(dict.fromkeys(chosen)))
 
     def with_steps(self, num_steps: int) -> "Study":
-        """The study with another number of steps; variants with a number of their own keep the proportion."""
+        """The study with another number of steps; a variant's own number changes in proportion."""
         factor = num_steps / self.protocol.num_steps
         variants = tuple(
             variant

@@ -1,9 +1,9 @@
 """Enlarging pictures of any size in bounded memory: in tiles without seams.
 
-A tile is read with a margin as wide as the network's receptive field, so that no pixel that is kept has seen
-a cut. A margin never leaves the image: where a tile touches the image's edge the network sees that edge, as
-it would in the whole image. Tiles are laid on a grid that depends on the image's size and the network alone,
-never on the memory at hand.
+A tile is read with a margin as wide as the network's receptive field, so no cut changes a pixel that is kept.
+A margin never leaves the image: where a tile touches the image's edge, the network sees that edge, as it
+would in the whole image. The grid of tiles depends on the image's size and the network alone, never on the
+free memory.
 
 Kernels add up in an order that depends on the shape, the processor and the number of threads. So tiles of
 two sizes give values within 1e-5 of each other, not equal ones. Once rounded, a pixel differs by one level at
@@ -50,8 +50,8 @@ def upscale_tensor(
     LR pixels, its margin not counted; None chooses by `default_tile`. In fp32 the values of two tile sizes
     are within 1e-5 of each other: rounded to uint8, a pixel differs by one level at most, and only where its
     value lies that close to a rounding boundary. `bf16` computes under autocast: faster where the device can,
-    and not for scores. Whatever mode the network's modules are in, they are evaluated as in ``eval()`` and
-    left as they were. Out of memory, a tile is halved.
+    and not for scores. The network's modules are evaluated as in ``eval()``, and their modes are put back. If
+    memory runs out, a tile is halved.
     """
     if lr.ndim != 4 or lr.shape[0] != 1 or not lr.is_floating_point():
         raise ValueError(f"lr must be one float image [1, C, H, W]; got {tuple(lr.shape)} of {lr.dtype}")

@@ -1,14 +1,14 @@
 """Pictures enlarged by a trained network: depth, alpha, gray, ICC profile, EXIF and XMP are kept.
 
-- Colour goes through the network, alpha through bicubic. Alpha is not premultiplied, before or after. What
-lies under
-  fully transparent pixels (often black) would bleed into the visible edge, so each of them first takes the
-  colour of a visible pixel near it.
+- Colour goes through the network, alpha through bicubic. Alpha is not premultiplied, before or after. The
+  colour of fully transparent pixels (often black) would bleed into the visible edge. So each of them first
+  takes the colour of a visible pixel near it.
 - Gray goes through a colour network as three equal channels, and what comes back is their luma: gray stays
 gray.
 - 8 bits stay 8 bits, 16 stay 16, floats stay floats.
 - A file is enlarged in bands from top to bottom: of the enlarged picture only a band is in memory, where the
-  format can be written so (PNG and TIFF). What it will take is counted first, and refused if it is not there.
+  format can be written so (PNG and TIFF). The memory that it takes is counted first. If there is less, the
+  picture is refused.
 """
 
 import os
@@ -148,8 +148,8 @@ class Upscaler:
         `srlab.images.pixel_limit`. `progress` is called after each tile with how many are done, of how many.
 
         Raises:
-            UserError: the picture cannot be read or written, is of none of these kinds, takes more memory
-            than there is, or what the network makes of it is not finite.
+            UserError: the picture cannot be read or written, is not a path, PIL image or array as above,
+            takes more memory than there is, or the network's output for it is not finite.
         """
         if isinstance(image, str | os.PathLike):
             written, _ = self.upscale_file(
@@ -203,7 +203,7 @@ class Upscaler:
         return Cost(memory=max(header.decoding_bytes, work), tiles=len(boxes), output=output)
 
     def check_cost(self, path: Path, out: Path, cost: Cost) -> None:
-        """A `UserError` if there is less memory than `cost` says it takes to enlarge `path` into `out`."""
+        """Raise `UserError` if there is less memory than enlarging `path` into `out` takes by `cost`."""
         there = available_bytes()
         if cost.memory <= there:
             return
@@ -361,15 +361,15 @@ def load(
     validation), the name of a network that is included with srlab (`srlab models`), or the word ``bicubic``.
 
     A file or folder of that name wins over an included network. Without `path` it is the best included
-    network for `scale`, or for 2. Otherwise `scale` is for ``bicubic``, and for a name that is included for
-    several; for the others it may say what is expected. 8 is a chain of networks: x2 and then x4 where both
-    are included, else x2 three times. `self_ensemble` averages what the network makes of the picture in its
-    eight orientations, in floats, and takes eight times as long. `device` is ``cpu``, ``cuda`` or
-    the like; ``auto`` is a GPU if there is one.
+    network for `scale`, or for 2. Otherwise ``bicubic``, and a name that is included for several scales, need
+    `scale`. For the others it may say which scale is expected. 8 is a chain of networks: x2 and then x4 where
+    both are included, else x2 three times. `self_ensemble` averages what the network makes of the picture in
+    its eight orientations, in floats, and takes eight times as long. `device` is ``cpu``, ``cuda`` or the
+    like; ``auto`` is a GPU if there is one.
 
     Raises:
-        UserError: there are no weights of srlab's there, or for another scale, or the device is not to be
-            had.
+        UserError: there are no weights of srlab there, they are for another scale, or the device cannot be
+            used.
     """
     if scale is not None and (isinstance(scale, bool) or not isinstance(scale, int)):
         raise UserError(f"the scale is a whole number such as 2, not {scale!r} ({type(scale).__name__})")
@@ -384,8 +384,8 @@ def load(
 def fill_transparent(colors: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:
     """`colors` [H, W, C], each fully transparent pixel in the colour of the nearest one that shows.
 
-    Done in bands of 512 rows that see 128 rows above and below them, so that memory stays bounded: farther
-    away no network sees what shows.
+    Done in bands of 512 rows that see 128 rows above and below them, so that memory stays bounded: no network
+    sees farther than that.
     """
     hidden = alpha == 0
     if not hidden.any() or hidden.all():

@@ -1,9 +1,9 @@
 """Which weights a path means: a weights file itself, a run's, or a study's winner. Needs no torch.
 
-The winner's rule. Variants that others of the study start from are no candidates. Of the others it is the one
-whose chosen learning rate has the best validation score, mean over its seeds; of that variant at that rate,
-the seed with the best one. The score is psnr_y. In a study with a variant that was trained with a
-discriminator it is a perceptual distance (`srlab.choice.measure_of`). Test scores have no say.
+The winner's rule. Variants that others of the study start from cannot win. Among the others, the winner is
+the variant with the best validation score at its chosen learning rate, mean over its seeds. Its seed with the
+best score is taken. The score is psnr_y. In a study with a variant that was trained with a discriminator it
+is a perceptual distance (`srlab.choice.measure_of`). Test scores are not used.
 """
 
 import math
@@ -85,7 +85,7 @@ def _best_of(study: Path, variant: str) -> RunRecord:
 
 
 def _why(best: RunRecord, study: Path) -> str:
-    """That it is the winner, by which rule, with its scores and bicubic's beside it."""
+    """Why it is the winner: the rule, its scores, and bicubic's beside them."""
     measure = _measure_for(study) or PSNR
     rule = RULE.format(best="highest" if measure == PSNR else "lowest", measure=measure)
     declared = store.load_study(study)
@@ -105,7 +105,7 @@ def _why(best: RunRecord, study: Path) -> str:
         )
     known = candidates(declared)
     if sources := [runs[0].variant for runs in ranking(study) if runs[0].variant not in known]:
-        scores += f"; sources are no candidates ({', '.join(sources)}): "
+        scores += f"; sources cannot win ({', '.join(sources)}): "
         scores += f"--model {study / sources[0]} takes one by name"
     return f"{best.name}, the winner of {study} ({rule}; {scores})"
 
@@ -188,7 +188,7 @@ def _best_seed(runs: list[RunRecord], measure: str) -> RunRecord:
 
 
 def _check_choice(study: Path) -> None:
-    """A `UserError` where a finished run has no score, or the choice is not the one that the scores give.
+    """Raise `UserError` if a finished run has no score, or the choice is not the one that the scores give.
 
     While runs are left the choice may be an earlier one, or not there.
     """
@@ -217,8 +217,8 @@ def _check_choice(study: Path) -> None:
         measure = choice.get("measure", PSNR)
         if rate is not None and measure != measures[variant] and rate != best.learning_rate:
             raise UserError(
-                f"{study / store.CHOICE} chose the learning rate {rate:g} of {variant} by {measure}, and "
-                f"{measures[variant]} chooses {best.learning_rate:g}; run the same `srlab study` again, "
+                f"{study / store.CHOICE} chose the learning rate {rate:g} of {variant} by {measure}, but "
+                f"{measures[variant]} now chooses {best.learning_rate:g}; run the same `srlab study` again, "
                 "which chooses again"
             )
         if rate != best.learning_rate or not math.isclose(psnr_y or 0.0, best.psnr_y, abs_tol=1e-6):

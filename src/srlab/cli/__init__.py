@@ -49,9 +49,9 @@ class WithExamples(TyperGroup):
 
 
 class InOrder(WithExamples):
-    """Commands listed in `ORDER`, not in that of the imports; an empty word is refused for all of them.
+    """Commands listed in the order of `ORDER`. An empty argument is refused for all of them.
 
-    An unset variable of a shell leaves one, and an empty path would be the current folder.
+    An unset shell variable gives one, and an empty path would mean the current folder.
     """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

@@ -22,12 +22,14 @@ def with_protocol(
     asked = {name: value for name, value in changes.items() if value is not None}
     own = {name: f"--{name.replace('_', '-')}" for name in changes} | {"num_steps": "--steps"}
     texts = parse_changes(settings or [], option="--protocol")
-    for name in texts:
-        if name in own:
-            raise UserError(f"--protocol cannot set {name}; use {own[name]} {texts[name]}")
+    for name, value in texts.items():
+        option = "--" + name.strip("-").replace("_", "-")
+        option = own.get(name, option)
+        if option in own.values():
+            raise UserError(f"--protocol cannot set {name}; use {option} {value}")
     given = [own[name] for name in asked] + (["--protocol"] if texts else [])
     with of_option("--protocol"):
-        asked |= parse_settings(texts)
+        asked |= parse_settings(texts, options=own)
     if "optimizer" in asked:
         asked = without_settings_of_others(asked["optimizer"]) | asked
     with of_option("--steps"):

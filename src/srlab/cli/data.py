@@ -69,7 +69,7 @@ def get(
         str, typer.Argument(metavar="NAME", help="A data set or a weights file that `srlab data list` shows.")
     ],
 ) -> None:
-    """Fetch a data set or weights; the same command goes on where it was broken off."""
+    """Fetch a data set or weights. After an interruption, the same command continues."""
     from srlab.data.library import get as fetch
     from srlab.data.weights import WEIGHTS, get_weights
 

@@ -44,7 +44,7 @@ def leaderboard(
 ) -> None:
     """Show who wins: the answer, then ranks, means and intervals on each test set, beside bicubic.
 
-    It can be asked at any time, also while the study runs.
+    You can run it at any time, also while the study runs.
     """
     from srlab.files import check_output, write_text
     from srlab.leaderboard import leaderboard as standings

@@ -153,7 +153,7 @@ def _distance(
         options = [*(f"--{name}" for name in given), *(["--lpips"] if lpips is not None else [])]
         raise UserError(f"{' and '.join(options)} name different networks; give one")
     if other_weights and not given:
-        raise UserError("--other-weights goes with a file: --alexnet, --vgg16 or --squeezenet PATH")
+        raise UserError("--other-weights needs a file: --alexnet, --vgg16 or --squeezenet PATH")
     if given:
         return load_distance(given[0], path=files[given[0]], is_other=other_weights)
     return fetched_distance() if lpips is None else load_distance(names[lpips])

@@ -38,10 +38,11 @@ def profile(
         str | None, typer.Option(help="auto (a GPU if there is one), cpu, cuda, cuda:1.", show_default="auto")
     ] = None,
     threads: Annotated[
-        int | None, typer.Option(min=1, max=1024, help="Of the CPU.", show_default="all")
+        int | None, typer.Option(min=1, max=1024, help="Number of CPU threads.", show_default="all")
     ] = None,
     precision: Annotated[
-        Literal["fp32", "bf16"] | None, typer.Option(help="Of enlarging.", show_default="fp32")
+        Literal["fp32", "bf16"] | None,
+        typer.Option(help="Precision of enlarging: fp32 or bf16.", show_default="fp32"),
     ] = None,
     size: Annotated[
         list[str] | None,
@@ -66,7 +67,7 @@ def profile(
 ) -> None:
     """Measure what variants cost: parameters, multiply-adds, latency, memory, training step.
 
-    A study keeps it, and shows what it has unless asked for something that it has not.
+    A study keeps its numbers. Without options, the command shows those that it has, and measures nothing.
     """
     from srlab import store
     from srlab.profile_store import load_profiles

@@ -169,7 +169,7 @@ def _show_networks(profile: Profile, study: _Study) -> None:
 def _show_size(profile: Profile, size: Size) -> None:
     """Latency and memory of one size of picture."""
     base = _base(profile)
-    headings = [f"SR {size[0]} x {size[1]}", "ms", "lowest to highest", "ratio", "peak MB", "for it MB"]
+    headings = [f"SR {size[0]} x {size[1]}", "ms", "lowest to highest", "ratio", "peak MB", "added MB"]
     rows = [
         [variant.name, *_cells(found, base.of_size(size) if base else None)]
         for variant in profile.variants
@@ -239,9 +239,9 @@ def _remarks(profile: Profile, study: _Study) -> list[str]:
     base = _base(profile)
     remarks = [
         f"measured {profile.provenance.get('started', '')} with srlab "
-        f"{profile.provenance.get('versions', {}).get('srlab', '?')}, all in turns in "
+        f"{profile.provenance.get('versions', {}).get('srlab', '?')}, in turns, in "
         f"{' or '.join(map(str, sorted(rounds))) or 'no'} rounds; ms: the median over the rounds"
-        + (f", ratio: of the time to that of {base.name} in the same round, the median" if base else ""),
+        + (f"; ratio: time divided by that of {base.name} in the same round, the median" if base else ""),
         "time: one picture, from LR tensor to SR tensor, after a warm-up; without reading or writing files",
         "peak MB: "
         + (
@@ -249,7 +249,7 @@ def _remarks(profile: Profile, study: _Study) -> list[str]:
             if profile.setting.device == "cuda"
             else "of a new process, with Python and torch"
         )
-        + "; for it: what the picture added",
+        + "; added MB: what the picture added to it",
         "multiply-adds: for SR of 1280 x 720; sees: LR pixels to each side",
     ]
     if batches := _batches(profile.variants):
@@ -258,7 +258,7 @@ def _remarks(profile: Profile, study: _Study) -> list[str]:
         remarks.append("one run, all its runs: training time by the clock; provenance.json names the machine")
     if missing := [name for name in study.names if name not in measured]:
         remarks.append(
-            f"not measured: {', '.join(missing)} (added or declared anew since; --again measures all)"
+            f"not measured: {', '.join(missing)} (added or changed since then; --again measures all)"
         )
     if profile.load is not None and profile.load > _BUSY:
         remarks.append(

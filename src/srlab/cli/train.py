@@ -63,7 +63,7 @@ def train(
         ),
     ] = None,
     learning_rate: Annotated[
-        float, typer.Option("--learning-rate", help="The one rate.", rich_help_panel=TRAINING)
+        float, typer.Option("--learning-rate", help="Learning rate.", rich_help_panel=TRAINING)
     ] = 3e-4,
     loss: Annotated[
         str, typer.Option("--loss", metavar="LOSS", help=LOSS_HELP, rich_help_panel=TRAINING)
@@ -97,7 +97,7 @@ def train(
     validate_every: ValidateEvery = None,
     validation_images: ValidationImages = None,
     protocol: ProtocolSettings = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="The one seed.", rich_help_panel=TRAINING)] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed.", rich_help_panel=TRAINING)] = 0,
     settings: Annotated[
         list[str] | None,
         typer.Option(

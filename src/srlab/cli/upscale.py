@@ -101,7 +101,7 @@ def upscale(
             min=16,
             help="Side of a tile in pixels of the picture, 16 or more. Tiles leave no seams. Smaller tiles "
             "take less memory and more time.",
-            show_default="what keeps an 8000x8000 picture below 1.5 GB",
+            show_default="small enough for an 8000x8000 picture to stay below 1.5 GB",
         ),
     ] = None,
     max_pixels: MaxPixels = None,
@@ -118,8 +118,8 @@ def upscale(
 ) -> None:
     """Enlarge pictures of any size in bounded memory.
 
-    Alpha, gray, 16 bits, the ICC profile, EXIF and XMP are kept. PNG and TIFF are written row by row. Read
-    are PNG, JPEG, WebP, TIFF, BMP, GIF (its first picture), AVIF, and HEIC with the package pillow-heif.
+    Alpha, gray, 16 bits, the ICC profile, EXIF and XMP are kept. PNG and TIFF are written row by row. It
+    reads PNG, JPEG, WebP, TIFF, BMP, GIF (its first picture), AVIF, and HEIC with the package pillow-heif.
     """
     if overwrite and skip_existing:
         raise UserError(

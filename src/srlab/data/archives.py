@@ -1,8 +1,8 @@
 """Taking the pictures out of a zip or tar archive that somebody else made, without trusting it.
 
-Nothing of the archive's own paths, owners, modes or links reaches the disk: the plain picture files of one
-of its folders are copied, each under its bare name. What no archive of pictures has, a path that leads
-outside, a link in place of a picture, or far more bytes than it could hold, is refused.
+Nothing of the archive's own paths, owners, modes or links reaches the disk: the plain picture files of one of
+its folders are copied, each under its bare name. An archive is refused if it has a path that leads outside, a
+link in place of a picture, or far more bytes than its pictures could have.
 """
 
 import errno
@@ -52,9 +52,9 @@ def unpack_pictures(archive: Path, into: Path, *, folder: str) -> list[Path]:
     """Copy the pictures directly in the archive's `folder` ("" for its root) to `into`, and return their
     paths.
 
-    Where the archive has no such folder, but all its pictures lie in one other, that one is meant. `into`
-    exists and is empty; after an error it may hold some of the files. A file that is no archive, is damaged,
-    hostile, or holds no pictures is a `UserError`.
+    If the archive has no such folder, but all its pictures lie in one other folder, they are taken from
+    there. `into` exists and is empty; after an error it may hold some of the files. A file that is no
+    archive, is damaged, hostile, or holds no pictures is a `UserError`.
     """
     most_bytes = _most_bytes(archive)
     with _members(archive) as members:

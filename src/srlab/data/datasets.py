@@ -233,7 +233,7 @@ def read_images(
 
 
 def _check_memory(set_name: str, files: Sequence[Path], max_pixels: int | None) -> None:
-    """A `UserError` where the set's pictures, decoded, are more than memory holds; nothing is decoded yet."""
+    """Raise `UserError` if the set's pictures, decoded, are more than memory holds; decode nothing yet."""
     layouts = [read_hr_layout(path, max_pixels=max_pixels) for path in files]
     needed = sum(3 * layout.height * layout.width for layout in layouts)
     there = available_bytes()

@@ -297,7 +297,7 @@ def _append(
     since, before = time.monotonic(), start
     # For what is no byte of the file, such as the end of a chunk: any byte of it is seen below before that.
     seconds_left = patience.window + patience.stall
-    too_late = f"next to nothing of the file came in {seconds_left:g} s"
+    too_late = f"almost nothing of the file arrived in {seconds_left:g} s"
     deadline.set_to(seconds_left, too_late)
     with _disk_named(wanted.part), wanted.part.open("r+b") as file:
         file.seek(start)

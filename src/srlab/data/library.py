@@ -33,7 +33,7 @@ def get(
     there.
 
     `report` is told in words what happens. Mirrors are tried in turn; when none has it, the `UserError` says
-    what each one did. A download that was broken off goes on where it was.
+    what each one did. A download that was interrupted continues where it stopped.
     """
     known = entry(name)
     if known.parts:

@@ -147,7 +147,7 @@ def _unit(patches: NDArray[np.generic]) -> Tensor:
 
 
 def check_sizes(images: Sequence[HRImage], *, scale: int, lr_patch_size: int) -> None:
-    """A `UserError` where an image is smaller than a patch, with the largest patch that fits all."""
+    """Raise `UserError` if an image is smaller than a patch, with the largest patch that fits all."""
     if not images:
         raise UserError("there are no images to train on")
     fits = [min(image.pixels.shape[:2]) // scale for image in images]

@@ -115,7 +115,7 @@ def get_weights(
 ) -> Path:
     """Fetch weights by name and return the file; nothing is done where it is there.
 
-    A download that was broken off goes on where it was.
+    A download that was interrupted continues where it stopped.
 
     Raises:
         UserError: no address has it, which says what each did; or the disk is full or read-only.

@@ -154,8 +154,8 @@ def find_model(path: str | os.PathLike[str] | None, *, scale: int | None = None)
     A file or folder of that name wins over an included network. None takes the best for `scale`, or for x2.
 
     Raises:
-        UserError: there is neither, or not at that scale, or the folder has no weights; the included file is
-            missing or damaged.
+        UserError: there is no such file, folder or network, or not at that scale; the folder has no weights;
+            the included file is missing or damaged.
     """
     if path is None:
         card = best(DEFAULT_SCALE if scale is None else scale)

@@ -91,7 +91,7 @@ class Discriminator(nn.Module):
 
 
 def check_patch(options: DiscriminatorOptions, hr_patch_size: int) -> None:
-    """A `UserError` where HR patches are too small for the discriminator."""
+    """Raise `UserError` if HR patches are too small for the discriminator."""
     if hr_patch_size < options.least_side:
         raise UserError(
             f"the discriminator judges HR patches of at least {options.least_side} x {options.least_side}, "

@@ -22,7 +22,7 @@ def is_part(name: str, parts: Sequence[str]) -> bool:
 
 
 def check_parts(network: nn.Module, parts: Sequence[str]) -> None:
-    """A `UserError` where `network` has no part of a name in `parts`; it names those there are."""
+    """Raise `UserError` if `network` has no part of a name in `parts`; it names those there are."""
     for part in parts:
         if not any(is_part(name, (part,)) for name in network.state_dict()):
             there = ", ".join(name for name, _ in network.named_children())
@@ -32,7 +32,7 @@ def check_parts(network: nn.Module, parts: Sequence[str]) -> None:
 
 
 def check_fits(source: Mapping[str, Tensor], network: nn.Module, parts: Sequence[str], *, what: str) -> None:
-    """A `UserError` where `source` lacks a tensor of the network's `parts`, or has it in another shape.
+    """Raise `UserError` if `source` lacks a tensor of the network's `parts`, or has it in another shape.
 
     Of the whole network, `source` may hold nothing else either. `what` is what `source` is called.
     """

@@ -75,8 +75,9 @@ class _Tested:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Scene:
-    """The crop of a test set in which its pictures differ most: the original, if it is to be had, bicubic,
-    and the best variants.
+    """The crop of a test set in which its pictures differ most.
+
+    It has the original if it is there, bicubic, and the best variants.
     """
 
     dataset: str
@@ -91,7 +92,7 @@ def write_pictures(study_dir: Path, out: Path | None = None) -> list[Path]:
 
     They are written to `out`, by default ``pictures`` in the study's folder.
 
-    A test set of which no picture is stored yet has no panel.
+    A test set without stored pictures has no panel.
 
     Raises:
         UserError: `study_dir` is no study's folder.
@@ -115,7 +116,7 @@ def write_pictures(study_dir: Path, out: Path | None = None) -> list[Path]:
 
 
 def scenes(study_dir: Path) -> list[Scene]:
-    """What there is to be seen of a study: a scene of each test set of which pictures are stored.
+    """What can be shown of a study: a scene of each test set that has stored pictures.
 
     Raises:
         UserError: `study_dir` is no study's folder.

@@ -158,7 +158,7 @@ def arrange(count: int, whole: tuple[int, ...], *, cell: int, above: int) -> Gri
 def wrapped(name: str, letters: int) -> str:
     """`name` in the fewest lines of at most `letters`, about equally long.
 
-    It is broken after an underscore or a slash, and elsewhere only where there is none in a whole line.
+    It is broken after an underscore or a slash, and elsewhere only if a whole line has neither.
     """
     parts = re.findall(r"[^_/]*[_/]|[^_/]+", name)
     fewest = len(_lines(parts, letters))

@@ -27,7 +27,8 @@ def write_report(
         figures: a folder for every figure as PNG and SVG, and every table as CSV, Markdown and LaTeX.
 
     Raises:
-        UserError: `study_dir` is no study's folder, `base` none of its variants, or `out` no page's file.
+        UserError: `study_dir` is not a study's folder, `base` is not one of its variants, or `out` is not an
+            .html or .htm file.
     """
     if out is not None:
         check_output(out, ".html", ".htm", what="the report")

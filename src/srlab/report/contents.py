@@ -67,7 +67,7 @@ def gather(study_dir: Path, *, base: str | None = None) -> Contents:
     """What the files in a study's folder say now.
 
     Raises:
-        UserError: `study_dir` is no study's folder, or `base` is none of its variants.
+        UserError: `study_dir` is not a study's folder, or `base` is not one of its variants.
     """
     study = store.load_study(study_dir)
     verdicts = judge(study_dir, base=base)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from srlab.report.grids import Cell, Column, Grid, GridRow, spread
 from srlab.report.texts import NOTHING, count, duration, number, plural, rate, signed, whole
-from srlab.verdicts import BICUBIC, RateScore, RateSensitivity, Spread, Verdicts
+from srlab.verdicts import BICUBIC, Progress, RateScore, RateSensitivity, Spread, Verdicts
 
 _DB = 2  # decimals
 _CPU = "processor_seconds"
@@ -13,6 +13,7 @@ _BUDGETS: Mapping[str, tuple[str, Callable[[float], str]]] = {
     "steps": ("equal steps", lambda amount: f"{amount:,.0f} steps"),
     "samples": ("equal samples", lambda amount: f"{amount:,.0f} LR patches"),
     "multiply_adds": ("equal multiply-adds", lambda amount: f"{count(amount)} multiply-adds"),
+    "processor_seconds": ("equal processor time", lambda amount: f"{duration(amount)} of processor time"),
     "seconds": ("equal time by the clock", lambda amount: f"{duration(amount)} by the clock"),
 }
 
@@ -137,6 +138,11 @@ def progress_grid(verdicts: Verdicts) -> Grid:
     """How soon each variant reached the target, and the mean height of its curve."""
     target = verdicts.progress[0].target if verdicts.progress else 0.0
     numbers = _numbers(verdicts)
+    has_processor = _has_processor(verdicts)
+
+    def time(one: Progress) -> float | None:
+        return one.processor_seconds_to_target if has_processor else one.seconds_to_target
+
     rows = tuple(
         GridRow(
             cells=(
@@ -147,7 +153,7 @@ def progress_grid(verdicts: Verdicts) -> Grid:
                     tone="warning" if one.reached < one.num_seeds else "",
                 ),
                 Cell(text=whole(one.steps_to_target), value=one.steps_to_target),
-                Cell(text=duration(one.seconds_to_target), value=one.seconds_to_target),
+                Cell(text=duration(time(one)), value=time(one)),
                 Cell(
                     text=NOTHING
                     if one.multiply_adds_to_target is None
@@ -165,12 +171,15 @@ def progress_grid(verdicts: Verdicts) -> Grid:
         title=f"{_head(verdicts)}: how soon each variant reaches {number(target, _DB)} dB of validation "
         "psnr_y",
         note="The numbers are read off the training curves. Each is the mean over the seeds, and missing "
-        "if a seed never gets there. The last column is the mean psnr_y of the curve.",
+        f"if a seed never gets there. Time is {'processor time' if has_processor else 'by the clock'}. The "
+        "last column is the mean psnr_y of the curve.",
         columns=(
             _VARIANT,
             Column(key="reached", heading="seeds that reach it"),
             Column(key="steps", heading="steps", is_low_first=True),
-            Column(key="seconds", heading="time by the clock", is_low_first=True),
+            Column(key=_CPU, heading="processor time", is_low_first=True)
+            if has_processor
+            else Column(key="seconds", heading="time by the clock", is_low_first=True),
             Column(key="multiply_adds", heading="multiply-adds", is_low_first=True),
             Column(key="area", heading="mean of curve, dB", hint="Over the steps that all curves have"),
         ),
@@ -198,8 +207,8 @@ def budgets_grid(verdicts: Verdicts) -> Grid:
     return Grid(
         name="budgets",
         title=f"{_head(verdicts)}: validation psnr_y in dB at equal cost",
-        note=f"Each column stops all variants at the same amount: {amounts}. These scores come from the "
-        "training curves. The learning rates were chosen for the whole training.",
+        note=f"Each column stops all variants at the same amount: {amounts}. {_which_time(verdicts)} These "
+        "scores come from the training curves. The learning rates were chosen for the whole training.",
         columns=(
             _VARIANT,
             *(
@@ -208,6 +217,28 @@ def budgets_grid(verdicts: Verdicts) -> Grid:
             ),
         ),
         rows=rows,
+    )
+
+
+def _has_processor(verdicts: Verdicts) -> bool:
+    """Whether the curves are compared by processor time."""
+    return any(budget.kind == _CPU for budget in verdicts.budgets)
+
+
+def _which_time(verdicts: Verdicts) -> str:
+    """By which time the curves are compared, and why."""
+    if not _has_processor(verdicts):
+        return (
+            "Time is by the clock, because not every run has its processor time. Other work on the machine "
+            "makes it longer."
+        )
+    spread_evenly = (
+        " Some logs lack it. For these runs, the processor time of the whole training is spread evenly over "
+        "the steps."
+    )
+    is_spread = any(curve.is_spread for curve in verdicts.curves)
+    return "Processor time hardly depends on other work on the machine." + (
+        spread_evenly if is_spread else ""
     )
 
 

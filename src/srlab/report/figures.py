@@ -245,7 +245,7 @@ def _front_in_words(axis: CostAxis, scores: Mapping[str, float], metric: Metric,
     best = front(ahead, scores, is_lower_better=metric.is_lower_better)
     if not best:
         return "No variant beats bicubic"
-    return f"By {axis.name.lower()}, nothing cheaper is as good as {listed(best)}"
+    return f"By {axis.name.lower()}, no cheaper variant is as good as {listed(best)}"
 
 
 def _plane(verdicts: Verdicts, numbers: Mapping[str, int]) -> Iterator[Drawing]:

@@ -51,7 +51,7 @@ def _protocol(study: Mapping[str, Any], runs: Sequence[RunRecord]) -> Iterator[t
         yield "Augmentation", _augmentation(training)
         yield "Precision", f"trained in {_precision(training, runs)}, scored in fp32"
     if rates := study.get("learning_rates"):
-        yield "Learning rates", f"{', '.join(rate(value) for value in rates)}; chosen by {RULE}"
+        yield "Learning rates", f"{', '.join(rate(value) for value in rates)}. {RULE}"
     if seeds := study.get("seeds"):
         yield "Seeds", ", ".join(map(str, seeds))
     images = study.get("images", {})

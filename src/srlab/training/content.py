@@ -99,7 +99,7 @@ def make_terms(
 
 
 def check_content(objective: Objective) -> None:
-    """A `UserError` that says what to fetch and where to put it, where the weights are not to be had."""
+    """Raise a `UserError` that says what to fetch and where to put it, if the weights are not there."""
     for features in objective.features:
         if features != "random":
             load_vgg(_find(objective, features), LAYERS[features])

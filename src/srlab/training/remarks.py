@@ -1,7 +1,8 @@
 """What is to be said of how a run went: read from what it logged. Needs no torch.
 
 Of adversarial runs alone so far. A line of ``metrics.jsonl`` holds means over the steps since the line
-before; a remark is made where all lines of the last tenth of the run agree, so that a bad moment is none.
+before; a remark is made only if all lines of the last tenth of the run agree, so one bad moment makes no
+remark.
 """
 
 from collections.abc import Mapping, Sequence

@@ -145,6 +145,8 @@ def train(
                 losses = means.take()
                 values = {f"train/{name}": value for name, value in losses.items()}
                 values |= {"train/learning_rate": learning_rate, "train/seconds": at.seconds}
+                if at.processor_seconds is not None:
+                    values["train/processor_seconds"] = at.processor_seconds
                 at.loss = losses["loss"]
                 # A norm may overflow where the losses are finite; then the weights tell.
                 sound = all(math.isfinite(value) for name, value in losses.items() if name != "gradient_norm")

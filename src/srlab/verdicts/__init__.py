@@ -1,4 +1,4 @@
-"""What the stored scores of a study allow to conclude, and what they do not. NumPy and SciPy only, no torch.
+"""What can be concluded from the stored scores of a study, and what cannot. NumPy and SciPy only, no torch.
 
 docs/statistics.md gives every choice with its reason and source.
 """

@@ -26,14 +26,14 @@ Tested = TypeVar("Tested", Difference, Effect)
 
 
 def metric_of(name: str) -> Metric:
-    """How a metric is read; one that is not known is taken as larger is better."""
+    """How a metric is read; of an unknown one, larger is better."""
     return METRICS.get(name, Metric(name=name, unit="", decimals=4))
 
 
 def difference(
     cells: Cells, variant: str, other: str, *, scope: str, metric: str, level: float
 ) -> Difference | None:
-    """`variant` less `other`, a family of its own; None without a seed that both have scores of."""
+    """`variant` minus `other`, a family of its own. None if they share no seed with scores."""
     seeds, blocks = cells.contrast({variant: 1.0, other: -1.0}, scope=scope, metric=metric)
     if not blocks:
         return None
@@ -74,7 +74,7 @@ def _outcome(estimate: float | None, p_holm: float | None, *, metric: str, level
 
 
 def is_ahead(test: Difference) -> bool | None:
-    """Whether the estimate is on the good side, sure or not; None where it is not known.
+    """Whether the estimate is on the good side, whether or not it may be chance; None if it is not known.
 
     Of a difference from bicubic: whether the variant beat it.
     """

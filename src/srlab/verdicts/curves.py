@@ -1,7 +1,7 @@
 """Training as a curve: scores at equal budgets, the way to a target, what tuning cost.
 
-All of it is read off the validation scores that a run logs while it trains, on few images (docs/files.md):
-they say how fast, not how good.
+All of it is read off the validation scores that a run logs while it trains. They are of few images
+(docs/files.md), so they say how fast a variant learns, not how good it is.
 """
 
 import json
@@ -17,8 +17,8 @@ from srlab import store
 from srlab.records import RunRecord, logged_lines
 from srlab.verdicts.values import BUSY, Budget, Cost, Curve, Progress, Spread
 
-Kind = Literal["steps", "samples", "multiply_adds", "seconds"]
-KINDS: tuple[Kind, ...] = ("steps", "samples", "multiply_adds", "seconds")
+Kind = Literal["steps", "samples", "multiply_adds", "processor_seconds", "seconds"]
+_COUNTS: tuple[Kind, ...] = ("steps", "samples", "multiply_adds")
 
 _COUNTED_ON = 1280 * 720  # SR pixels that a variant's multiply_adds are counted for
 _TRAINING_FACTOR = 3  # a step is about three forward passes: one, and two as much to go back
@@ -51,20 +51,29 @@ def read_curve(run: RunRecord) -> Curve | None:
     number are left out.
     """
     path = run.folder / store.METRICS
-    steps, values, seconds = [], [], []
+    steps, values, seconds, processor, last = [], [], [], [], 0
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
         try:
             logged = json.loads(line)
         except ValueError:  # the last line, while it is written
             continue
-        value = logged.get("psnr_y") if isinstance(logged, dict) else None
+        if not isinstance(logged, dict):
+            continue
+        last = int(logged.get("step", 0))
+        value = logged.get("psnr_y")
         if isinstance(value, int | float) and math.isfinite(value):
             steps.append(int(logged["step"]))
             values.append(float(value))
             time = logged.get("seconds")
             seconds.append(float(time) if isinstance(time, int | float) else None)
+            time = logged.get("processor_seconds")
+            processor.append(float(time) if isinstance(time, int | float) else None)
     if not steps:
         return None
+    known = [time for time in processor if time is not None]
+    is_spread = len(known) < len(steps) and run.processor_seconds is not None
+    if is_spread:
+        known = [(run.processor_seconds or 0.0) * step / max(last, 1) for step in steps]
     return Curve(
         variant=run.variant,
         seed=run.seed,
@@ -73,6 +82,8 @@ def read_curve(run: RunRecord) -> Curve | None:
         seconds=tuple(seconds),
         learning_rate=run.learning_rate,
         is_finished=run.status == "finished",
+        processor_seconds=tuple(known) if len(known) == len(steps) else None,
+        is_spread=is_spread,
     )
 
 
@@ -85,11 +96,19 @@ def _so_far(run: RunRecord) -> tuple[float, int]:
 
 def spent(curve: Curve, kind: Kind, cost: StepCost) -> tuple[float, ...] | None:
     """What had been spent at each validation; None where the log does not say."""
+    if kind == "processor_seconds":
+        return curve.processor_seconds
     if kind == "seconds":
         known = [time for time in curve.seconds if time is not None]
         return tuple(known) if len(known) == len(curve.seconds) else None
     each = {"steps": 1.0, "samples": cost.samples, "multiply_adds": cost.multiply_adds}[kind]
     return tuple(step * each for step in curve.steps) if each else None
+
+
+def time_kind(curves: Sequence[Curve]) -> Kind:
+    """Processor time if every curve has it, else time by the clock (which other work changes)."""
+    has_processor = bool(curves) and all(curve.processor_seconds is not None for curve in curves)
+    return "processor_seconds" if has_processor else "seconds"
 
 
 def spread(values: Sequence[float]) -> Spread:
@@ -104,11 +123,11 @@ def budgets(
 ) -> tuple[Budget, ...]:
     """What each variant had reached when all had spent as much, for each kind of expense.
 
-    `curves` are of finished runs. The budget is what the variant that spent least spent in all. Of a seed
-    whose first validation lies beyond it nothing is read, so its variant is left out.
+    `curves` are of finished runs. The budget is what the variant that spent least spent in all. A variant is
+    left out if the first validation of one of its seeds came after that. Time is `time_kind`'s.
     """
     found = []
-    for kind in KINDS:
+    for kind in (*_COUNTS, time_kind(curves)):
         spendings = {id(curve): spent(curve, kind, costs[curve.variant]) for curve in curves}
         known = [times for times in spendings.values() if times]
         if not known:
@@ -122,7 +141,7 @@ def budgets(
             if not own:
                 left_out[variant] = "no finished run has a validation curve"
             elif any(not times for times in times_of):
-                left_out[variant] = f"its log has no {kind}"
+                left_out[variant] = f"its log has no {kind.replace('_', ' ')}"
             elif any(times and times[0] > amount for times in times_of):
                 left_out[variant] = "its first validation came after that"
             else:
@@ -149,7 +168,7 @@ def progress(
         if not own:
             continue
         crossings: dict[Kind, float | None] = {}
-        for kind in KINDS:
+        for kind in (*_COUNTS, "seconds", time_kind(curves)):
             at = [_crossing(spent(curve, kind, costs[variant]), curve.psnr_y, target) for curve in own]
             known = [value for value in at if value is not None]
             crossings[kind] = statistics.fmean(known) if len(known) == len(own) else None
@@ -163,6 +182,7 @@ def progress(
                 steps_to_target=crossings["steps"],
                 seconds_to_target=crossings["seconds"],
                 multiply_adds_to_target=crossings["multiply_adds"],
+                processor_seconds_to_target=crossings.get("processor_seconds"),
                 area=spread(areas) if len(areas) == len(own) else None,
             )
         )

@@ -39,7 +39,7 @@ def judge(
     variants: Sequence[str] | None = None,
     images: Mapping[str, Sequence[str]] | None = None,
 ) -> Verdicts:
-    """What the files in a study's `folder` allow to conclude now, whatever is still missing.
+    """What can be concluded now from the files in a study's `folder`, even if runs are missing.
 
     Args:
         folder: a study's, as `srlab study` makes it; it is only read.

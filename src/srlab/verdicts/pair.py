@@ -14,7 +14,7 @@ from srlab.verdicts.words import scope_words, signed, span
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
-    """What is known of `variant` less `other`.
+    """What is known of `variant` minus `other`.
 
     `differences` are by metric and scope, the one that counts most first, each by itself: a question about
     one pair is no family, so `p_holm` is the p-value. `changes` lead from `other` to `variant`.

@@ -15,7 +15,7 @@ _Scores = Mapping[tuple[str, str], NDArray[np.float64]]
 
 
 def same_scores(cells: Cells, variants: Sequence[str]) -> list[str]:
-    """Who scores the same as bicubic, as another variant, or at every seed; of complete scores only.
+    """Which variants score the same as bicubic, as another variant, or at every seed; complete scores only.
 
     Equal scores do not prove equal pictures, and the words do not say so.
     """

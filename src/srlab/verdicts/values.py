@@ -63,11 +63,12 @@ class Interval:
 class Difference:
     """`variant` minus `other` under one metric, paired by seed and image.
 
-    `scope` is a test set, or `ALL_SETS`. `estimate` is in the metric's unit, plus where `variant` has the
-    larger number (which is worse under LPIPS: ask `outcome`); None where infinite PSNRs leave it undefined.
-    `seeds` are those that both have, of bicubic all that the other has. `p_value` is of the paired test that
-    goes with `interval`, `p_holm` corrected over the table's family; `outcome` is by `p_holm`. Without an
-    interval `reason` says why. `on_these_images` generalises over trainings only; None with one seed.
+    `scope` is a test set, or `ALL_SETS`. `estimate` is in the metric's unit. It is positive if `variant` has
+    the larger number (under LPIPS that is worse: see `outcome`), and None if infinite PSNRs leave it
+    undefined. `seeds` are those that both have, of bicubic all that the other has. `p_value` is of the paired
+    test that goes with `interval`, `p_holm` corrected over the table's family; `outcome` is by `p_holm`.
+    Without an interval `reason` says why. `on_these_images` generalises over trainings only; None with one
+    seed.
     """
 
     variant: str
@@ -146,13 +147,14 @@ class Change:
 class Effect:
     """What a change of options brings, averaged over the settings of all other options that exist.
 
-    `changes` has one option, or several that change only together: `is_confounded` then, for no data of the
-    study can say which of them did it. `interaction` is None for a main effect; for a two-way interaction it
-    holds the other change, and the numbers say by how much the main effect differs where that one was made.
-    `basis` is "matched" where the pairs differ in nothing else, "additive" where that is so only if effects
-    add up (the main-effects model's least squares). `pairs` are (without, with) by variant.
-    `parameters_ratio` and `multiply_adds_ratio` are with / without (geometric mean); `remark` names what is
-    confounded, in words, or is empty. For learning rates `scope` is `VALIDATION`.
+    `changes` has one option, or several that change only together. Then `is_confounded` is true: no data of
+    the study can say which of them made the difference. `interaction` is None for a main effect; for a
+    two-way interaction it holds the other change, and the numbers say by how much the main effect differs
+    where that one was made. `basis` is "matched" if the pairs differ in nothing else. It is "additive" if the
+    effect was found by least squares of the main-effects model, which holds if effects add up. `pairs` are
+    (without, with) by variant. `parameters_ratio` and `multiply_adds_ratio` are with / without (geometric
+    mean); `remark` names what is confounded, in words, or is empty. For learning rates `scope` is
+    `VALIDATION`.
     """
 
     name: str
@@ -212,6 +214,8 @@ class Curve:
 
     The run is one at the chosen rate, or any that has begun while its variant has no chosen rate. `steps`,
     `psnr_y` and `seconds` have one length. `seconds` are of training so far, or None where the log has none.
+    `processor_seconds` are the processor time so far. Where the log lacks it but the run's result has it,
+    the whole time is spread evenly over the steps (`is_spread`). It is None where the run has none.
     """
 
     variant: str
@@ -221,6 +225,8 @@ class Curve:
     seconds: tuple[float | None, ...]
     learning_rate: float | None = None
     is_finished: bool = True
+    processor_seconds: tuple[float, ...] | None = None
+    is_spread: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -236,13 +242,14 @@ class Spread:
 class Budget:
     """All variants after an equal expense: what each scored when it had spent `amount`.
 
-    `kind` is "steps", "samples" (LR patches), "multiply_adds" (of training, estimated) or "seconds"; `amount`
-    is the largest that every finished variant has spent. `psnr_y` by variant is read off the validation
-    curves, linearly between two validations; a variant that cannot be read is left out and stands in
-    `left_out` with the reason. Rates were chosen at the end of training, not at this budget.
+    `kind` is "steps", "samples" (LR patches), "multiply_adds" (of training, estimated), and
+    "processor_seconds" if every curve has them, else "seconds" (by the clock). `amount` is the largest that
+    every finished variant has spent. `psnr_y` by variant is read off the validation curves, linearly between
+    two validations. A variant that cannot be read is left out and stands in `left_out` with the reason.
+    Rates were chosen at the end of training, not at this budget.
     """
 
-    kind: Literal["steps", "samples", "multiply_adds", "seconds"]
+    kind: Literal["steps", "samples", "multiply_adds", "processor_seconds", "seconds"]
     amount: float
     psnr_y: Mapping[str, Spread]
     left_out: Mapping[str, str]
@@ -252,9 +259,9 @@ class Budget:
 class Progress:
     """How fast a variant got where it is: read off its validation curves, mean over the seeds.
 
-    `steps_to_target`, `seconds_to_target` and `multiply_adds_to_target` are None unless every seed reached
-    `target` dB; `reached` of `num_seeds` did. `area` is the mean psnr_y over the steps that all curves share,
-    in dB.
+    The steps, multiply-adds and seconds to `target` dB are None unless every seed reached it; `reached` of
+    `num_seeds` did. `processor_seconds_to_target` is None too where a curve of any variant has no processor
+    time. `area` is the mean psnr_y over the steps that all curves share, in dB.
     """
 
     variant: str
@@ -265,6 +272,7 @@ class Progress:
     seconds_to_target: float | None
     multiply_adds_to_target: float | None
     area: Spread | None
+    processor_seconds_to_target: float | None = None
 
 
 BUSY = 1.5  # times its processor time that a run may take
