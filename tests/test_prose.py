@@ -38,6 +38,22 @@ def paragraphs(text: str) -> Iterator[str]:
             yield " ".join(item.split())
 
 
+def printed(text: str) -> Iterator[str]:
+    """What the page says that srlab prints: blocks of output, and quotes after "say", "add" or "are"."""
+    for language, block in re.findall(r"^```(\w*)\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE):
+        if not language and re.search(r"^(?:\$ |- |ONE SEED)", block, flags=re.MULTILINE):
+            yield re.sub(r"^\$ .*$", "", block, flags=re.MULTILINE)
+    for paragraph in paragraphs(text):
+        yield from re.findall(r'\b(?:says?|adds?|are) "([^"]+)"', paragraph)
+
+
+def fragments(text: str) -> Iterator[str]:
+    """Pieces of a printed text that the source should have as they are: no numbers, no names."""
+    for line in re.split(r"\n(?:- )?|\s{2,}", text.replace("\n  ", " ")):
+        plain = re.sub(r"\S*[\d/_=`][^\s,;:.]*|\bsample (?:has )?", ",", line)
+        yield from (piece.strip() for piece in re.split(r"[,;:.()]+", plain) if piece.strip())
+
+
 def sentences(text: str) -> Iterator[str]:
     """A colon or a semicolon ends a sentence too; code counts as one word, a link as its text."""
     for paragraph in paragraphs(text):
@@ -58,3 +74,23 @@ def test_no_sentence_is_too_long_to_be_said_back(page: Path) -> None:
     found = list(sentences(page.read_text(encoding="utf-8")))
     assert len(found) > 10
     assert [sentence for sentence in found if len(re.findall(r"[\w'-]+", sentence)) > MOST_WORDS] == []
+
+
+def strings_of(source: str) -> str:
+    """The text of a Python file with strings on several lines put together."""
+    return " ".join(re.sub(r'"\n\s*f?"', "", source).split())
+
+
+def test_what_pages_say_that_srlab_prints_is_in_the_source() -> None:
+    source = " ".join(
+        strings_of(path.read_text(encoding="utf-8")) for path in sorted((ROOT / "src").rglob("*.py"))
+    )
+    quoted = [
+        (page.name, piece)
+        for page in PAGES
+        for text in printed(page.read_text(encoding="utf-8"))
+        for piece in ([text] if "\n" not in text else fragments(text))
+        if "\n" not in text or len(piece.split()) >= 4
+    ]
+    assert len(quoted) > 15
+    assert [found for found in quoted if found[1] not in source] == []
