@@ -45,7 +45,7 @@ def test_the_first_line_is_the_verdict_on_the_pair(
         first,
     )
     assert change == "What changes from net/vanilla to net/skip: skip net/vanilla → net/skip."
-    assert any("on these very images, and for other trainings alone" in line for line in others)
+    assert any("for other trainings on these very images" in line for line in others)
 
 
 def test_what_cannot_be_told_apart_is_said_so(

@@ -44,7 +44,7 @@ PSNR, GMSD = "psnr_y", "gmsd_y"
 class Rate:
     """What a variant reached at one learning rate; `psnr_y` in dB is the mean over the finished seeds.
 
-    `distance` is the mean of the perceptual distance that its rate is chosen by; None where psnr_y chooses.
+    `distance` is the mean of the perceptual distance that its rate is chosen by; None if psnr_y chooses.
     """
 
     learning_rate: float
@@ -135,7 +135,7 @@ def _mean_distance(finished: Sequence[RunRecord], measure: str | None) -> float 
 
 
 def choose(rates: Sequence[Rate]) -> Rate | None:
-    """The rate that the rule above chooses; None where no run finished."""
+    """The rate that the rule above chooses; None if no run finished."""
     finished = [rate for rate in rates if rate.psnr_y is not None]
 
     def how_good(rate: Rate) -> tuple[bool, int, float]:
@@ -293,7 +293,7 @@ def started_rate(source: str, folder: Path) -> float | None:
 
 
 def why_waiting(name: str, folder: Path) -> str | None:
-    """Why the variant has no learning rate yet, in words; None where it waits for nothing."""
+    """Why the variant has no learning rate yet, in words; None if it waits for nothing."""
     if not store.is_study(folder):
         return None
     waits_for = load_choice(folder).get(name, {}).get("waits_for", [])

@@ -129,7 +129,7 @@ def _check_run(run: Run, plan: Plan, *, data: str | None) -> None:
 
 
 def begun(folder: Path) -> dict[str, Any] | None:
-    """``study.json`` of a study of which a run has started; None where everything may still change."""
+    """``study.json`` of a study of which a run has started; None if everything may still change."""
     if not store.is_study(folder):
         return None
     before = store.load_study(folder)

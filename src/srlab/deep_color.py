@@ -12,7 +12,7 @@ _ROWS = 256  # that are compared at a time
 def decode_16_bit(
     data: bytes, upper: NDArray[np.uint8], *, turn: Callable[[NDArray[Any]], NDArray[Any]]
 ) -> NDArray[np.uint16] | None:
-    """The 16-bit pixels [H, W, C] of a colour file, upright; None where OpenCV cannot read it so.
+    """The 16-bit pixels [H, W, C] of a colour file, upright; None if OpenCV cannot read it so.
 
     `upper` [H, W, C] are the upper bytes of the upright picture, as Pillow reads them: OpenCV turns some
     formats upright and others not, and swaps channels, so what it gives is only believed where its upper

@@ -242,7 +242,7 @@ def read_header(path: Path, *, max_pixels: int | None = None) -> Header:
     """What the file at `path` says of its picture, which is not decoded.
 
     Raises:
-        UserError: it is no picture that `read_picture` reads, or has more pixels than it may.
+        UserError: it is not a picture that `read_picture` reads, or it has too many pixels.
     """
     with _opened(path, formats=_enlarged_formats(), max_pixels=max_pixels) as image:
         bits = _bits(path, image)
@@ -383,7 +383,7 @@ def _damage_named(path: Path, start: bytes, formats: tuple[str, ...]) -> Iterato
 
 
 def _no_picture(path: Path, start: bytes, formats: tuple[str, ...]) -> str:
-    """Why a file that starts with `start` is none of the pictures in `formats`."""
+    """Why a file that starts with `start` is not a picture in one of the `formats`."""
     kind = None
     if start.startswith(b"GIF8"):
         kind = "GIF"
@@ -423,7 +423,7 @@ def _upright_size(path: Path, image: Image.Image) -> tuple[int, int]:
 
 
 def _orientation(exif: Image.Exif) -> int:
-    """1 to 8, as EXIF counts; 1 where there is none, or no such number."""
+    """1 to 8, as EXIF counts; 1 if there is no such number."""
     value = exif.get(_ORIENTATION, 1)
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
@@ -452,7 +452,7 @@ def _png_chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def _tiff_pixels(path: Path) -> str | None:
-    """The kind of pixels of a TIFF that Pillow does not open, in words; None where it is no TIFF."""
+    """The kind of pixels of a TIFF that Pillow does not open, in words; None if it is no TIFF."""
     with contextlib.suppress(Exception), path.open("rb") as file:  # each damage raises its own
         start = file.read(8)
         tags = TiffImagePlugin.ImageFileDirectory_v2(start + (file.read(8) if 43 in start[2:4] else b""))
@@ -556,7 +556,7 @@ def _color_16_bit(
 
 
 def _from_cmyk(profile: bytes | None) -> ImageCms.ImageCmsTransform | None:
-    """CMYK to sRGB by `profile`; None where there is none, or none that can be used."""
+    """The transform from CMYK to sRGB by `profile`; None if there is no profile, or it cannot be used."""
     if profile is None:
         return None
     with contextlib.suppress(ImageCms.PyCMSError, OSError):

@@ -111,9 +111,9 @@ class Leaderboard:
 
 
 def leaderboard(folder: Path, *, verdicts: Verdicts | None = None) -> Leaderboard:
-    """The standings as the files in a study's `folder` have them now; a `UserError` if it is none.
+    """The standings as the files in a study's `folder` have them now; a `UserError` if it is not one.
 
-    `verdicts` are those of the folder, where they are known already.
+    `verdicts` are those of the folder, if they are known already.
     """
     study = store.load_study(folder)
     verdicts = verdicts or judge(folder)

@@ -104,7 +104,7 @@ def exif_directories(exif: bytes | None) -> Directories:
 
 
 def _to_bytes(exif: Image.Exif, *, size: tuple[int, int] | None = None) -> bytes | None:
-    """The kept part of `exif`; None where nothing is left."""
+    """The kept part of `exif`; None if nothing is left."""
     kept = Image.Exif()
     for tag in _KEPT & set(exif):
         kept[tag] = exif[tag]

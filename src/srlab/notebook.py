@@ -130,7 +130,7 @@ def show_pictures(folder: str | Path) -> None:
 
 
 class _Live:
-    """The curves of a study that is running, drawn anew now and then in the same place."""
+    """The curves of a study that is running, drawn again now and then in the same place."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

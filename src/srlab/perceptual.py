@@ -189,7 +189,7 @@ def load_distance(name: Name | None = None, *, path: Path | None = None, is_othe
 
 
 def fetched_distance() -> Lpips | None:
-    """LPIPS by the first of the networks whose official file was fetched or added; None where none was."""
+    """LPIPS by the first of the networks whose official file was fetched or added; None if none was."""
     names: tuple[Name, ...] = get_args(Name)
     return next((load_distance(name) for name in names if weights_file(name).is_file()), None)
 

@@ -51,7 +51,7 @@ def score_study(
     were, or from `tests` and `validate` where they have moved, and must be the same pictures.
 
     Raises:
-        UserError: `study` is no study's folder, or at work; a set is missing or has other pictures than it
+        UserError: `study` is not a study's folder, or at work; a set is missing or has other pictures than it
             had; an SR picture is missing or has another size than it should.
     """
     declared = store.load_study(study)
@@ -273,7 +273,7 @@ def _validate(
 def _validation_images(
     study: Path, declared: Mapping[str, Any], validate: tuple[str, ...]
 ) -> tuple[SetImage, ...]:
-    """The images that the study was validated with; a `UserError` where they are not to be had."""
+    """The images that the study was validated with; a `UserError` if they are not there."""
     images = load_validation(train=declared["train"], validate=validate or declared["validate"])
     known = {image["name"]: image["sha256"] for image in declared["images"]["validation"]}
     found = {image.name: image.sha256 for image in images}

@@ -93,7 +93,7 @@ def write_strips(
 
 
 def format_of(path: Path) -> str:
-    """Pillow's name of the format that `path`'s suffix means; a `UserError` where it means none."""
+    """Pillow's name of the format that `path`'s suffix means; a `UserError` if it means none."""
     format_ = FORMATS.get(path.suffix.lower())
     if format_ is not None:
         return format_

@@ -74,7 +74,7 @@ class Cost:
 class Seconds:
     """What runs take: training, validation (during training and at its end), and scoring on the test sets.
 
-    Validation and test are None where the data are not there, so that nothing is known of their size.
+    Validation and test are None if the data are not there, so that nothing is known of their size.
     """
 
     training: float
@@ -104,7 +104,7 @@ class Plan:
         return tuple(run for run, status in self.runs if status not in ENDED)
 
     def seconds(self, runs: Sequence[Run]) -> Seconds | None:
-        """How long `runs` take, about; None where a variant was not measured.
+        """How long `runs` take, about; None if a variant was not measured.
 
         A test set is scored once for each variant and seed, at the chosen rate, so that a run has its share.
         """
@@ -250,7 +250,7 @@ class _Measure(Protocol):
 def _try(
     measure: _Measure, study: Study, variant: Variant, machine: Machine, *, seconds: float
 ) -> float | None:
-    """What `measure` finds in `seconds`; None where it fails: the run will fail too, alone, and say why."""
+    """What `measure` finds in `seconds`; None if it fails: the run will fail too, alone, and say why."""
     if seconds <= 0:
         return None
     try:

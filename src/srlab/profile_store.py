@@ -50,10 +50,11 @@ _PROFILE = record(
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """What times are comparable under: two profiles of one setting replace each other, others stand aside.
+    """The setting of a profile: only times of one setting can be compared.
 
-    `device` is ``cpu`` or ``cuda``, `device_name` the processor's or the GPU's. `precision` is that of
-    enlarging: ``fp32``, ``bf16``, or ``tf32`` for fp32 whose convolutions a GPU computes in TF32.
+    A new profile replaces that of the same setting. `device` is ``cpu`` or ``cuda``, `device_name` the
+    processor's or the GPU's. `precision` is that of enlarging: ``fp32``, ``bf16``, or ``tf32`` for fp32 whose
+    convolutions a GPU computes in TF32.
     """
 
     device: str
@@ -74,7 +75,7 @@ class Enlarging:
     """One variant making one SR picture, of `size` (width and height in pixels).
 
     `seconds` has one number for each round, in which all variants took turns: the same place of two variants
-    is the same round. `tile` is the side of the tiles in LR pixels, None where the picture was made whole.
+    is the same round. `tile` is the side of the tiles in LR pixels, None if the picture was made whole.
     `peak_bytes` is the most memory at a time, one number for each of the processes that did nothing else: on
     a CPU that of the whole process, on a GPU that of all tensors. `before_bytes` is what each had before its
     first pass. What could not be measured is empty, and `reason` says why.
@@ -131,7 +132,7 @@ class VariantProfile:
     """What one variant costs.
 
     `multiply_adds` are for SR of 1280 x 720, `receptive_radius` is in LR pixels. `digest` says of which
-    declaration all this is (`digest_of`). `training` is None where there is nothing to train.
+    declaration all this is (`digest_of`). `training` is None if there is nothing to train.
     """
 
     name: str
@@ -153,7 +154,7 @@ class VariantProfile:
 class Profile:
     """All variants under one setting, bicubic first; `sizes` are those of the SR pictures.
 
-    `load` is the system's load average when it began, None where there is none; `provenance` is as in a run's
+    `load` is the system's load average when it began, None if there is none; `provenance` is as in a run's
     ``provenance.json``.
     """
 
@@ -169,12 +170,13 @@ class Profile:
 
 
 def load_profiles(study_dir: Path) -> tuple[Profile, ...]:
-    """All profiles of a study, the last measured last; empty where none was measured.
+    """All profiles of a study, the last measured last; empty if none was measured.
 
     A variant that was declared otherwise when it was measured is left out.
 
     Raises:
-        UserError: `study_dir` is no study's folder, or its ``profile.json`` is damaged or of another version.
+        UserError: `study_dir` is not a study's folder, or its ``profile.json`` is damaged or of another
+            version.
     """
     study = store.load_study(study_dir)
     path = study_dir / PROFILE

@@ -79,8 +79,8 @@ def precision_begun(folder: Path) -> str | None:
 def run_status(folder: Path) -> Status:
     """How far the run in `folder` is.
 
-    ``started`` is running, or interrupted and to be carried on; ``blocked`` was not run, since what it starts
-    from has failed or diverged.
+    ``started`` is running, or was interrupted and can continue. ``blocked`` was not run, since the run that
+    it starts from has failed or diverged.
     """
     if store.is_finished(folder):
         result = store.load_object(folder / store.RESULT, "status")
@@ -129,9 +129,9 @@ def logged_values(folder: Path, name: str) -> tuple[tuple[int, float], ...]:
 
 
 def logged_lines(folder: Path) -> list[dict[str, Any]]:
-    """What the run in `folder` has logged so far: at each ``step`` numbers by name, None where not finite.
+    """What the run in `folder` has logged so far: at each ``step`` numbers by name, None if not finite.
 
-    A last line that is half written is left out; any other that is no such line is a `UserError`.
+    A last line that is half written is left out. Any other line of another kind is a `UserError`.
     """
     path = folder / store.METRICS
     *lines, last = path.read_bytes().split(b"\n") if path.exists() else [b""]

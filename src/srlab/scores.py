@@ -48,7 +48,7 @@ _VERSION = 1
 class Score:
     """What one image of a data set got under one metric (``psnr_y`` in dB, ``ssim_y``, ...).
 
-    Equal pictures have an infinite PSNR. NaN is no score: a number that is missing is left out.
+    Equal pictures have an infinite PSNR. NaN is not a score: a number that is missing is left out.
     """
 
     dataset: str
@@ -67,7 +67,7 @@ class Score:
 class StoredScores:
     """Scores that may be compared: one protocol, one scale.
 
-    `weights` are the SHA-256 of what the metrics were computed with, by name; empty where they need none.
+    `weights` are the SHA-256 of what the metrics were computed with, by name; empty if they need none.
     """
 
     scores: tuple[Score, ...]

@@ -37,7 +37,7 @@ class SourceMissingError(UserError):
 
 
 def find_source(run: Run, *, study: Study, folder: Path) -> Source | None:
-    """What `run` starts from; None where that is nothing.
+    """What `run` starts from; None if that is nothing.
 
     A variant's source is its source variant's run of the same seed, at that variant's chosen learning rate.
     Once a run has started from one rate, all that start from that variant take the same, whatever is chosen
@@ -119,7 +119,7 @@ def check_sources(study: Study, folder: Path) -> None:
 def take_sources(study: Study, other: Path) -> Study:
     """`study` with the variants that others start from taken, as they are, from the study in `other`.
 
-    Taken are its runs at the learning rate that it chose, with the study's seeds. Variants that it does not
+    Its runs at the learning rate that it chose are taken, with the study's seeds. Variants that it does not
     have are trained.
 
     Raises:

@@ -1,7 +1,8 @@
-"""A study's folder: what is in it is what is known. docs/files.md lists it file by file. Needs no torch.
+"""A study's folder: all that is known of the study is in it. Needs no torch.
 
-There is no index and no state machine. Each file is written beside and renamed, so that a reader never sees
-half of one; a run's ``result.json`` is written last, so it exists or the run is not finished.
+docs/files.md lists it file by file. There is no index and no state machine. Each file is written under
+another name and then renamed, so that a reader never sees half of one. A run's ``result.json`` is written
+last: without it, the run is not finished.
 """
 
 import hashlib
@@ -50,7 +51,7 @@ def save_json(path: Path, values: Any) -> None:
 
 
 def load_json(path: Path) -> Any:
-    """What `save_json` wrote; a `UserError` where the file is not JSON, or not what its name says it is."""
+    """What `save_json` wrote; a `UserError` if the file is not JSON, or not what its name says it is."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
@@ -63,7 +64,7 @@ def load_json(path: Path) -> Any:
 
 
 def load_object(path: Path, *keys: str) -> dict[str, Any]:
-    """The JSON object in `path`; a `UserError` where it is none, or lacks one of `keys`."""
+    """The JSON object in `path`; a `UserError` if it is not one, or lacks one of `keys`."""
     values: dict[str, Any] = load_json(path)
     check_shape(path, values, shapes.record(dict.fromkeys(keys, shapes.anything)))
     return values
@@ -114,7 +115,7 @@ def is_finished(folder: Path) -> bool:
 
 
 def load_study(folder: Path) -> dict[str, Any]:
-    """``study.json`` of a study's folder; a `UserError` where `folder` is none."""
+    """``study.json`` of a study's folder; a `UserError` if `folder` is not one."""
     if not is_study(folder):
         what = "is not the folder of a study: it has no study.json" if folder.exists() else "does not exist"
         raise UserError(f"{folder} {what}; `srlab study NAME` makes a study's folder, by default runs/NAME")

@@ -255,7 +255,7 @@ def _measured_sheet(profile: Profile, board: Leaderboard) -> Sheet:
 
 
 def _scaled(value: float | None, factor: float) -> str:
-    """Three digits of a measured number in its table's unit; empty where it was not measured."""
+    """Three digits of a measured number in its table's unit; empty if it was not measured."""
     if value is None:
         return ""
     scaled = factor * value

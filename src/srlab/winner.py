@@ -30,8 +30,8 @@ class Found:
 def find_weights(path: Path) -> Found:
     """The weights that `path` means: a weights file, a run's folder, a study's folder, or STUDY/VARIANT.
 
-    A `UserError` where there are none: an unfinished or diverged run, a study without a finished one, another
-    folder.
+    A `UserError` if there are no weights: an unfinished or diverged run, a study without a finished run,
+    another folder.
     """
     if (named := _variant_in_study(path)) is not None:
         study, variant = named
@@ -73,7 +73,7 @@ def _variant_in_study(path: Path) -> tuple[Path, str] | None:
 
 
 def _best_of(study: Path, variant: str) -> RunRecord:
-    """The best run of a variant at its chosen rate; a `UserError` where none has finished and been chosen."""
+    """The best run of a variant at its chosen rate; a `UserError` if none has finished and been chosen."""
     _check_choice(study)
     for runs in ranking(study):
         if runs[0].variant == variant:

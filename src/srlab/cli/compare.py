@@ -51,7 +51,7 @@ def _show(pair: "Pair") -> None:
         f"{100 * pair.level:g} % interval",
         "p",
         "images",
-        "of seeds",
+        "seeds",
         text=("test set", "metric"),
     )
     for test in pair.differences:

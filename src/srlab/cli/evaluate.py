@@ -95,7 +95,7 @@ def evaluate(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Model:
-    """What is scored, at which scale; `network` is None where the pictures are there already."""
+    """What is scored, at which scale; `network` is None if the pictures are there already."""
 
     name: str
     network: "Network | None"

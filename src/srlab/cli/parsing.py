@@ -94,7 +94,7 @@ def parse_seeds(text: str) -> tuple[int, ...]:
 
 
 def check_rate(rate: float) -> float:
-    """`rate` itself; a `UserError` where training cannot go by it."""
+    """`rate` itself; a `UserError` if training cannot go by it."""
     if not 0 < rate < float("inf"):
         raise UserError(f"--learning-rate must be a positive number such as 3e-4; got {rate:g}")
     return rate

@@ -133,7 +133,7 @@ def _distance(
     squeezenet: Path | None,
     other_weights: bool,
 ) -> "PerceptualDistance | None":
-    """What the options ask for; None where they ask for nothing and no network was fetched."""
+    """What the options ask for; None if they ask for nothing and no network was fetched."""
     from srlab.dists import load_dists
     from srlab.perceptual import Name, fetched_distance, load_distance
 

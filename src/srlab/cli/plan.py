@@ -134,7 +134,7 @@ def _runs(rows: Sequence[Sequence[str]]) -> Table:
 
 
 def waits_for(run: Run, plan: Plan) -> str | None:
-    """The variant that must have finished before `run` can start; None where nothing has to."""
+    """The variant that must have finished before `run` can start; None if nothing has to."""
     source = plan.study.source_of(run.variant)
     if source is None or (run, "finished") in plan.runs:
         return None

@@ -126,7 +126,7 @@ def _copy(archive: Path, members: list[_Member], into: Path, *, most_bytes: int)
 
 
 def _is_picture(path: PurePosixPath) -> bool:
-    """Files that macOS and others hide beside pictures are none."""
+    """Whether it is a picture, and not a file that macOS and others hide beside pictures."""
     hidden = path.name.startswith(".") or "__MACOSX" in path.parts
     return path.suffix.lower() in SUFFIXES and not hidden
 

@@ -148,7 +148,7 @@ class PictureSizes:
 def picture_sizes(
     *, train: Sequence[str], validate: Sequence[str] = (), test: Sequence[str]
 ) -> PictureSizes | None:
-    """The sizes of what `split` would score; None where a data set is not there or cannot be read.
+    """The sizes of what `split` would score; None if a data set is not there or cannot be read.
 
     The held-out images are those of distinct pictures: copies that `split` would hold out too are not known.
     """

@@ -1,11 +1,11 @@
 """Fetching a file over HTTP, however badly the line or the server behaves.
 
 What has arrived is kept beside the target as ``NAME.part``, with ``NAME.part.json`` saying what it is a part
-of; so a download that was broken off, even by SIGKILL or a power cut, goes on where it was. It goes on only
-where the server vouches that the file has not changed (``If-Range`` with its ETag or date), or where a
-published checksum will tell; else it starts again. The target appears once it is whole and its checksum, if
-one is known, is right. No download lasts for ever: a server that sends next to nothing is left, so is one
-that sends more than the file can have, and what comes before the file has a time limit (`Deadline`).
+of; so a download that was interrupted, even by SIGKILL or a power cut, continues where it stopped. It
+continues only if the server confirms that the file has not changed (``If-Range`` with its ETag or date), or
+if there is a published checksum. Otherwise it starts again. The target appears once it is whole and its
+checksum, if one is known, is right. No download lasts for ever. A server that sends almost nothing, or more
+than the file can have, is left. What comes before the file has a time limit (`Deadline`).
 """
 
 import hashlib
@@ -175,7 +175,7 @@ def _receive(client: httpx.Client, wanted: _Wanted) -> int:
 
 
 def _lasting(error: httpx.HTTPError, url: str) -> str | None:
-    """Why it is no use to ask again, in words; None where it may be."""
+    """Why asking again is useless, in words; None if it may help."""
     if isinstance(error, httpx.TooManyRedirects):
         return "the address redirects in a circle"
     if isinstance(error, httpx.UnsupportedProtocol):
@@ -356,7 +356,7 @@ def _state_path(part: Path) -> Path:
 
 
 def _state(part: Path, url: str) -> dict[str, Any] | None:
-    """What `part` is a part of, or None where that is not known or it is of another address."""
+    """What `part` is a part of, or None if that is not known or it is of another address."""
     try:
         state = json.loads(_state_path(part).read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -61,10 +61,9 @@ def get(
 
 
 def add(name: str, source: Path, *, report: Report) -> Path:
-    """Copy `source`, a folder with the pictures of a set of the catalogue, to its place; the folder it is
-    then in.
+    """Copy `source`, a folder with the pictures of a set of the catalogue, to its place; return that folder.
 
-    `source` itself is left as it is. A folder that holds ``HR`` beside LR pictures stands for its ``HR``. A
+    `source` itself is left as it is. If a folder holds ``HR`` beside LR pictures, its ``HR`` is taken. A
     `UserError` if a file is no plain picture, if there are not as many as the set has, or if other pictures
     are there under this name.
     """

@@ -155,7 +155,7 @@ def add_weights(name: str, source: Path, *, report: Callable[[str], None]) -> Pa
     """Copy weights that one has to where srlab looks for them, and return the file.
 
     Raises:
-        UserError: `source` is no file, or not the published one.
+        UserError: `source` is not a file, or not the published one.
     """
     known, path = WEIGHTS[name], weights_file(name)
     if not source.is_file():

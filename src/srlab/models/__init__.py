@@ -135,7 +135,7 @@ def best(scale: int = DEFAULT_SCALE) -> Card:
     """The included network with the highest psnr_y, mean over the test sets that all of that scale have.
 
     Raises:
-        UserError: there is none for that scale.
+        UserError: there is no network for that scale.
     """
     for card in included():
         if card.scale == scale:
@@ -201,7 +201,7 @@ def sha256_of(path: Path) -> str:
 
 
 def _whole(card: Card) -> Path:
-    """The weights file, or a `UserError` where it is not what was included."""
+    """The weights file, or a `UserError` if it is not what was included."""
     state = file_state(card)
     if state != "whole":
         raise UserError(

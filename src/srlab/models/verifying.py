@@ -22,7 +22,7 @@ Outcome = Literal["equal", "different", "other images", "not scored", "no data",
 
 @dataclass(frozen=True, kw_only=True)
 class Verification:
-    """What came of it. `scores` are today's, by metric; empty where the network was not scored.
+    """What came of it. `scores` are today's, by metric; empty if the network was not scored.
 
     `outcome`: the scores are ``equal`` to the card's (within `TOLERANCES`) or ``different``; the set here has
     ``other images`` than the card's scores are of; the card has ``not scored`` it; ``no data``: the set is

@@ -133,7 +133,7 @@ def options_to_dict(options: NetworkOptions) -> dict[str, Any]:
 def options_from_dict(values: Mapping[str, Any]) -> NetworkOptions:
     """The reverse of `options_to_dict`.
 
-    Raises `UserError` where anything is missing, unknown or of the wrong kind.
+    Raises `UserError` if anything is missing, unknown or of the wrong kind.
     """
     rest = {name: value for name, value in values.items() if name != "architecture"}
     name = values.get("architecture")

@@ -16,7 +16,7 @@ class Network(nn.Module):
     """LR [N, C, H, W] in [0, 1] -> SR [N, C, sH, sW], not clamped, for any H and W of at least 1.
 
     `border` is how many SR pixels along each edge the training loss leaves out: those that padding reached.
-    `enlarge` makes the image larger before the first convolution; it is None where sub-pixel convolution does
+    `enlarge` makes the image larger before the first convolution; it is None if sub-pixel convolution does
     so later. `has_skip` says that the enlarged input is added to the output; `skip` enlarges it, or is None
     where `enlarge` already has. Tensors are parameters or buffers; nothing else. `suits_bf16` says whether
     training in bf16 is known to cost this architecture nothing: precision ``auto`` goes by it.

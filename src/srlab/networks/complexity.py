@@ -71,8 +71,7 @@ def multiply_adds_of(network: Network) -> int:
 
 
 def receptive_radius(network: Network) -> int:
-    """How many LR pixels around its own an SR pixel depends on, at most, along each axis; interpolation
-    included.
+    """How far an SR pixel sees: at most so many LR pixels around it along each axis, with interpolation.
 
     LR pixels farther away change nothing, once the network is in `eval` mode.
 
@@ -100,7 +99,7 @@ def receptive_radius(network: Network) -> int:
 
 
 def _layer(step: Step) -> nn.Module | None:
-    """The layer that a step runs, or None where it is only pointwise; what is unknown is an error."""
+    """The layer that a step runs, or None if it is only pointwise; what is unknown is an error."""
     layer = step.module
     if layer is None:
         if step.kind != "function" or step.function in POINTWISE_FUNCTIONS:

@@ -187,7 +187,7 @@ def _told_apart(boxes: Sequence[Box]) -> list[Box]:
 
 
 def _num_channels(module: nn.Module | None) -> int | None:
-    """How many channels come out of the module's last convolution; None where there is none."""
+    """How many channels come out of the module's last convolution; None if there is none."""
     convolutions = [] if module is None else [one for one in module.modules() if isinstance(one, nn.Conv2d)]
     return convolutions[-1].out_channels if convolutions else None
 

@@ -14,7 +14,7 @@ HEADINGS = ("layer", "kernel", "output", "parameters")
 class Row:
     """One layer or block, or several alike that follow each other: `count` of them, `names` of all.
 
-    `output` is [C, H, W] of each; it and `kernel` are empty where there is none. `parameters` are its own,
+    `output` is [C, H, W] of each; it and `kernel` are empty if there is none. `parameters` are its own,
     without those of the layers inside it, which are `inside`; `settings` is what torch prints of it.
     """
 

@@ -38,7 +38,7 @@ WORDS = {
 
 
 def check_options(options: Options, **at_least: int) -> None:
-    """Raise `UserError` where a field is not what its type says, or a number not from its bound to `MOST`."""
+    """Raise `UserError` if a field is not what its type says, or a number not from its bound to `MOST`."""
     hints = _hints(type(options))
     for name, hint in hints.items():
         value = getattr(options, name)

@@ -35,7 +35,7 @@ class Step:
 def trace(network: nn.Module, *, is_box: Callable[[nn.Module], bool] = lambda _: False) -> tuple[Step, ...]:
     """The steps in the order they happen, from the input to the output.
 
-    A module is one step if it has none inside it, or if it is a box; other modules are opened. The network
+    A module is one step if it has no module inside, or if it is a box; other modules are opened. The network
     is run on nothing, so weights and sizes do not matter.
     """
 

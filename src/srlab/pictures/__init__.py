@@ -95,7 +95,7 @@ def write_pictures(study_dir: Path, out: Path | None = None) -> list[Path]:
     A test set without stored pictures has no panel.
 
     Raises:
-        UserError: `study_dir` is no study's folder.
+        UserError: `study_dir` is not a study's folder.
     """
     study = store.load_study(study_dir)
     protocol = EvaluationProtocol(**study["evaluation"])
@@ -119,7 +119,7 @@ def scenes(study_dir: Path) -> list[Scene]:
     """What can be shown of a study: a scene of each test set that has stored pictures.
 
     Raises:
-        UserError: `study_dir` is no study's folder.
+        UserError: `study_dir` is not a study's folder.
     """
     study = store.load_study(study_dir)
     protocol = EvaluationProtocol(**study["evaluation"])
@@ -234,7 +234,7 @@ def _curves(study_dir: Path, study: Mapping[str, Any]) -> Figure:
 
 
 def _originals(study: Mapping[str, Any]) -> dict[tuple[str, str], SetImage] | str:
-    """The study's test images by set and name, or why they are not to be had."""
+    """The study's test images by set and name, or why they cannot be shown."""
     known = {(image["set"], image["name"]): image["sha256"] for image in study["images"]["test"]}
     try:
         sets = load_sets(study["test"], role="test")
@@ -256,7 +256,7 @@ def _scene(
     dataset: str,
     originals: dict[tuple[str, str], SetImage] | str,
 ) -> Scene | None:
-    """Of one test set; None where no variant has all of its pictures yet."""
+    """Of one test set; None if no variant has all of its pictures yet."""
     names = [image["name"] for image in study["images"]["test"] if image["set"] == dataset]
     measure = measure_of(study, read_runs(study_dir))
     tested = [

@@ -25,7 +25,7 @@ _SMALL_LETTER = 10.5  # pixels, of the caption
 _GAP = 22
 _EDGE = 36
 _LONGEST = 2.75  # times its height is the widest arrangement of two rows, where there is a choice
-_AS_FULL = 0.03  # so much more of it may be empty where that shows the whole picture larger
+_AS_FULL = 0.03  # so much more of it may be empty if that shows the whole picture larger
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -124,7 +124,7 @@ def setting(machine: Machine, *, precision: Precision) -> Setting:
 
 
 def check_size(size: Size, *, scale: int) -> Size:
-    """`size` as an SR picture of that scale has it; a `UserError` where it is too small or too large."""
+    """`size` as an SR picture of that scale has it; a `UserError` if it is too small or too large."""
     width, height = (side - side % scale for side in size)
     if not all(4 * scale <= side <= _LARGEST_SIDE for side in (width, height)):
         raise UserError(

@@ -10,7 +10,7 @@ _STATUS = Path("/proc/self/status")
 
 
 def reset_peak(device: torch.device) -> None:
-    """From now on `peak_bytes` counts anew, where the system allows it."""
+    """From now on `peak_bytes` counts from zero, if the system allows it."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     elif device.type == "cpu" and sys.platform == "linux":
@@ -19,7 +19,7 @@ def reset_peak(device: torch.device) -> None:
 
 
 def bytes_now(device: torch.device) -> int | None:
-    """Resident bytes of this process on a CPU, bytes of all tensors on a GPU; None where nobody counts."""
+    """Resident bytes of this process on a CPU, bytes of all tensors on a GPU; None if nobody counts."""
     if device.type == "cuda":
         return torch.cuda.memory_allocated(device)
     return _status("VmRSS") if device.type == "cpu" else None

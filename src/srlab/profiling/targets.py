@@ -22,7 +22,7 @@ _NOTHING = ("nothing",)  # in the place of images: none are read
 class Target:
     """What is to be profiled.
 
-    `title` is for people. `folder` is the study's, where the profile is kept; None where it is only shown.
+    `title` is for people. `folder` is the study's, where the profile is kept; None if it is only shown.
     `digests` say as what each variant was declared.
     """
 

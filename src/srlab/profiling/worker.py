@@ -210,7 +210,7 @@ class _Bench:
 
 
 def _tile(network: Network, size: tuple[int, int]) -> int | None:
-    """The tile that `srlab upscale` takes; None where one holds the picture. Bicubic has nothing to tile."""
+    """The tile that `srlab upscale` takes; None if one holds the picture. Bicubic has nothing to tile."""
     if not any(True for _ in network.parameters()):
         return None
     tile = default_tile(network, memory=PICTURE_BYTES)

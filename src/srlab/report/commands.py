@@ -35,7 +35,7 @@ def read_commands(study_dir: Path, study: Mapping[str, Any]) -> Commands:
 
 
 def _threads(study_dir: Path, study: Mapping[str, Any]) -> int | None:
-    """How many every run was declared with, since sums depend on it; None where they differ or none began."""
+    """How many every run was declared with, since sums depend on it; None if they differ or none began."""
     files = [study_dir / planned["name"] / store.RUN for planned in study.get("runs", ())]
     declared = {store.load_json(file).get("threads") for file in files if file.is_file()}
     return declared.pop() if len(declared) == 1 else None

@@ -38,7 +38,7 @@ _MOST_EFFECTS = 40
 
 @dataclass(frozen=True, kw_only=True)
 class Drawing:
-    """A figure. `name` is a file's; `scope` and `metric` are empty where it is the same under all of them.
+    """A figure. `name` is a file's; `scope` and `metric` are empty if it is the same under all of them.
 
     `variants` are the names of what it draws variant by variant.
     """

@@ -64,7 +64,7 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class GridRow:
-    """`variant` is its place in the study, None for what is no variant; `kind` is ``bicubic`` or ``base``."""
+    """`variant` is its place in the study, None if it is not a variant; `kind` is ``bicubic`` or ``base``."""
 
     cells: tuple[Cell, ...]
     variant: int | None = None

@@ -88,9 +88,10 @@ class Published:
 def published(
     variant: Mapping[str, Any] | None, *, test_set: str, num_images: int, scale: int, metric: str
 ) -> Published | None:
-    """The number of the published network nearest to a variant of ``study.json``; None of variant: bicubic's.
+    """The number of the published network nearest to a variant of ``study.json``, or of bicubic (None).
 
-    None where there is none: another metric, a set of another number of images, an architecture of one's own.
+    None if there is no such number: another metric, a set with another number of images, a user's own
+    architecture.
     """
     if metric not in ("psnr_y", "ssim_y") or _SIZES.get(test_set) != num_images:
         return None

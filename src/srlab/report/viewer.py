@@ -273,5 +273,5 @@ def _uri(kind: str, data: bytes) -> str:
 
 
 def svg_uri(path: Path) -> str | None:
-    """A drawing as a data URI for ``<img>``, in which nothing runs; None where there is none."""
+    """A drawing as a data URI for ``<img>``, in which nothing runs; None if there is none."""
     return _uri("image/svg+xml", path.read_bytes()) if path.is_file() else None

@@ -25,7 +25,7 @@ M_MMAP_THRESHOLD = -3
 def find_device(name: str | torch.device | None) -> torch.device:
     """The device called `name`, tried out; for ``auto`` or None a GPU if there is one, else the CPU.
 
-    A `UserError` where it cannot be used.
+    A `UserError` if it cannot be used.
     """
     if name is None or str(name) == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
@@ -97,7 +97,7 @@ def use_threads(threads: int) -> None:
 
 
 def tune_allocator() -> bool:
-    """Let glibc keep large freed blocks, where otherwise each tensor over 32 MB is page-faulted anew.
+    """Let glibc keep large freed blocks. Otherwise each tensor over 32 MB causes page faults again.
 
     1.05 to 1.5 times as fast in training, for up to half more resident memory. It holds for the rest of the
     process; calling it again changes nothing. Elsewhere than on Linux with glibc it does nothing and

@@ -62,7 +62,7 @@ class Outcome:
     seconds: float
     loss: float | None
     reason: str | None
-    processor_seconds: float | None = None  # of all threads; None where a GPU trained
+    processor_seconds: float | None = None  # of all threads; None if a GPU trained
 
 
 def train(
@@ -205,7 +205,7 @@ class Position:
 
     step: int = 0
     seconds: float = 0.0
-    processor_seconds: float | None = 0.0  # of all threads, over all sessions; None where it is not known
+    processor_seconds: float | None = 0.0  # of all threads, over all sessions; None if it is not known
     loss: float | None = None
     psnr_y: float | None = None
     logs: dict[str, int] = field(default_factory=dict)  # the length of each log file

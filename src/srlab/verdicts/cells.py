@@ -57,7 +57,7 @@ class Cells:
     ) -> tuple[tuple[int, ...], list[Block]]:
         """The weighted sum of variants, image by image, at the seeds that all of them have.
 
-        Returns the seeds and for each test set an array [seeds, images]; both empty where there is no common
+        Returns the seeds and for each test set an array [seeds, images]; both empty if there is no common
         seed. Two infinite PSNRs differ by nothing.
         """
         trained = [variant for variant in weights if variant != BICUBIC]
@@ -93,7 +93,7 @@ def _weighted_sum(weights: Mapping[str, float], rows: Mapping[str, Block]) -> Bl
 def chosen_rate(runs: Sequence[RunRecord], choice: Mapping[str, Any], *, measure: str | None) -> float | None:
     """The variant's learning rate as chosen, or the one that leads by `measure` while there is no choice.
 
-    While the variant waits for a run, the choice before stands.
+    While the variant waits for a run, its earlier choice counts.
     """
     rate: float | None = choice.get("learning_rate") or choice.get("previous", {}).get("learning_rate")
     if rate is None and (leading := choose(rates_of(runs, measure=measure))) is not None:

@@ -47,7 +47,7 @@ def step_cost(variant: Mapping[str, Any], *, protocol: Mapping[str, Any], scale:
 
 
 def read_curve(run: RunRecord) -> Curve | None:
-    """The validations that the run has logged; None where there is none. Steps without a
+    """The validations that the run has logged; None if there is none. Steps without a
     number are left out.
     """
     path = run.folder / store.METRICS
@@ -95,7 +95,7 @@ def _so_far(run: RunRecord) -> tuple[float, int]:
 
 
 def spent(curve: Curve, kind: Kind, cost: StepCost) -> tuple[float, ...] | None:
-    """What had been spent at each validation; None where the log does not say."""
+    """What had been spent at each validation; None if the log does not say."""
     if kind == "processor_seconds":
         return curve.processor_seconds
     if kind == "seconds":

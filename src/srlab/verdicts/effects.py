@@ -199,8 +199,8 @@ def unknown(found: Sequence[Contrast]) -> tuple[str, ...]:
         company = [one - {option} for one in mains if option in one]
         smallest = dict.fromkeys(one for one in company if not any(other < one for other in company))
         if option not in alone:
-            words = "; or with ".join(" and ".join(sorted(one)) for one in smallest)
-            remarks.append(f"{option} never changes alone, only with {words}, so its own effect is unknown")
+            words = ", or with ".join(" and ".join(sorted(one)) for one in smallest)
+            remarks.append(f"{option} never changes alone, only with {words}; so its own effect is unknown")
     return tuple(remarks)
 
 
@@ -291,7 +291,7 @@ def _name(contrast: Contrast) -> str:
 
 
 def _ratios(contrast: Contrast, sizes: Mapping[str, Size]) -> tuple[float, float]:
-    """With / without, geometric mean over the pairs; 1 where a variant has none of it."""
+    """With / without, geometric mean over the pairs; 1 if a variant has none."""
 
     def ratio(pairs: Sequence[tuple[int, int]]) -> float:
         logs = [math.log(after / before) for before, after in pairs if before > 0 and after > 0]

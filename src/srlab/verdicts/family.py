@@ -6,7 +6,7 @@ from srlab.verdicts.values import Difference, Rank
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Holm's adjusted p-values, in the order given; None where there is no test, which then counts for none.
+    """Holm's adjusted p-values, in the order given; None if there is no test; it does not count.
 
     Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6,
     1979. The probability of any false alarm in the family stays at the level whatever the dependence.

@@ -49,7 +49,7 @@ def judge(
         images: by test set only these of its images; sets that are not named are left out.
 
     Raises:
-        UserError: `folder` is no study's, or a name is not one of the study.
+        UserError: `folder` is not a study's, or a name is not one of the study.
     """
     if not 0.5 <= level < 1:
         raise UserError(f"the level is at least 0.5 and below 1, such as 0.95, not {level!r}")

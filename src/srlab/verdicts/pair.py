@@ -31,7 +31,7 @@ class Pair:
 
 
 def compare_pair(folder: Path, variant: str, other: str, *, level: float = 0.95) -> Pair:
-    """The two compared by the scores in a study's `folder`; a `UserError` where one is not of the study."""
+    """The two compared by the scores in a study's `folder`; a `UserError` if one is not of the study."""
     study = store.load_study(folder)
     declared = {one["name"]: one for one in study["variants"]}
     names = [name if name == BICUBIC else find_variant(list(declared), name) for name in (variant, other)]
@@ -84,7 +84,7 @@ def _headline(
         "better": f"{variant} is better than {other}",
         "worse": f"{variant} is worse than {other}",
         "not told apart": f"The data show no difference between {variant} and {other}",
-        "not judged": f"{variant} and {other} cannot be compared by a test",
+        "not judged": f"No test can say whether {variant} is better than {other}",
     }[test.outcome]
     lines = [f"{words}, by {where}: {number}."]
     if len(test.seeds) == 1:
@@ -106,7 +106,7 @@ def _remarks(verdicts: Verdicts, found: tuple[Difference, ...]) -> tuple[str, ..
     if fixed is not None:
         remarks.insert(
             1,
-            f"on these very images, and for other trainings alone, the interval of {found[0].metric} is "
+            f"for other trainings on these very images, the interval of {found[0].metric} is "
             f"{span(fixed, found[0].metric)}",
         )
     if verdicts.is_complete:

@@ -8,7 +8,7 @@ from srlab.verdicts.cells import images_by_set
 
 
 def find_variant(names: Sequence[str], wanted: str) -> str:
-    """`wanted` in full: a variant's name, or what stands after its "/"; a `UserError` if it is none."""
+    """`wanted` in full: a variant's name, or what stands after its "/"; a `UserError` for another name."""
     if wanted in names:
         return wanted
     short = [name for name in names if name.rpartition("/")[2] == wanted]

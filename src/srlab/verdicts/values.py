@@ -213,9 +213,9 @@ class Curve:
     """Validation psnr_y while a run trains; few images (see docs/files.md).
 
     The run is one at the chosen rate, or any that has begun while its variant has no chosen rate. `steps`,
-    `psnr_y` and `seconds` have one length. `seconds` are of training so far, or None where the log has none.
+    `psnr_y` and `seconds` have one length. `seconds` are of training so far, or None if the log has none.
     `processor_seconds` are the processor time so far. Where the log lacks it but the run's result has it,
-    the whole time is spread evenly over the steps (`is_spread`). It is None where the run has none.
+    the whole time is spread evenly over the steps (`is_spread`). It is None if the run has none.
     """
 
     variant: str
@@ -406,7 +406,7 @@ class Verdicts:
     remarks: tuple[Remark, ...]
 
     def table(self, *, metric: str = "psnr_y", scope: str | None = None) -> Table | None:
-        """The table of a metric on a scope (by default the one that ranks); None where there is none."""
+        """The table of a metric on a scope (by default the one that ranks); None if there is none."""
         wanted = scope or (ALL_SETS if len(self.test_sets) > 1 else next(iter(self.test_sets), ""))
         return next(
             (table for table in self.tables if table.metric == metric and table.scope == wanted), None

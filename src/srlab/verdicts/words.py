@@ -288,7 +288,8 @@ def remarks(
         what = "set of scores is" if len(missing) == 1 else "sets of scores are"
         found.append(
             Remark(
-                f"{len(missing)} {what} missing (of one variant, seed and test set); no mean includes them",
+                f"{len(missing)} {what} missing (a set is of one variant, seed and test set); no mean "
+                "includes them",
                 "missing",
             )
         )
@@ -356,11 +357,16 @@ def _about_precision(runs: Sequence[RunRecord]) -> list[Remark]:
 
 
 def _about_times(runs: Sequence[RunRecord]) -> list[Remark]:
-    """Seeds of one variant at one rate are the same work: where their times differ much, times say little."""
+    """Seeds of one variant at one rate are the same work: where their times differ much, times say little.
+
+    Times are those of the processor, if every finished run has them.
+    """
+    finished = [run for run in runs if run.status == "finished"]
+    has_processor = all(run.processor_seconds is not None for run in finished)
     times: dict[tuple[str, float], list[float]] = {}
-    for run in runs:
-        if run.status == "finished" and run.seconds:
-            times.setdefault((run.variant, run.learning_rate), []).append(run.seconds)
+    for run in finished:
+        if time := run.processor_seconds if has_processor else run.seconds:
+            times.setdefault((run.variant, run.learning_rate), []).append(time)
     ratio = max((max(seconds) / min(seconds) for seconds in times.values()), default=1.0)
     if ratio < _UNEVEN:
         return []
@@ -402,8 +408,8 @@ def _about_intervals(tables: Sequence[Table], *, level: float) -> list[Remark]:
         found.append(
             Remark(
                 f"intervals of {100 * level:g} % are for other trainings and other images of this kind; with "
-                f"the spreads found here they hold the true difference in {ranged} of cases, if scores are "
-                "normal",
+                f"the spreads found here they hold the true difference in {ranged} of cases, if the scores "
+                "are normally distributed",
                 "intervals",
             )
         )
@@ -411,8 +417,8 @@ def _about_intervals(tables: Sequence[Table], *, level: float) -> list[Remark]:
     if seeds == 1:
         found.append(
             Remark(
-                "one seed: intervals and ranks hold for these trained networks on other images of this kind; "
-                "another training may give another order, so nothing is shown about the variants themselves",
+                "one seed: intervals and ranks are about these trained networks, on other images of this "
+                "kind; another training may give another order",
                 "one seed",
             )
         )
