@@ -12,9 +12,10 @@ import pytest
 from rich.console import Console
 
 from scored_study import ScoredStudy, noisy
+from srlab import store
 from srlab.cli import main
 from srlab.leaderboard import leaderboard
-from srlab.tables import as_latex, cells, columns, latex_text, sheets
+from srlab.tables import as_latex, cells, columns, latex_text, legend, sheets
 
 
 @pytest.fixture
@@ -241,6 +242,18 @@ def test_wide_shows_whole_names_in_one_table_and_notes_all_that_there_is(
     _, text = on_terminal(monkeypatch, of_long_names, 100, "--notes")
     board = leaderboard(of_long_names)
     assert all(note in text for note in (board.answer, *board.remarks))
+    assert " ".join(legend(board).split()) in text
+    assert "The time is that of one run's training, by the clock." in text
+
+
+def test_the_notes_say_what_the_columns_of_time_mean(
+    of_long_names: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path in of_long_names.glob(f"*/{store.RESULT}"):
+        store.save_json(path, store.load_json(path) | {"processor_seconds": 4.0})
+    _, text = on_terminal(monkeypatch, of_long_names, 100, "--notes")
+    assert "Cpu s is processor time, all threads; compare by it." in text
+    assert "Busy machine: other work ran beside it, so the clock showed more than 1.5 times as much." in text
 
 
 @pytest.mark.parametrize(

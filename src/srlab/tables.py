@@ -12,6 +12,7 @@ from srlab.leaderboard import Leaderboard, Spread, Standing, notes_of_variants
 from srlab.profile_store import Profile, costs
 from srlab.scores import to_json
 from srlab.verdicts import METRICS, PERCEPTION, Difference
+from srlab.verdicts.values import BUSY
 
 _NOTHING = "–"  # noqa: RUF001 - a dash is what a table has where nothing is
 _SHOWN = ("psnr_y", "ssim_y", *PERCEPTION)  # the last only where there are such scores
@@ -308,7 +309,7 @@ def as_markdown(board: Leaderboard) -> str:
         "|---:|---|" + "---:|" * (len(headings) - 2),
         *("| " + " | ".join(map(markdown_text, row)) + " |" for row in cells(board)),
         "",
-        _legend(board),
+        legend(board),
         "",
         *(line for sheet in measured_sheets(board) for line in _sheet_as_markdown(sheet)),
         *(f"- {markdown_text(note)}" for note in notes(board)),
@@ -342,7 +343,8 @@ def _sheet_as_markdown(sheet: Sheet) -> list[str]:
     ]
 
 
-def _legend(board: Leaderboard) -> str:
+def legend(board: Leaderboard) -> str:
+    """What the columns of the table mean."""
     return (
         f"Scale x{board.scale}. Gain is psnr_y in dB over bicubic with its {100 * board.level:g} % interval. "
         "Multiply-adds are for SR of 1280 x 720. Rate is the learning rate. " + _legend_of_times(board)
@@ -352,9 +354,14 @@ def _legend(board: Leaderboard) -> str:
 def _legend_of_times(board: Leaderboard) -> str:
     if len(_time_headings(board)) == 1:
         return "The time is that of one run's training, by the clock."
+    busy = (
+        f" Busy machine: other work ran beside it, so the clock showed more than {BUSY:g} times as much."
+        if any(standing.is_busy for standing in board.standings)
+        else ""
+    )
     return (
         "Times are seconds of one run's training. Cpu s is processor time, all threads; compare "
-        "by it. Clock s is time by the clock."
+        f"by it. Clock s is time by the clock.{busy}"
     )
 
 
@@ -382,7 +389,7 @@ def latex_text(text: str) -> str:
 def as_latex(board: Leaderboard) -> str:
     """A ``table*`` for a paper, with the package booktabs; what must be known stands in its caption."""
     headings = columns(board)
-    caption = f"{board.question} {_legend(board)} {_sentences(notes(board))}"
+    caption = f"{board.question} {legend(board)} {_sentences(notes(board))}"
     lines = [
         "% \\usepackage{booktabs}",
         r"\begin{table*}",

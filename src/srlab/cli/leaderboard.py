@@ -73,13 +73,13 @@ def show_leaderboard(
 ) -> None:
     """The answer in a sentence, the standings as tables, and the two notes that matter most.
 
-    `with_notes` shows the whole answer and all notes. Where the terminal, or without one a page of 100
-    columns, is too narrow, names are shortened in their middle, and where that is not enough each test set
-    has a table of its own; `is_wide` prints one table with whole names all the same.
+    `with_notes` shows the whole answer, what the columns mean, and all notes. If the terminal, or without
+    one a page of 100 columns, is too narrow, names are shortened in their middle. If that is not enough, each
+    test set has a table of its own. `is_wide` prints one table with whole names all the same.
     """
     from srlab.cli.tables import print_table
     from srlab.leaderboard import important_notes
-    from srlab.tables import measured_sheets
+    from srlab.tables import legend, measured_sheets
     from srlab.tables import notes as all_notes
 
     show(f"{board.name} (x{board.scale}): {board.question}")
@@ -93,7 +93,10 @@ def show_leaderboard(
         show("")
         print_table(_table(sheet) if is_wide else _narrow(sheet), is_wide=is_wide)
     show("")
-    if not with_notes:
+    if with_notes:
+        show(legend(board))
+        show("")
+    else:
         show(str(board.protocol), indent="  ")
     shown = all_notes(board) if with_notes else important_notes(board)[:MOST_NOTES]
     for note in shown:
