@@ -275,7 +275,7 @@ def test_a_body_that_brings_no_byte_of_the_file_is_given_up(server: Server, targ
     start = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;"
     server.answers = [Answer(raw=start, again=b"a", times=200, drip_every=0.02)]
     patience = replace(QUICK, window=0.1, stall=0.2)
-    with pytest.raises(DownloadError, match=r"nothing of the file came in 0\.3 s, 3 times in a row"):
+    with pytest.raises(DownloadError, match=r"nothing of the file arrived in 0\.3 s, 3 times in a row"):
         download(f"{server.url}/f", target, patience=patience)
     assert server.sent_again < 3 * 200
 
