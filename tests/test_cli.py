@@ -1,6 +1,7 @@
 """What every command promises: help in the order of use, defaults shown, one line for what went wrong."""
 
 import io
+import os
 import re
 import shlex
 import signal
@@ -20,7 +21,9 @@ from srlab.cli.examples import EXAMPLES
 from srlab.cli.output import show
 from srlab.cli.progress import StudyProgress, pace
 from srlab.cli.tables import make_table, narrowed, print_table
+from srlab.errors import UserError
 from srlab.execution import Event
+from srlab.images import pixel_limit
 from srlab.scheduler import explain
 from srlab.training.train import Progress
 from tiny_study import start_srlab, write_pictures, write_study_file
@@ -352,3 +355,64 @@ def test_a_wrong_value_is_told_by_its_option_not_by_an_argument_of_python(
     assert (code, out) == (2, "")
     assert err.startswith(f"srlab: {option}")
     assert "learning_rates" not in err
+
+
+def test_every_command_that_reads_pictures_takes_their_largest_size() -> None:
+    takes = [
+        name
+        for name, command in commands().items()
+        if any("--max-pixels" in option.opts for option in command.params)
+    ]
+    assert sorted(takes) == [
+        "data add",
+        "evaluate",
+        "perceptual",
+        "pictures",
+        "report",
+        "study",
+        "train",
+        "upscale",
+    ]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["evaluate", "bicubic", "--scale", "2", "--data", "photos"],
+        ["train", "edsr/baseline", "--scale", "2", "--train", "photos", "--test", "photos"],
+        ["study", "smoke", "--train", "photos", "--test", "photos"],
+        ["data", "add", "set5", "photos"],
+        ["upscale", "photos/0.png"],
+    ],
+)
+def test_a_picture_of_more_pixels_than_max_pixels_is_refused(
+    srlab: Srlab, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    write_pictures(Path("photos"), 5, size=60, seed=0)
+    monkeypatch.setenv("SRLAB_DATA", str(Path("data").resolve()))
+    monkeypatch.setenv("SRLAB_MAX_PIXELS", "5000")
+    code, _, err = srlab(*words, "--max-pixels", "3599")
+    assert code == 2
+    assert "60x60 pixels, more than the limit of 3,599" in err.replace("\n", " ")
+    assert os.environ["SRLAB_MAX_PIXELS"] == "5000"
+
+
+@pytest.mark.parametrize(
+    ("words", "reader"),
+    [
+        (["pictures", "study"], "srlab.pictures.write_pictures"),
+        (["pictures", "study", "--image", "photo.png"], "srlab.ranking_on_image.rank_on_image"),
+        (["report", "study"], "srlab.report.write_report"),
+        (["perceptual", "study"], "srlab.perceptual_scores.score_study"),
+    ],
+)
+def test_max_pixels_holds_for_as_long_as_the_command_runs(
+    srlab: Srlab, monkeypatch: pytest.MonkeyPatch, words: list[str], reader: str
+) -> None:
+    def tell(*_: object, **__: object) -> None:
+        raise UserError(f"the limit is {pixel_limit()}")
+
+    monkeypatch.delenv("SRLAB_MAX_PIXELS", raising=False)
+    monkeypatch.setattr(reader, tell)
+    assert "the limit is 50\n" in srlab(*words, "--max-pixels", "50")[2]
+    assert "SRLAB_MAX_PIXELS" not in os.environ

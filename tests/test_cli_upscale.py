@@ -307,6 +307,20 @@ def test_without_out_the_enlargement_lies_beside_the_picture(
     assert pixels_of(tmp_path / "photo-large.webp").shape == (18, 22, 3)
 
 
+def test_overwriting_is_advised_only_for_what_may_be_replaced(
+    upscale: Command, model: Path, tmp_path: Path
+) -> None:
+    source, other = picture(tmp_path / "photo.jpg"), picture(tmp_path / "other.jpg")
+    for options in ([], ["--overwrite"]):
+        _, err = upscale(source, other, "--model", model, *options, code=2)
+        assert "--overwrite" not in err
+        assert "is no enlargement of" in err
+    upscale(source, tmp_path / "large.png", "--model", model)
+    _, err = upscale(source, tmp_path / "large.png", "--model", model, code=2)
+    assert "or --overwrite" in err
+    upscale(source, tmp_path / "large.png", "--model", model, "--overwrite")
+
+
 def test_several_pictures_go_into_a_folder_under_their_names(
     upscale: Command, model: Path, tmp_path: Path
 ) -> None:

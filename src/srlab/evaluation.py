@@ -111,7 +111,6 @@ def evaluate_folder(
     *,
     protocol: EvaluationProtocol,
     scale: int,
-    max_pixels: int | None = None,
 ) -> Iterator[Evaluation]:
     """Score pictures that another tool made: one in `folder` for each image, told by its name.
 
@@ -125,7 +124,7 @@ def evaluate_folder(
     paths = match_pictures(folder, [image.name for image in images])
     for image in images:
         hr = crop_to_multiple(image.pixels, scale)
-        sr = _read_sr(paths[image.name], image, hr, scale=scale, max_pixels=max_pixels)
+        sr = _read_sr(paths[image.name], image, hr, scale=scale)
         if protocol.color == "luma":
             planes = _rounded_planes(sr, hr, is_gray=image.is_gray)
             scores = _scores(planes, None, border=scale)
@@ -170,10 +169,8 @@ def match_pictures(folder: Path, names: Sequence[str]) -> dict[str, Path]:
     return paths
 
 
-def _read_sr(
-    path: Path, image: HRImage, hr: NDArray[np.uint8], *, scale: int, max_pixels: int | None
-) -> NDArray[np.uint8]:
-    picture = read_hr_image(path, max_pixels=max_pixels)
+def _read_sr(path: Path, image: HRImage, hr: NDArray[np.uint8], *, scale: int) -> NDArray[np.uint8]:
+    picture = read_hr_image(path)
     (height, width), (found_height, found_width) = hr.shape[:2], picture.pixels.shape[:2]
     if (found_height, found_width) != (height, width):
         hint = ""

@@ -343,8 +343,8 @@ def _opened(path: Path, *, formats: tuple[str, ...], max_pixels: int | None) -> 
             if image.width * image.height > limit:
                 raise UserError(
                     f"{path} has {image.width}x{image.height} pixels, more than the limit of {limit:,}; "
-                    "if the size is right, raise the limit with --max-pixels (of upscale and evaluate), or "
-                    f"with {MAX_PIXELS_VARIABLE} for every command"
+                    f"if the size is right, raise the limit with --max-pixels, or with {MAX_PIXELS_VARIABLE} "
+                    "for every command"
                 )
             frames = getattr(image, "n_frames", 1)
             if frames > 1 and image.format not in ("MPO", "GIF"):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from srlab.cli import WithExamples, app
+from srlab.cli.options import MaxPixels
 from srlab.cli.output import messages, print_json, say, show, show_path
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ def add(
             metavar="SOURCE", help="A folder with the set's pictures, or a weights file. srlab copies it."
         ),
     ],
+    _max_pixels: MaxPixels = None,
 ) -> None:
     """Copy a data set or weights that you have to where srlab looks for them."""
     from srlab.data.library import add as copy

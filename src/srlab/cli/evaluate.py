@@ -50,7 +50,7 @@ def evaluate(
         Literal["replicate", "symmetric"],
         typer.Option(help="How HR is padded when LR is made: the edge repeated, or mirrored."),
     ] = "replicate",
-    max_pixels: MaxPixels = None,
+    _max_pixels: MaxPixels = None,
     device: AnyDevice = "auto",
     self_ensemble: Annotated[
         bool,
@@ -75,13 +75,11 @@ def evaluate(
     chosen = _find(model, scale)
     if self_ensemble:
         chosen = _averaged(chosen)
-    (tested,) = load_sets([data], role="test", max_pixels=max_pixels)
+    (tested,) = load_sets([data], role="test")
     check_scorable(tested.images, scale=chosen.scale)
     check_memory(tested.images)
     if chosen.network is None:
-        evaluations = evaluate_folder(
-            Path(model), tested.images, protocol=rules, scale=chosen.scale, max_pixels=max_pixels
-        )
+        evaluations = evaluate_folder(Path(model), tested.images, protocol=rules, scale=chosen.scale)
     else:
         evaluations = evaluate_network(chosen.network, tested.images, protocol=rules, device=place)
     scores = {evaluation.image: evaluation.scores for evaluation in _shown(evaluations, len(tested.images))}

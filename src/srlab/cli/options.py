@@ -1,5 +1,7 @@
 """Options that commands share, in the groups in which their help shows them."""
 
+import os
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +18,21 @@ LOSS_HELP = (
     "l1+0.1*perceptual:vgg22+0.05*gradient; CONTENT is vgg22, vgg54, conv5_4 or random."
 )
 OF_STUDY = "the study's"  # a default that the study's file has
+
+
+def _limit_pixels(context: typer.Context, pixels: int | None) -> None:
+    """For as long as the command runs, also in the processes that it starts."""
+    from srlab.images import MAX_PIXELS_VARIABLE
+
+    if pixels is not None:
+        before = os.environ.get(MAX_PIXELS_VARIABLE)
+        os.environ[MAX_PIXELS_VARIABLE] = str(pixels)
+        context.call_on_close(
+            partial(os.environ.pop, MAX_PIXELS_VARIABLE)
+            if before is None
+            else partial(os.environ.update, {MAX_PIXELS_VARIABLE: before})
+        )
+
 
 Train = Annotated[
     str | None,
@@ -143,13 +160,14 @@ Device = Annotated[
     typer.Option("--device", help="auto (a GPU if there is one), cpu, cuda, cuda:1.", rich_help_panel=WORK),
 ]
 AnyDevice = Annotated[str, typer.Option("--device", help="auto (a GPU if there is one), cpu, cuda, cuda:1.")]
-MaxPixels = Annotated[
+MaxPixels = Annotated[  # its callback does everything, so a command has no use for the value
     int | None,
     typer.Option(
         "--max-pixels",
         min=1,
         help="Largest number of pixels that a picture may have. SRLAB_MAX_PIXELS sets it for all commands.",
         show_default="128,000,000",
+        callback=_limit_pixels,
     ),
 ]
 Precision = Annotated[

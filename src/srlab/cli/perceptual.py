@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from srlab.cli import app
+from srlab.cli.options import MaxPixels
 from srlab.cli.output import messages, print_json, say, show_path
 from srlab.errors import UserError
 
@@ -69,6 +70,7 @@ def perceptual(
             show_default="where they were",
         ),
     ] = None,
+    _max_pixels: MaxPixels = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object to standard output.")
     ] = False,

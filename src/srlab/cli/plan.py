@@ -104,7 +104,7 @@ def show_plan(plan: Plan, *, question: str) -> None:
     for line in (
         f"training: batches of {protocol.batch_size} LR patches of {protocol.lr_patch_size} x "
         f"{protocol.lr_patch_size} from {', '.join(study.train)}",
-        f"validation: {', '.join(study.validate) or 'every tenth training image'}; "
+        f"validation: {', '.join(study.validate) or 'every tenth training image, of fewer the last'}; "
         f"test: {', '.join(study.test)}",
         f"scores: {study.evaluation}",
         "multiply-adds: for an output of 1280 x 720; parameters: trainable + running statistics",

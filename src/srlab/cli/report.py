@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from srlab.cli import app
+from srlab.cli.options import MaxPixels
 from srlab.cli.output import print_json, results
 from srlab.cli.results import StudyDir
 
@@ -31,6 +32,7 @@ def report(
             show_default=False,
         ),
     ] = None,
+    _max_pixels: MaxPixels = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output.")] = False,
 ) -> None:
     """Write a study's report: one HTML page that works offline and needs nothing beside it."""

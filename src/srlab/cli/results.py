@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from srlab.cli import app
+from srlab.cli.options import MaxPixels
 from srlab.cli.output import messages, print_json, say, show, show_path
 from srlab.cli.parsing import parse_device
 from srlab.errors import UserError
@@ -41,6 +42,7 @@ def pictures(
             help="With --image: auto (a GPU if there is one), cpu, cuda, cuda:1.", show_default="auto"
         ),
     ] = None,
+    _max_pixels: MaxPixels = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output.")] = False,
 ) -> None:
     """Draw a study: all runs as bars, and the best variants side by side on one crop."""

@@ -104,7 +104,7 @@ def upscale(
             show_default="small enough for an 8000x8000 picture to stay below 1.5 GB",
         ),
     ] = None,
-    max_pixels: MaxPixels = None,
+    _max_pixels: MaxPixels = None,
     device: AnyDevice = "auto",
     precision: Annotated[
         Literal["fp32", "bf16"], typer.Option(help="bf16 is faster on some devices and a little coarser.")
@@ -161,7 +161,6 @@ def upscale(
         quality=quality,
         keep_metadata=keep_metadata,
         flatten=flatten,
-        max_pixels=max_pixels,
     )
     failures = _run(jobs, upscaler, options, one=len(request.sources) == 1 and not request.is_folder)
     if json:
@@ -203,7 +202,6 @@ class _Options:
     quality: int | None
     keep_metadata: bool
     flatten: str | None
-    max_pixels: int | None
 
 
 def _request(words: list[str], *, overwrite: bool, format_: Format | None, suffix: str | None) -> _Request:
@@ -260,12 +258,13 @@ def _out(words: list[str], *, overwrite: bool) -> Path | None:
         return None  # the last of several pictures
     if Path(words[0]).resolve() == last.resolve():
         raise UserError(f"{last} is the picture itself; give its enlargement another name")
-    if not overwrite or not _may_be_replaced(Path(words[0]), last):
+    may_be_replaced = _may_be_replaced(Path(words[0]), last)
+    if not overwrite or not may_be_replaced:
         raise UserError(
             f"{last} exists; give another name"
-            + ("" if overwrite else ", or --overwrite")
+            + (", or --overwrite" if may_be_replaced else "")
             + f". To enlarge {words[0]} and {last}, name a folder after them"
-            + ("" if not overwrite else f". {last} is no enlargement of {words[0]}, so it is not replaced")
+            + ("" if may_be_replaced else f". {last} is no enlargement of {words[0]}, so it is not replaced")
         )
     return last
 
@@ -275,10 +274,9 @@ def _may_be_replaced(source: Path, last: Path) -> bool:
     from srlab.images import read_header
 
     try:
-        large = read_header(last).layout
+        large, small = (read_header(path).layout for path in (last, source))
     except UserError:
         return True  # no picture, or one beyond the limit
-    small = read_header(source).layout
     return any(
         (large.height, large.width) == (scale * small.height, scale * small.width)
         for scale in (2, 3, 4, 8, 16)
@@ -407,7 +405,7 @@ def _enlarge(
     if target.exists() and not is_stream(target) and not options.overwrite:
         raise UserError(f"{target} exists; give another name, or --overwrite")
     quality = options.quality if FORMATS.get(target.suffix.lower()) in LOSSY else None
-    cost = upscaler.cost(source, target, flatten=options.flatten, max_pixels=options.max_pixels)
+    cost = upscaler.cost(source, target, flatten=options.flatten)
     check_writable(target, cost.output, quality=quality)
     upscaler.check_cost(source, target, cost)
     output = cost.output
@@ -434,7 +432,6 @@ def _enlarge(
         quality=quality,
         keep_metadata=options.keep_metadata,
         flatten=options.flatten,
-        max_pixels=options.max_pixels,
         progress=after_tile,
     )
     for note in notes:

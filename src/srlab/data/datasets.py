@@ -75,18 +75,17 @@ def load_sets(
     *,
     role: Role,
     progress: Progress | None = None,
-    max_pixels: int | None = None,
 ) -> tuple[ImageSet, ...]:
     """Read the sets named, each a name of the catalogue or a folder; ``sample`` gives its part for `role`.
 
     `progress` is called after each image. Two sets of one name, two images of one name in a set, unknown
-    names, files that are no plain picture, and pictures of more than `max_pixels` (None for
-    `srlab.images.pixel_limit`) or than memory holds are a `UserError`.
+    names, files that are no plain picture, and pictures of more pixels than
+    `srlab.images.pixel_limit` or than memory holds are a `UserError`.
     """
     sets = []
     for name in names:
         set_name, files, note = _files(name, role)
-        images = read_images(set_name, files, progress, max_pixels=max_pixels)
+        images = read_images(set_name, files, progress)
         sets.append(ImageSet(name=set_name, images=images, note=note))
     doubled = [name for name, count in Counter(found.name for found in sets).items() if count > 1]
     if doubled:
@@ -191,8 +190,6 @@ def read_images(
     set_name: str,
     files: Sequence[Path],
     progress: Progress | None = None,
-    *,
-    max_pixels: int | None = None,
 ) -> tuple[SetImage, ...]:
     """The pictures of a set, in the order of `files`; decoding takes all cores."""
     by_name: dict[str, Path] = {}
@@ -203,10 +200,10 @@ def read_images(
                 "image, so rename or remove one of them"
             )
 
-    _check_memory(set_name, files, max_pixels)
+    _check_memory(set_name, files)
 
     def read(path: Path) -> SetImage:
-        image = read_hr_image(path, max_pixels=max_pixels)
+        image = read_hr_image(path)
         return SetImage(
             name=image.name,
             pixels=image.pixels,
@@ -232,9 +229,9 @@ def read_images(
     return tuple(images)
 
 
-def _check_memory(set_name: str, files: Sequence[Path], max_pixels: int | None) -> None:
+def _check_memory(set_name: str, files: Sequence[Path]) -> None:
     """Raise `UserError` if the set's pictures, decoded, are more than memory holds; decode nothing yet."""
-    layouts = [read_hr_layout(path, max_pixels=max_pixels) for path in files]
+    layouts = [read_hr_layout(path) for path in files]
     needed = sum(3 * layout.height * layout.width for layout in layouts)
     there = available_bytes()
     if needed > there:
