@@ -6,6 +6,7 @@ import pytest
 
 from srlab.cli.changes import with_objective
 from srlab.errors import UserError
+from srlab.networks import DiscriminatorOptions
 from srlab.objectives import AdversarialObjective, with_settings
 from srlab.studies import load_study
 
@@ -14,25 +15,32 @@ def test_settings_reach_the_adversarial_variants_and_no_others() -> None:
     study = load_study("srgan").study
     asked = with_objective(study, "pixels", ["pixel_weight=0.5", "pixel_loss=mse"], None)
     expected = AdversarialObjective(
-        content="pixels", adversarial_weight=1e-4, pixel_weight=0.5, pixel_loss="mse"
+        content="pixels",
+        adversarial_weight=3e-3,
+        pixel_weight=0.5,
+        pixel_loss="mse",
+        discriminator_learning_rate=3e-4,
+        discriminator=DiscriminatorOptions(num_features=(32, 32, 64, 64), dense_features=64),
     )
     for before, after in zip(study.variants, asked.variants, strict=True):
         assert after.objective == (expected if before.name.startswith("srgan/") else before.objective)
 
 
-def test_the_shipped_study_has_a_pixel_term_and_the_papers_weights_are_two_options_away() -> None:
+def test_docs_say_how_the_shipped_study_takes_the_papers_weights_and_discriminator() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "gan.md").read_text()
+    block = page.split("The paper's weights and discriminator are these options:")[1].split("\n\n")[1]
+    words = block.replace("\\\n", " ").split()
+    settings = [words[i + 1] for i, word in enumerate(words) if word == "--objective"]
     study = load_study("srgan").study
-    papers = with_objective(study, None, ["adversarial_weight=1e-3", "pixel_weight=0"], None)
+    papers = with_objective(study, None, settings, None)
     pairs = zip(study.variants, papers.variants, strict=True)
     gans = [(ours, theirs) for ours, theirs in pairs if ours.name.startswith("srgan/")]
     assert len(gans) == 2
     for ours, theirs in gans:
         assert isinstance(ours.objective, AdversarialObjective)
-        assert (ours.objective.adversarial_weight, ours.objective.pixel_weight) == (1e-4, 1)
-        assert isinstance(theirs.objective, AdversarialObjective)
-        paper = AdversarialObjective()
-        assert theirs.objective.adversarial_weight == paper.adversarial_weight == 1e-3
-        assert theirs.objective.pixel_weight == paper.pixel_weight == 0
+        assert (ours.objective.adversarial_weight, ours.objective.pixel_weight) == (3e-3, 10)
+        assert study.rates_of(ours) == (5e-5,)
+        assert theirs.objective == AdversarialObjective(pixel_loss="mse")  # whose weight is 0
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ def test_a_study_ends_with_every_run_scored_and_the_chosen_ones_tested(study: St
         is_chosen = choice[run.variant]["learning_rate"] == run.learning_rate
         assert {path.name for path in run.folder.iterdir()} == RUN_FILES | ({"test"} if is_chosen else set())
         assert run.validation is not None
-        assert "no validation gave a score" in store.load_json(run.folder / store.RESULT)["note"]
+        assert "validation does not choose the step" in store.load_json(run.folder / store.RESULT)["note"]
         if is_chosen:
             assert sorted(path.name for path in (run.folder / "test" / "set").iterdir()) == ["0.png", "1.png"]
     assert (folder / "bicubic" / "test" / "set" / "0.png").exists()

@@ -43,7 +43,7 @@ from srlab.training.remarks import discriminator_remarks
 from srlab.training.train import CHECKPOINT, Outcome, Progress, train
 
 LOCK = "run.lock"
-NOTE = "the weights are those of the last step, because no validation gave a score"
+NOTE = "the weights are those of the last step; validation does not choose the step"
 
 
 @dataclass(frozen=True, kw_only=True)

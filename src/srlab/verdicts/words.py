@@ -155,7 +155,11 @@ def _headline(
         return f"{warning}{highest}, but this proves nothing: {unjudged}."
     first = [row.variant for row in rows if ranks[row.variant].best == 1]
     if one_seed:
-        found = f"{ahead.variant} is first {on}" if is_adversarial else highest
+        found = highest
+        if is_adversarial and len(first) == 1:
+            found = f"{first[0]} is first {on}"
+        elif is_adversarial:  # the row above the others is not ahead of those of its rank
+            found = f"the data do not show which of {_listed(first)} is best {on}"
         return f"ONE SEED cannot rank variants; of these trained networks, {found}."
     if len(first) == 1:
         return f"{first[0]} is best {on}{number}."
