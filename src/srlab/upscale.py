@@ -5,6 +5,9 @@ A margin never leaves the image: where a tile touches the image's edge, the netw
 would in the whole image. The grid of tiles depends on the image's size and the network alone, never on the
 free memory.
 
+Where a large picture lies beside the tile, a tile goes through the network in strips of rows
+(`srlab.networks.streaming`), unless it is small. So tiles can be so large that little work goes into margins.
+
 Kernels add up in an order that depends on the shape, the processor and the number of threads. So tiles of
 two sizes give values within 1e-5 of each other, not equal ones. Once rounded, a pixel differs by one level at
 most, and only where its value lies that close to a rounding boundary. On a CPU two things make such pixels
@@ -24,14 +27,18 @@ from torch import Tensor, nn
 from srlab.errors import UserError
 from srlab.networks import Network
 from srlab.networks.complexity import receptive_radius
+from srlab.networks.streaming import streaming, streams_of
 
 Precision = Literal["fp32", "bf16"]
 Box = tuple[int, int, int, int]  # top, left, bottom, right in LR pixels; bottom and right excluded
 
 _ACTIVATION_BYTES = 1 << 30  # what a tile's largest layer may take, input and output together
-PICTURE_BYTES = 3 << 26  # the same where a large picture lies beside it; all of it stays below 1.5 GB
+_WHOLE_BYTES = 3 << 26  # the same where tiles that take more go through in strips
+_STRIP_BYTES = 9 << 26  # what a tile in strips may take; with a picture of 8000x8000 it is below 1.5 GB
+_STRIP_TILE = 640  # the largest side of a tile in strips: the first one tells how long the others take
 _FORWARD = 3  # a forward takes up to so many times what its largest layer takes (measured: 1.3 to 3.1)
 _SMALLEST_MARGIN = 20  # with less, most kernels add up in another order, as they do for small pictures
+_PROBE = 8  # the side of the image by which layers are measured
 _SMALLEST_TILE = 8  # below it a tile is nearly all margin, and memory is not what is missing
 
 
@@ -42,6 +49,7 @@ def upscale_tensor(
     tile: int | None = None,
     luma: bool = False,
     precision: Precision = "fp32",
+    in_strips: bool = False,
 ) -> Tensor:
     """SR [1, C, sH, sW] float32 on the CPU, not clamped, of `lr` [1, C, H, W] in [0, 1], on the network's
     device.
@@ -50,8 +58,9 @@ def upscale_tensor(
     LR pixels, its margin not counted; None chooses by `default_tile`. In fp32 the values of two tile sizes
     are within 1e-5 of each other: rounded to uint8, a pixel differs by one level at most, and only where its
     value lies that close to a rounding boundary. `bf16` computes under autocast: faster where the device can,
-    and not for scores. The network's modules are evaluated as in ``eval()``, and their modes are put back. If
-    memory runs out, a tile is halved.
+    and not for scores. `in_strips` takes large tiles through the network in strips of rows: less memory, the
+    same values but for the last bits. The network's modules are evaluated as in ``eval()``, and their modes
+    are put back. If memory runs out, a tile is halved.
     """
     if lr.ndim != 4 or lr.shape[0] != 1 or not lr.is_floating_point():
         raise ValueError(f"lr must be one float image [1, C, H, W]; got {tuple(lr.shape)} of {lr.dtype}")
@@ -64,7 +73,13 @@ def upscale_tensor(
         return lr[..., top:bottom, left:right]
 
     for box, piece in upscale_tiles(
-        network, read, size=(height, width), tile=tile, luma=luma, precision=precision
+        network,
+        read,
+        size=(height, width),
+        tile=tile,
+        luma=luma,
+        precision=precision,
+        in_strips=in_strips,
     ):
         top, left, bottom, right = (scale * value for value in box)
         sr[..., top:bottom, left:right] = piece
@@ -80,6 +95,7 @@ def upscale_tiles(
     rows: int | None = None,
     luma: bool = False,
     precision: Precision = "fp32",
+    in_strips: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[tuple[Box, Tensor]]:
     """Each tile's box in LR pixels and its SR [1, C, h, w], float32 on the CPU: an image that is never whole
@@ -91,9 +107,12 @@ def upscale_tiles(
     """
     margin = margin_of(network)
     if tile is None:
-        tile = default_tile(network, luma=luma) if max(size) > 64 else 64
+        tile = default_tile(network, luma=luma, in_strips=in_strips) if max(size) > 64 else 64
     if tile < 1 or (rows is not None and rows < 1):
         raise UserError(f"the side of a tile must be at least 1 pixel, not {min(tile, rows or tile)}")
+    area = size[0] * size[1]
+    whole = whole_pixels(network, luma=luma) if in_strips else area
+    streams = streams_of(network) if area > whole else {}
     pending = deque(grid(size, tile, rows=rows))
     done = 0
     while pending:
@@ -104,7 +123,10 @@ def upscale_tiles(
             pieces = grid((bottom - top, right - left), tile)
             pending.extendleft((top + t, left + le, top + b, left + r) for t, le, b, r in reversed(pieces))
             continue
-        sr = _upscale_box(network, read, box, size=size, margin=margin, luma=luma, precision=precision)
+        seen = with_margin(box, margin, size)
+        is_whole = (seen[2] - seen[0]) * (seen[3] - seen[1]) <= whole
+        with streaming({} if is_whole else streams):
+            sr = _upscale_box(network, read, box, seen, luma=luma, precision=precision)
         if sr is not None:
             done += 1
             if progress is not None:
@@ -146,25 +168,40 @@ def with_margin(box: Box, margin: int, size: tuple[int, int]) -> Box:
     )
 
 
-def default_tile(network: nn.Module, *, luma: bool = False, memory: int = _ACTIVATION_BYTES) -> int:
+def default_tile(network: nn.Module, *, luma: bool = False, in_strips: bool = False) -> int:
     """The side in LR pixels of the tiles that `upscale_tensor` takes by itself: from the network alone.
 
-    As large as `memory` bytes for the input and output of its largest layer allow, at most 1024; at least 64
-    and at least one and a half margins, below which nearly all of the work would go into margins.
+    As large as memory allows, counted from the network's largest layer; at least 64 and at least one and a
+    half margins, below which nearly all of the work would go into margins. In strips there is room for more,
+    and no such floor.
     """
     margin = receptive_radius(cast(Network, network))
-    side = int((memory / _bytes_per_pixel(network, luma=luma)) ** 0.5) - 2 * margin
-    return min(1024, max(side // 32 * 32, 64, margin + margin // 2))
+    if not in_strips:
+        side = int((_ACTIVATION_BYTES / _bytes_per_pixel(network, luma=luma)) ** 0.5) - 2 * margin
+        return min(1024, max(side // 32 * 32, 64, margin + margin // 2))
+    whole = int(whole_pixels(network, luma=luma) ** 0.5) - 2 * margin
+    seen = _STRIP_TILE + 2 * margin
+    taken = _strip_bytes(network, (seen, seen), luma=luma)  # in proportion to the width
+    side = min(_STRIP_TILE, seen * _STRIP_BYTES // taken - 2 * margin)
+    return max(min(1024, whole) // 32 * 32, side // 32 * 32, 64)
 
 
-def tile_bytes(network: nn.Module, box: tuple[int, int], *, luma: bool = False) -> int:
+def tile_bytes(
+    network: nn.Module, box: tuple[int, int], *, luma: bool = False, in_strips: bool = False
+) -> int:
     """About what the network takes for a tile whose height and width in LR pixels are `box`, on its device.
 
-    Counted from its largest layer, with the margin; rather too much than too little.
+    The margin is counted, the result is not; rather too much than too little.
     """
-    margin = margin_of(network)
-    height, width = (side + 2 * margin for side in box)
+    height, width = (side + 2 * margin_of(network) for side in box)
+    if in_strips and height * width > whole_pixels(network, luma=luma):
+        return _strip_bytes(network, (height, width), luma=luma)
     return int(_FORWARD * height * width * _bytes_per_pixel(network, luma=luma))
+
+
+def whole_pixels(network: nn.Module, *, luma: bool = False) -> int:
+    """How many LR pixels go through the network whole where larger tiles go in strips, margin included."""
+    return int(_WHOLE_BYTES / _bytes_per_pixel(network, luma=luma))
 
 
 def margin_of(network: nn.Module) -> int:
@@ -174,8 +211,7 @@ def margin_of(network: nn.Module) -> int:
 
 def _bytes_per_pixel(network: nn.Module, *, luma: bool) -> float:
     """Of the largest layer's input and output, for each LR pixel."""
-    probe = 8
-    largest = [probe * probe]
+    largest = [_PROBE * _PROBE]
 
     def note(_: nn.Module, inputs: tuple[object, ...], output: object) -> None:
         tensors = [value for value in (*inputs, output) if isinstance(value, Tensor)]
@@ -184,12 +220,27 @@ def _bytes_per_pixel(network: nn.Module, *, luma: bool) -> float:
     leaves = [module for module in network.modules() if not any(True for _ in module.children())]
     hooks = [module.register_forward_hook(note) for module in leaves]
     try:
-        with torch.inference_mode(), _evaluating(network):
-            _forward(network, luma)(torch.zeros(1, 1 if luma else 3, probe, probe, device=device_of(network)))
+        _probe(network, luma=luma)
     finally:
         for hook in hooks:
             hook.remove()
-    return 4 * largest[0] / probe**2
+    return 4 * largest[0] / _PROBE**2
+
+
+def _strip_bytes(network: nn.Module, seen: tuple[int, int], *, luma: bool) -> int:
+    """What an LR image of height and width `seen` takes in strips."""
+    streams = streams_of(network)
+    with streaming(streams):
+        _probe(network, luma=luma)
+    height, width = min(seen), max(seen)  # a network may turn its image
+    sizes = [(stream, stream.side // _PROBE) for stream in streams.values()]
+    return max((stream.num_bytes(factor * height, factor * width) for stream, factor in sizes), default=1)
+
+
+def _probe(network: nn.Module, *, luma: bool) -> None:
+    with torch.inference_mode(), _evaluating(network):
+        lr = torch.zeros(1, 1 if luma else 3, _PROBE, _PROBE, device=device_of(network))
+        _forward(network, luma)(lr)
 
 
 def device_of(network: nn.Module) -> torch.device:
@@ -219,17 +270,15 @@ def _upscale_box(
     network: nn.Module,
     read: Callable[[Box], Tensor],
     box: Box,
+    seen: Box,
     *,
-    size: tuple[int, int],
-    margin: int,
     luma: bool,
     precision: Precision,
 ) -> Tensor | None:
-    """SR of `box` alone, seen with its margin; None if there is not enough memory."""
+    """SR of `box` alone, of which the network is shown `seen`; None if there is not enough memory."""
     scale = cast(int, network.scale)
     device = device_of(network)
     top, left, bottom, right = box
-    seen = with_margin(box, margin, size)
     rows = slice(scale * (top - seen[0]), scale * (bottom - seen[0]))
     columns = slice(scale * (left - seen[1]), scale * (right - seen[1]))
     autocast = torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")

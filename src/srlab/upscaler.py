@@ -35,7 +35,6 @@ from srlab.pil import from_pil, to_pil
 from srlab.resize import resize
 from srlab.training.device import find_device, tune_allocator
 from srlab.upscale import (
-    PICTURE_BYTES,
     Box,
     Precision,
     default_tile,
@@ -92,9 +91,8 @@ class Upscaler:
         self.scale = cast(int, network.scale)
         self.color = cast(Literal["rgb", "luma"], network.color)
         # A GPU has memory of its own; on a CPU the picture lies beside the tile.
-        if tile is None and device_of(network).type == "cpu":
-            tile = default_tile(network, memory=PICTURE_BYTES)
-        self.tile = default_tile(network) if tile is None else tile
+        self._in_strips = device_of(network).type == "cpu"
+        self.tile = default_tile(network, in_strips=self._in_strips) if tile is None else tile
         self.precision = precision
 
     def __repr__(self) -> str:
@@ -194,7 +192,8 @@ class Upscaler:
         if device_of(self.network).type == "cpu":
             seen = with_margin(largest, margin_of(self.network), (given.height, given.width))
             margins = 2 * margin_of(self.network)
-            tile = tile_bytes(self.network, (seen[2] - seen[0] - margins, seen[3] - seen[1] - margins))
+            box = (seen[2] - seen[0] - margins, seen[3] - seen[1] - margins)
+            tile = tile_bytes(self.network, box, in_strips=self._in_strips)
         copies = 1 + header.layout.has_alpha  # hidden colours are filled in a copy
         held = copies * header.layout.num_bytes
         top, left, bottom, right = largest
@@ -326,6 +325,7 @@ class Upscaler:
             tile=self.tile,
             rows=rows,
             precision=self.precision,
+            in_strips=self._in_strips,
             progress=progress,
         ):
             if not torch.isfinite(piece).all():

@@ -61,8 +61,8 @@ def multiply_adds_of(network: Network) -> int:
     resolution: dict[Step, int] = {}  # pixels of a step's result for each LR pixel, along one side
     per_pixel = 0
     for step in trace(network):
-        layer = _layer(step)
-        resolution[step] = max((resolution[source] for source in step.inputs), default=1) * _factor(layer)
+        layer = layer_of(step)
+        resolution[step] = max((resolution[source] for source in step.inputs), default=1) * factor_of(layer)
         if isinstance(layer, nn.Conv2d):
             per_pixel += layer.weight.numel() * resolution[step] ** 2
     return (
@@ -92,13 +92,13 @@ def receptive_radius(network: Network) -> int:
         step: 0 for step in steps
     }  # how far what follows looks into a step's result, in that result's pixels
     for step in reversed(steps):
-        needed = _radius_before(_layer(step), radius[step])
+        needed = _radius_before(layer_of(step), radius[step])
         for source in step.inputs:
             radius[source] = max(needed, radius[source])
     return max(radius[step] for step in steps if step.kind == "input")
 
 
-def _layer(step: Step) -> nn.Module | None:
+def layer_of(step: Step) -> nn.Module | None:
     """The layer that a step runs, or None if it is only pointwise; what is unknown is an error."""
     layer = step.module
     if layer is None:
@@ -112,7 +112,7 @@ def _layer(step: Step) -> nn.Module | None:
     raise TypeError(f"srlab.networks.complexity does not know {layer or step.name}: say there what it does")
 
 
-def _factor(layer: nn.Module | None) -> int:
+def factor_of(layer: nn.Module | None) -> int:
     """How many times larger a layer makes each side."""
     if isinstance(layer, nn.PixelShuffle):
         return layer.upscale_factor
@@ -124,5 +124,5 @@ def _radius_before(layer: nn.Module | None, radius: int) -> int:
     if isinstance(layer, nn.Conv2d):
         (size, _), (dilation, _) = layer.kernel_size, layer.dilation
         return radius + dilation * (size // 2)
-    inside = -(-radius // _factor(layer))  # the farthest of s pixels that share one pixel of the input
+    inside = -(-radius // factor_of(layer))  # the farthest of s pixels that share one pixel of the input
     return inside + (INTERPOLATION_RADIUS[layer.kind] if isinstance(layer, Enlarge) else 0)

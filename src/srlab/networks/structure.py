@@ -1,7 +1,7 @@
 """A network as the list of its steps, read off it by `torch.fx`: counts and drawings follow the code."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from torch import fx, nn
@@ -21,7 +21,8 @@ class Step:
     """One step: a module that runs, a function (of `operator` or torch), or the input, a constant, the
     output.
 
-    `inputs` are the steps whose results it takes, in the order in which it takes them.
+    `inputs` are the steps whose results it takes, in the order in which it takes them. `arguments` and
+    `keywords` are what it is called with, a step standing for its result.
     """
 
     kind: Literal["input", "module", "function", "constant", "output"]
@@ -30,6 +31,8 @@ class Step:
     module: nn.Module | None = None
     function: Any = None
     number: float | None = None  # what a function adds, multiplies by, ...; which part it takes of its input
+    arguments: tuple[Any, ...] = ()
+    keywords: dict[str, Any] = field(default_factory=dict)
 
 
 def trace(network: nn.Module, *, is_box: Callable[[nn.Module], bool] = lambda _: False) -> tuple[Step, ...]:
@@ -44,6 +47,10 @@ def trace(network: nn.Module, *, is_box: Callable[[nn.Module], bool] = lambda _:
             return is_box(m) or not any(True for _ in m.children())
 
     steps: dict[fx.Node, Step] = {}
+
+    def replaced(argument: Any) -> Any:
+        return steps[argument] if isinstance(argument, fx.Node) else argument
+
     for node in Tracer().trace(network).nodes:
         kind = KINDS[node.op]
         numbers = [argument for argument in node.args if isinstance(argument, int | float)]
@@ -54,5 +61,7 @@ def trace(network: nn.Module, *, is_box: Callable[[nn.Module], bool] = lambda _:
             module=network.get_submodule(str(node.target)) if kind == "module" else None,
             function=node.target if kind == "function" else None,
             number=numbers[0] if numbers else None,
+            arguments=fx.node.map_aggregate(node.args, replaced),
+            keywords=fx.node.map_aggregate(node.kwargs, replaced),
         )
     return tuple(steps.values())

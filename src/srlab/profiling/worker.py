@@ -20,7 +20,7 @@ from srlab.profile_store import Size
 from srlab.profiling.memory import bytes_now, peak_bytes, reset_peak
 from srlab.study import Study
 from srlab.training.device import autocast, tune_allocator, use_threads
-from srlab.upscale import PICTURE_BYTES, Precision, default_tile, upscale_tensor
+from srlab.upscale import Precision, default_tile, device_of, upscale_tensor, whole_pixels
 
 _SECONDS_OF_A_STEP = 0.2  # of measured steps in a round, at least two
 _CHANNELS = 64  # of the convolution that tells how fast a machine is
@@ -161,7 +161,13 @@ class _Bench:
                 if tile is None:
                     network(lr)
                 else:
-                    upscale_tensor(network, lr, tile=tile, precision=self.precision)
+                    upscale_tensor(
+                        network,
+                        lr,
+                        tile=tile,
+                        precision=self.precision,
+                        in_strips=self.device.type == "cpu",
+                    )
 
         begun = time.perf_counter()
         times: list[float] = []
@@ -210,11 +216,13 @@ class _Bench:
 
 
 def _tile(network: Network, size: tuple[int, int]) -> int | None:
-    """The tile that `srlab upscale` takes; None if one holds the picture. Bicubic has nothing to tile."""
+    """The tile that `srlab upscale` takes; None if the picture is made whole, and for bicubic."""
     if not any(True for _ in network.parameters()):
         return None
-    tile = default_tile(network, memory=PICTURE_BYTES)
-    return None if max(size) <= max(tile, 64) else tile
+    in_strips = device_of(network).type == "cpu"
+    tile = default_tile(network, in_strips=in_strips)
+    is_whole = max(size) <= max(tile, 64) and not (in_strips and size[0] * size[1] > whole_pixels(network))
+    return None if is_whole else tile
 
 
 def _wait(device: torch.device) -> None:

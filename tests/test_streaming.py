@@ -1,0 +1,56 @@
+"""What strips promise: a network's own result, with few rows of it in memory."""
+
+import pytest
+import torch
+
+from same_picture import assert_same_floats
+from srlab.networks.streaming import streaming, streams_of
+from srlab.upscale import default_tile, tile_bytes, upscale_tensor, whole_pixels
+from test_upscale import TINY, lively
+
+with_layers = pytest.mark.parametrize("name", [name for name in TINY if name != "bicubic"])
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("size", [(61, 23), (16, 40), (7, 9)])
+@with_layers
+def test_strips_give_what_the_network_gives_whole(name: str, size: tuple[int, int], scale: int) -> None:
+    network = lively(TINY[name], scale=scale)
+    lr = torch.rand(1, 3, *size)
+    with torch.inference_mode():
+        whole = network(lr)
+        with streaming(streams_of(network)):
+            in_strips = network(lr)
+    assert_same_floats(in_strips, whole)
+    assert "forward" not in vars(network)  # the network is as it was
+
+
+@with_layers
+def test_a_taller_image_takes_no_more_memory(name: str) -> None:
+    network = lively(TINY[name])
+    streams = streams_of(network)
+    with torch.inference_mode(), streaming(streams):
+        network(torch.rand(1, 3, 8, 8))
+    (stream,) = streams.values()
+    assert stream.num_bytes(4000, 50) <= 1.01 * stream.num_bytes(1000, 50)
+    assert stream.num_bytes(1000, 100) > 1.9 * stream.num_bytes(1000, 50)
+
+
+@with_layers
+def test_large_tiles_in_strips_are_the_picture_without_them(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = lively(TINY[name])
+    lr = torch.rand(1, 3, 70, 90)
+    expected = upscale_tensor(network, lr, tile=128)
+    monkeypatch.setattr("srlab.upscale.whole_pixels", lambda *_, **__: 100)
+    assert_same_floats(upscale_tensor(network, lr, tile=48, in_strips=True), expected)
+
+
+@with_layers
+def test_the_tile_in_strips_is_counted_within_its_budget(name: str) -> None:
+    network = lively(TINY[name])
+    tile = default_tile(network, in_strips=True)
+    assert tile >= 64
+    assert whole_pixels(network) > 0
+    assert tile_bytes(network, (tile, tile), in_strips=True) < 1.2e9
