@@ -22,11 +22,15 @@ from srlab.images import (
     Picture,
     crop_to_multiple,
     list_images,
+    read_header,
     read_hr_image,
+    read_hr_layout,
     read_picture,
 )
 from srlab.metadata import Metadata
 from srlab.picture_files import write_picture
+from srlab.pil import from_pil
+from srlab.upscaler import load
 
 RGB = made_picture(24, 20)
 GRAY = RGB[:, :, 0]
@@ -161,6 +165,23 @@ def test_a_picture_is_upright_whatever_its_exif_says(tmp_path: Path, orientation
         assert np.array_equal(read_hr_image(path).pixels, upright(RGB)), path.name
 
 
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
+@pytest.mark.parametrize("exif", [b"garbage, no header", b"II*", b"II+\0\x08\0\0\0"])
+def test_broken_exif_is_left_out_and_the_picture_is_read(tmp_path: Path, suffix: str, exif: bytes) -> None:
+    path = saved(tmp_path / f"a{suffix}", RGB, exif=b"Exif\0\0" + exif)
+    assert read_hr_image(path).pixels.shape == read_picture(path).pixels.shape == RGB.shape
+    picture = read_picture(path)
+    assert picture.metadata.exif is None
+    assert picture.notes == (f"the EXIF of a{suffix} is damaged and is left out",)
+    assert read_header(path).layout == picture.layout
+    assert read_hr_layout(path) == picture.layout
+    with Image.open(load("bicubic", scale=2).upscale(path)) as large:
+        assert large.size == (2 * RGB.shape[1], 2 * RGB.shape[0])
+        assert not large.getexif()
+    with Image.open(path) as image:
+        assert from_pil(image).pixels.shape == RGB.shape
+
+
 def _deep_png_with_exif(path: Path, pixels: NDArray[np.uint16], exif: Image.Exif) -> Path:
     write_picture(path, Picture(name="", pixels=pixels))
     data = path.read_bytes()
@@ -265,6 +286,17 @@ def test_numbers_that_are_no_levels_are_refused(tmp_path: Path) -> None:
         path = saved(tmp_path / "a.tiff", GRAY.astype(dtype))
         with pytest.raises(UserError, match=f"has {name}32 bits a channel; srlab reads 1 to 8 and 16"):
             read_picture(path)
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int16])
+@pytest.mark.parametrize("read", [read_hr_image, read_picture, read_header])
+def test_signed_integers_are_refused_and_not_read_as_bright_values(
+    tmp_path: Path, dtype: Any, read: Callable[[Path], Any]
+) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.arange(-60, 60, dtype=dtype).reshape(10, 12), photometric="minisblack")
+    with pytest.raises(UserError, match=r"has signed integers of (8|16) bits a channel"):
+        read(path)
 
 
 def test_deep_planes_that_were_meant_as_pages_are_named_so(tmp_path: Path) -> None:

@@ -288,13 +288,14 @@ def _decode(path: Path, *, formats: tuple[str, ...], max_pixels: int | None) -> 
         frames = getattr(image, "n_frames", 1)
         if frames > 1 and image.format == "GIF":
             notes.append(f"{path.name} has {frames} pictures; srlab uses the first")
-        orientation = _orientation(image.getexif())
+        orientation = _orientation(image)
         bits = _bits(path, image)
         image.load()
         metadata, whole = read_metadata(image)
         if not whole:
             notes.append(f"the EXIF of {path.name} is damaged and is left out")
-        turned = _TURNED.get(_orientation(image.getexif()), _as_it_is)  # some plugins turn it themselves
+        left = 1 if orientation == 1 else _orientation(image)  # some plugins turn it themselves
+        turned = _TURNED.get(left, _as_it_is)
         mode = _mode(path, image, bits)
         colors = None
         if image.mode in ("P", "PA"):
@@ -367,19 +368,17 @@ def _open_of_any_size(path: Path, formats: tuple[str, ...]) -> Image.Image:
 @contextlib.contextmanager
 def _damage_named(path: Path, start: bytes, formats: tuple[str, ...]) -> Iterator[None]:
     """Whatever a damaged file makes Pillow raise, as a `UserError` that names the file."""
-    try:
-        is_tiff = start.startswith((b"II", b"MM"))  # libtiff writes to standard error itself
-        with quiet_libraries() if is_tiff else contextlib.nullcontext(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # odd metadata
+    is_tiff = start.startswith((b"II", b"MM"))  # libtiff writes to standard error itself
+    with quiet_libraries() if is_tiff else contextlib.nullcontext(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # odd metadata
+        try:
             yield
-    except (UserError, MemoryError):
-        raise
-    except UnidentifiedImageError:
-        raise UserError(_no_picture(path, start, formats)) from None
-    except (
-        Exception
-    ) as error:  # OSError, SyntaxError, ValueError, struct.error, ...: each decoder has its own
-        raise UserError(f"{path} is damaged or cut short: {error}") from error
+        except (UserError, MemoryError):
+            raise
+        except UnidentifiedImageError:
+            raise UserError(_no_picture(path, start, formats)) from None
+        except Exception as error:  # OSError, SyntaxError, struct.error, ...: each decoder has its own
+            raise UserError(f"{path} is damaged or cut short: {error}") from error
 
 
 def _no_picture(path: Path, start: bytes, formats: tuple[str, ...]) -> str:
@@ -414,22 +413,27 @@ def _no_picture(path: Path, start: bytes, formats: tuple[str, ...]) -> str:
 
 def _upright_size(path: Path, image: Image.Image) -> tuple[int, int]:
     """Height and width of the upright picture, told without decoding it."""
-    exif = _png_exif(path) if image.format == "PNG" else image.getexif()
+    orientation = _png_orientation(path) if image.format == "PNG" else _orientation(image)
     width, height = image.size
     if image.format == "TIFF":  # Pillow may have turned its size already: the file's own, then
         tags = getattr(image, "tag_v2", {})
         width, height = tags.get(_TIFF_WIDTH, width), tags.get(_TIFF_HEIGHT, height)
-    return (width, height) if _orientation(exif) >= 5 else (height, width)
+    return (width, height) if orientation >= 5 else (height, width)
 
 
-def _orientation(exif: Image.Exif) -> int:
-    """1 to 8, as EXIF counts; 1 if there is no such number."""
-    value = exif.get(_ORIENTATION, 1)
+def _orientation(image: Image.Image) -> int:
+    """1 to 8, as EXIF counts; 1 if there is no such number, or the EXIF is broken."""
+    if image.format == "PNG":
+        image.load()  # `getexif` would, and damage to the pixels is no matter of EXIF
+    try:
+        value = image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # each broken EXIF raises its own; Pillow raises it the first time alone
+        return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
-def _png_exif(path: Path) -> Image.Exif:
-    """EXIF of the PNG at `path` as Pillow reads it, wherever in the file it is.
+def _png_orientation(path: Path) -> int:
+    """Of the PNG at `path`, wherever in the file its EXIF is.
 
     Pillow decodes a PNG to look behind its pixels. So it gets a picture of one pixel with the same texts.
     """
@@ -444,7 +448,7 @@ def _png_exif(path: Path) -> Image.Exif:
             file.seek(length + 4, os.SEEK_CUR)
     parts += [*texts, _png_chunk(b"IDAT", zlib.compress(b"\0\0")), _png_chunk(b"IEND", b"")]
     with Image.open(io.BytesIO(b"".join(parts)), formats=["PNG"]) as image:
-        return image.getexif()
+        return _orientation(image)
 
 
 def _png_chunk(kind: bytes, data: bytes) -> bytes:
@@ -487,6 +491,11 @@ def _ihdr(path: Path) -> bytes:
 
 def _mode(path: Path, image: Image.Image, bits: int) -> str:
     """Pillow's mode of 8 bits, one letter for each channel, that the picture is read as."""
+    if bits <= 16 and 2 in getattr(image, "tag_v2", {}).get(_TIFF_KIND, ()):  # to Pillow -1 is the brightest
+        raise UserError(
+            f"{path} has signed integers of {bits} bits a channel, and only unsigned ones are read; convert "
+            "it to unsigned integers"
+        )
     if image.mode.startswith(("I", "F")):
         if bits != 16 or image.mode.startswith("F"):
             kind = "floats of " if image.mode.startswith("F") else ""

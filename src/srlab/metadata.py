@@ -77,6 +77,7 @@ def read_metadata(image: Image.Image) -> tuple[Metadata, bool]:
     whole = True
     exif = None
     try:
+        Image.Exif().load(image.info.get("exif") or b"")  # Pillow itself passes over it where it is broken
         exif = _to_bytes(image.getexif())
     except Exception:  # each broken EXIF raises its own
         whole = False

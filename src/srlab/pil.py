@@ -3,6 +3,8 @@
 Files go through `srlab.images`, which keeps more of them (16-bit colour).
 """
 
+import contextlib
+
 import numpy as np
 from PIL import Image, ImageOps
 
@@ -27,6 +29,9 @@ def from_pil(image: Image.Image) -> Picture:
     profile = image.info.get("icc_profile") or None
     if image.width == 0 or image.height == 0:
         raise UserError("an image needs at least one pixel")
+    image.load()
+    with contextlib.suppress(Exception):  # broken EXIF raises its own, and the first time alone
+        image.getexif()
     upright = ImageOps.exif_transpose(image)
     if image.mode in _DEEP:
         values = np.asarray(upright)
