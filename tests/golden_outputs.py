@@ -175,8 +175,8 @@ def difference(expected: str, found: str, *, near: float = 0.0) -> str:
         got = [_settled(*lines, near=near) for lines in zip(wanted, got, strict=True)]
     if wanted == got:
         return ""
-    pieces = ([piece for line in of for piece in _pieces(line)] for of in (wanted, got))
-    lines = list(difflib.unified_diff(*pieces, "expected", "found", lineterm="", n=1))
+    before, after = ([piece for line in of for piece in _pieces(line)] for of in (wanted, got))
+    lines = list(difflib.unified_diff(before, after, "expected", "found", lineterm="", n=1))
     if len(lines) > MOST_LINES:
         lines[MOST_LINES:] = [f"... and {len(lines) - MOST_LINES} more lines"]
     return "\n".join(lines)
