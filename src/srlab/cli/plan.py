@@ -15,6 +15,7 @@ from srlab.protocol import protocol_to_dict
 from srlab.records import in_words
 from srlab.study import Run
 
+_HELD_OUT = "every tenth training image (the last one of fewer than ten)"
 TIMED = "time: measured here and now with random pixels and scaled up; other work on this machine changes it"
 
 
@@ -104,11 +105,10 @@ def show_plan(plan: Plan, *, question: str) -> None:
     for line in (
         f"training: batches of {protocol.batch_size} LR patches of {protocol.lr_patch_size} x "
         f"{protocol.lr_patch_size} from {', '.join(study.train)}",
-        f"validation: {', '.join(study.validate) or 'every tenth training image, of fewer the last'}; "
-        f"test: {', '.join(study.test)}",
+        f"validation: {', '.join(study.validate) or _HELD_OUT}; test: {', '.join(study.test)}",
         f"scores: {study.evaluation}",
         "multiply-adds: for an output of 1280 x 720; parameters: trainable + running statistics",
-        *([TIMED] if plan.seconds(plan.left) is not None else []),
+        *([TIMED] if plan.left and plan.seconds(plan.left) is not None else []),
         *remarks(plan),
         *(f"missing data: {problem}" for problem in missing_data(plan)),
         cost_line(plan),
