@@ -7,22 +7,25 @@ BIN := .venv/bin
 ELSEWHERE := $(addprefix tests/test_,upscale.py upscaler.py cli_upscale.py resize.py evaluation.py networks.py \
   train.py resume.py resume_adversarial.py)
 
+# As many processes as there are cores, up to four: each takes about 1 GB.
+SIDE_BY_SIDE := --numprocesses auto --maxprocesses 4 --dist worksteal
+
 .PHONY: study test test-avx2 test-anywhere test-slow test-oldest check setup clean help
 
 study: setup        ## train six SRCNN variants on a few photographs and say which is best (some minutes)
 	$(BIN)/srlab study smoke
 
 test: setup         ## every fast test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 test-avx2: setup    ## tests of pixels, tiles and resuming as an older processor runs them (a minute or two)
-	ONEDNN_MAX_CPU_ISA=AVX2 $(BIN)/python -m pytest $(ELSEWHERE)
+	ONEDNN_MAX_CPU_ISA=AVX2 $(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ELSEWHERE)
 
 test-anywhere: setup  ## every fast test on older processors, with two threads, in random order, on a busy machine (an hour)
 	PYTHON=$(BIN)/python .ci/anywhere
 
 test-oldest: .venv-oldest/.done  ## every fast test with the oldest versions that srlab allows, in .venv-oldest
-	.venv-oldest/bin/python -m pytest
+	.venv-oldest/bin/python -m pytest $(SIDE_BY_SIDE)
 
 test-slow: setup    ## the long ones: real trainings, long kills, every benchmark started once
 	$(BIN)/python -m pytest -m slow

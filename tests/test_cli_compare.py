@@ -75,6 +75,7 @@ def test_bicubic_can_be_the_other(
     [
         (("skip", "skip"), "net/skip is compared with itself"),
         (("skip", "z"), "the study has no variant 'z'; it has net/vanilla, net/skip, net/alike"),
+        (("skip", "vanila"), "did you mean net/vanilla? It has net/vanilla, net/skip, net/alike"),
         (("bicubic", "skip"), "bicubic comes second"),
         (("skip", "vanilla", "--level", "95"), "at least 0.5 and below 1, such as 0.95, not 95"),
         (("skip", "vanilla", "--level", "1e-300"), "at least 0.5 and below 1, such as 0.95, not 1e-300"),

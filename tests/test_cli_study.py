@@ -213,7 +213,7 @@ def test_a_study_ends_with_its_leaderboard_and_the_files_it_wrote(srlab: Srlab, 
     code, _, err = srlab(*words, "--steps", "9")
     assert code == 2
     assert one_line(err)
-    assert "protocol.num_steps (4 there, 9 asked for)" in err
+    assert "number of steps (4 there, 9 asked for)" in err
     code, _, err = srlab(*words[:-1], "--steps", "9", "--seeds", "2", "--plan")
     assert code == 2
     assert one_line(err)  # told before anything is timed

@@ -159,6 +159,20 @@ def test_learning_rates_are_compared_on_validation_scores(tmp_path: Path) -> Non
     assert of_a.rates[1].to_chosen.estimate == pytest.approx(-1.0)
 
 
+def test_the_edge_of_the_rates_is_told_only_where_there_is_a_middle(tmp_path: Path) -> None:
+    """Of two rates the better one is always the smallest or largest."""
+    for number in (2, 3):
+        study = ScoredStudy(tmp_path / str(number), sets={"one": 5})
+        for variant, rates in (("a", (1e-3, 1e-4, 1e-5)), ("b", (1e-4, 1e-3, 1e-5))):
+            for place, rate in enumerate(rates[:number]):
+                study.variant(variant, noisy(30, images=5), rate=rate, validation=30.0 - place)
+        verdicts = judge(study.write())
+        assert [one.at_edge for one in verdicts.learning_rates] == [number == 3, False]
+        told = [remark for remark in verdicts.remarks if remark.kind == "rates"]
+        assert any("was the best for a, so a better one" in remark for remark in told) == (number == 3)
+        assert any("only two learning rates" in remark for remark in told) == (number == 2)
+
+
 def variant(network: Mapping[str, Any], **others: Any) -> dict[str, Any]:
     return {"network": network, "objective": {"loss": "l1"}, **others}
 

@@ -126,7 +126,7 @@ def test_a_change_of_what_was_started_stops_it_before_anything_is_written(study:
     carry_out(study, folder)
     before = (folder / store.STUDY).read_text()
     changed = replace(study, protocol=replace(study.protocol, num_steps=8), seeds=(0, 1))
-    with pytest.raises(UserError, match=r"num_steps \(4 there, 8 asked for\)"):
+    with pytest.raises(UserError, match=r"number of steps \(4 there, 8 asked for\)"):
         carry_out(changed, folder)
     assert (folder / store.STUDY).read_text() == before
     assert not list(folder.glob("*seed1"))

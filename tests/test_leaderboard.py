@@ -15,11 +15,12 @@ from scored_study import ScoredStudy, noisy
 from srlab import store
 from srlab.choice import load_choice, rates_of, update_choice
 from srlab.errors import UserError
-from srlab.leaderboard import Standing, leaderboard, notes_of_variants
+from srlab.leaderboard import Standing, important_notes, leaderboard, notes_of_variants
 from srlab.protocol import EvaluationProtocol
 from srlab.records import read_runs
 from srlab.scores import Score, save_scores
 from srlab.tables import as_csv, as_dict, as_markdown, cells, columns
+from srlab.winner import winner
 
 RGB = EvaluationProtocol()
 
@@ -216,6 +217,24 @@ def test_few_images_and_the_sets_own_note_are_said(tmp_path: Path) -> None:
     assert any("one has 1 image, which is too few" in remark for remark in leaderboard(few.path).remarks)
     noted = Folder(tmp_path / "noted", sets={"one": ["x"]}, note="one test image: this proves nothing")
     assert "one has one test image: this proves nothing" in leaderboard(noted.path).remarks
+
+
+def test_the_winner_is_named_where_another_leads_on_the_test_sets(folder: Folder) -> None:
+    """The winner goes by validation, the order of the rows by the test sets."""
+    folder.run("a", 29.0, test={"one": five(31.0), "two": five(31.0)})
+    folder.run("b", 30.0, test={"one": five(30.0), "two": five(30.0)})
+    update_choice(folder.path)
+    (remark,) = (remark for remark in leaderboard(folder.path).remarks if remark.kind == "winner")
+    assert "takes b, which has the highest validation psnr_y" in remark
+    assert remark in important_notes(leaderboard(folder.path))
+    assert winner(folder.path).variant == "b"
+
+
+def test_nothing_is_said_of_a_winner_that_leads(folder: Folder) -> None:
+    folder.run("a", 30.0, test={"one": five(31.0), "two": five(31.0)})
+    folder.run("b", 29.0, test={"one": five(30.0), "two": five(30.0)})
+    update_choice(folder.path)
+    assert not [remark for remark in leaderboard(folder.path).remarks if remark.kind == "winner"]
 
 
 def test_the_protocol_stands_under_every_leaderboard(folder: Folder) -> None:

@@ -44,7 +44,7 @@ def test_a_run_goes_on_under_its_own_declaration_only(tmp_path: Path) -> None:
     store.claim(
         tmp_path / "run", {"variant": "a", "scale": 2, "protocol": {"num_steps": 10, "betas": (0.9, 0.999)}}
     )
-    with pytest.raises(UserError, match=r"protocol\.num_steps \(10 there, 20 asked for\).*another --out"):
+    with pytest.raises(UserError, match=r"number of steps \(10 there, 20 asked for\).*another --out"):
         store.claim(
             tmp_path / "run",
             {"variant": "a", "scale": 2, "protocol": {"num_steps": 20, "betas": (0.9, 0.999)}},

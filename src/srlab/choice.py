@@ -102,6 +102,12 @@ def measures_of(study: Mapping[str, Any], runs: Iterable[RunRecord]) -> dict[str
     return {variant["name"]: measure if is_adversarial(variant) else PSNR for variant in study["variants"]}
 
 
+def rule_of(study: Mapping[str, Any], runs: Iterable[RunRecord]) -> str:
+    """The rule by which the study's learning rates are chosen, in sentences."""
+    others = {measure for measure in measures_of(study, runs).values() if measure not in (None, PSNR)}
+    return RULE + "".join(ADVERSARIAL_RULE.format(measure=measure) for measure in others)
+
+
 def rates_of(runs: Iterable[RunRecord], *, measure: str | None = PSNR) -> list[Rate]:
     """The rates of one variant's runs, in the order of the plan; `measure` is what they are chosen by."""
     runs = list(runs)
@@ -193,10 +199,7 @@ def update_choice(folder: Path, *, asked: Collection[str] | None = None) -> dict
 
     for name in names:
         decide(name)
-    rule = RULE
-    if others := {measure for measure in measures.values() if measure not in (None, PSNR)}:
-        rule += ADVERSARIAL_RULE.format(measure=others.pop())
-    choice = {"rule": rule, "variants": {name: variants[name] for name in names}}
+    choice = {"rule": rule_of(study, runs), "variants": {name: variants[name] for name in names}}
     store.save_json(folder / store.CHOICE, choice)
     return choice
 

@@ -8,13 +8,13 @@ named and is in no mean. Scores of another protocol than the study's are left ou
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from srlab import store
-from srlab.choice import load_choice, outdated_starts, why_waiting
+from srlab.choice import candidates, load_choice, outdated_starts, why_waiting
 from srlab.profile_store import Profile, load_profiles
 from srlab.protocol import EvaluationProtocol
 from srlab.records import RunRecord, mean, read_runs, validation_scores
@@ -30,6 +30,7 @@ from srlab.verdicts import (
     is_ahead,
     judge,
 )
+from srlab.winner import ranking
 
 ORDER = (
     "rows are sorted by psnr_y, the mean over the test sets (each set counts once); variants without scores "
@@ -147,7 +148,7 @@ def leaderboard(folder: Path, *, verdicts: Verdicts | None = None) -> Leaderboar
         metrics=verdicts.metrics,
         test_sets=tuple(verdicts.test_sets),
         standings=tuple(in_order),
-        remarks=_remarks(study, verdicts),
+        remarks=(*_remarks(study, verdicts), *_about_the_winner(folder, study, runs, in_order, verdicts)),
         profiles=load_profiles(folder),
         is_adversarial=verdicts.is_adversarial,
     )
@@ -269,6 +270,7 @@ _CHANGE_THE_READING: tuple[RemarkKind, ...] = (
     "precision",
     "test sets",
     "seeds",
+    "winner",
 )
 
 
@@ -341,6 +343,29 @@ def _where(there: Sequence[RunRecord], chosen: Sequence[RunRecord]) -> str:
 
 def _is_open(runs: Sequence[RunRecord]) -> bool:
     return any(run.status != "diverged" for run in runs)
+
+
+def _about_the_winner(
+    folder: Path,
+    study: Mapping[str, Any],
+    runs: Sequence[RunRecord],
+    standings: Sequence[Standing],
+    verdicts: Verdicts,
+) -> Iterator[Remark]:
+    """That the study's winner is not the variant with the highest test scores, where that is so."""
+    leading = next((row.name for row in standings if row.name != BICUBIC and row.tests), None)
+    if leading is None or verdicts.is_adversarial:
+        return
+    known = candidates(study)
+    for ranked in ranking(folder, runs):
+        if (winner := ranked[0].variant) in known:
+            if winner != leading:
+                yield Remark(
+                    f"`--model` with this study takes {winner}, which has the highest validation psnr_y "
+                    "(test scores choose nothing)",
+                    "winner",
+                )
+            return
 
 
 def _remarks(study: Mapping[str, Any], verdicts: Verdicts) -> tuple[Remark, ...]:

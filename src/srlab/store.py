@@ -169,11 +169,15 @@ def describe_differences(changed: list[tuple[str, Any, Any]]) -> str:
     """Names with both values, as an error message has them.
 
     >>> describe_differences([("protocol.num_steps", 10, 20)])
-    'protocol.num_steps (10 there, 20 asked for)'
+    'number of steps (10 there, 20 asked for)'
     """
     return ", ".join(
-        f"{name} ({_short(found)} there, {_short(asked)} asked for)" for name, found, asked in changed
+        f"{_WORDS.get(name, name)} ({_short(found)} there, {_short(asked)} asked for)"
+        for name, found, asked in changed
     )
+
+
+_WORDS = {"protocol.num_steps": "number of steps"}
 
 
 def _short(value: Any) -> str:

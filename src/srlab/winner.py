@@ -7,6 +7,7 @@ is a perceptual distance (`srlab.choice.measure_of`). Test scores are not used.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -141,13 +142,15 @@ def winner(study: Path) -> RunRecord:
     return _best_seed(ranked[0], measure)
 
 
-def ranking(study: Path) -> list[list[RunRecord]]:
+def ranking(study: Path, runs: Sequence[RunRecord] | None = None) -> list[list[RunRecord]]:
     """For each variant with a choice its finished runs at the chosen rate, best first by the winner's rule.
+
+    `runs` are those of the folder, if they are known already.
 
     Variants that others start from come last. Where the rule's distance is missing, the candidates are in the
     order of the study.
     """
-    runs = read_runs(study)
+    runs = read_runs(study) if runs is None else runs
     chosen = {
         name: choice
         for name, choice in load_choice(study).items()

@@ -12,7 +12,7 @@ _VARIANT = Column(key="variant", heading="variant", is_text=True, is_low_first=T
 _BUDGETS: Mapping[str, tuple[str, Callable[[float], str]]] = {
     "steps": ("equal steps", lambda amount: f"{amount:,.0f} steps"),
     "samples": ("equal samples", lambda amount: f"{amount:,.0f} LR patches"),
-    "multiply_adds": ("equal multiply-adds", lambda amount: f"{count(amount)} multiply-adds"),
+    "multiply_adds": ("equal multiply-adds of training", lambda amount: f"{count(amount)} multiply-adds"),
     "processor_seconds": ("equal processor time", lambda amount: f"{duration(amount)} of processor time"),
     "seconds": ("equal time by the clock", lambda amount: f"{duration(amount)} by the clock"),
 }
@@ -53,7 +53,7 @@ def costs_grid(verdicts: Verdicts) -> Grid:
         ),
         Column(
             key="tuning_multiply_adds",
-            heading="all runs, multiply-adds",
+            heading="all runs, multiply-adds of training",
             hint="An estimate for the training of all runs",
             is_low_first=True,
         ),
@@ -180,7 +180,7 @@ def progress_grid(verdicts: Verdicts) -> Grid:
             Column(key=_CPU, heading="processor time", is_low_first=True)
             if has_processor
             else Column(key="seconds", heading="time by the clock", is_low_first=True),
-            Column(key="multiply_adds", heading="multiply-adds", is_low_first=True),
+            Column(key="multiply_adds", heading="multiply-adds of training", is_low_first=True),
             Column(key="area", heading="mean of curve, dB", hint="Over the steps that all curves have"),
         ),
         rows=rows,

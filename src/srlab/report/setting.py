@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from srlab import store
-from srlab.choice import RULE
+from srlab.choice import rule_of
 from srlab.protocol import EvaluationProtocol
 from srlab.records import RunRecord
 from srlab.report.commands import Commands, read_commands
@@ -51,7 +51,7 @@ def _protocol(study: Mapping[str, Any], runs: Sequence[RunRecord]) -> Iterator[t
         yield "Augmentation", _augmentation(training)
         yield "Precision", f"trained in {_precision(training, runs)}, scored in fp32"
     if rates := study.get("learning_rates"):
-        yield "Learning rates", f"{', '.join(rate(value) for value in rates)}. {RULE}"
+        yield "Learning rates", f"{', '.join(rate(value) for value in rates)}. {rule_of(study, runs)}"
     if seeds := study.get("seeds"):
         yield "Seeds", ", ".join(map(str, seeds))
     images = study.get("images", {})

@@ -54,7 +54,7 @@ def sensitivity(
         variant=variant,
         rates=tuple(scores),
         range_db=max(known) - min(known) if len(known) > 1 else None,
-        at_edge=len(tried) > 1 and chosen in (min(tried), max(tried)),
+        at_edge=len(scores) > 2 and len(tried) > 1 and chosen in (min(tried), max(tried)),
     )
 
 

@@ -1,5 +1,6 @@
 """Which of a study's variants and images are judged."""
 
+import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,7 +17,10 @@ def find_variant(names: Sequence[str], wanted: str) -> str:
         return short[0]
     if short:
         raise UserError(f"{wanted!r} may be {' or '.join(short)}; write the one you mean in full")
-    raise UserError(f"the study has no variant {wanted!r}; it has {', '.join(names)}")
+    parts = {name.rpartition("/")[2]: name for name in names} | {name: name for name in names}
+    near = difflib.get_close_matches(wanted, parts, n=1)
+    hint = f"did you mean {parts[near[0]]}? It" if near else "it"
+    raise UserError(f"the study has no variant {wanted!r}; {hint} has {', '.join(names)}")
 
 
 def select_variants(study: Mapping[str, Any], wanted: Sequence[str] | None) -> list[dict[str, Any]]:

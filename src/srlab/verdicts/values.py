@@ -198,8 +198,8 @@ class RateSensitivity:
     """How much a variant depends on its learning rate.
 
     `range_db` is best less worst mean over the rates at which a seed finished, None with fewer than two.
-    `at_edge` where the chosen rate is the largest or smallest of several that finished: a better one may lie
-    beyond.
+    `at_edge` where three or more rates were tried, and the chosen one is the largest or smallest that
+    finished: a better one may lie beyond.
     """
 
     variant: str
@@ -352,6 +352,7 @@ RemarkKind = Literal[
     "precision",
     "times",
     "order",
+    "winner",
 ]
 
 

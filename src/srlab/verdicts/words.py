@@ -117,7 +117,8 @@ def answer(
     if not is_adversarial:
         sentences += _told_apart_alone(others, _first(ranks))
     already = None if is_adversarial or none_beat_it else ahead.variant
-    if brought := _brought(table, effects, base, already=already):
+    proves_nothing = not is_adversarial and _unjudged(scored)
+    if not proves_nothing and (brought := _brought(table, effects, base, already=already)):
         sentences.append(brought)
     return tuple(sentences)
 
@@ -330,6 +331,10 @@ def remarks(
                 "lie beyond",
                 "rates",
             )
+        )
+    if any(len(one.rates) == 2 for one in rates):
+        found.append(
+            Remark("only two learning rates were tried, so a better one may lie below or above them", "rates")
         )
     found.append(
         Remark(
