@@ -170,7 +170,7 @@ def test_the_edge_of_the_rates_is_told_only_where_there_is_a_middle(tmp_path: Pa
         assert [one.at_edge for one in verdicts.learning_rates] == [number == 3, False]
         told = [remark for remark in verdicts.remarks if remark.kind == "rates"]
         assert any("was the best for a, so a better one" in remark for remark in told) == (number == 3)
-        assert any("only two learning rates" in remark for remark in told) == (number == 2)
+        assert any("only two learning rates were tried" in remark for remark in told) == (number == 2)
 
 
 def variant(network: Mapping[str, Any], **others: Any) -> dict[str, Any]:
