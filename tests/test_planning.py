@@ -154,7 +154,7 @@ def test_rates_seeds_and_variants_may_be_added(study: Study, tmp_path: Path) -> 
     [
         (
             {"protocol": TrainingProtocol(num_steps=8, batch_size=2, lr_patch_size=8, precision="fp32")},
-            "num_steps",
+            r"number of steps \(4 there, 8 asked for\)",
         ),
         ({"scale": 3}, r"scale \(2 there, 3 asked for\)"),
         ({"learning_rates": (7e-4,), "scale": 4}, r"holds a study.*scale \(2 there, 4 asked for\)"),
