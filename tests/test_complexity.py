@@ -132,6 +132,30 @@ def test_a_layer_that_is_not_known_is_an_error_and_not_a_guess() -> None:
         receptive_radius(Blurred())
 
 
+def _with(layer: nn.Module) -> Network:
+    """A network that is one layer."""
+
+    class One(Network):
+        def __init__(self) -> None:
+            super().__init__(scale=2, enlargement="sub_pixel", skip=None)
+            self.layer = layer
+
+        def forward(self, lr: Tensor) -> Tensor:
+            known: Tensor = self.layer(lr)
+            return known
+
+    return One()
+
+
+def test_batch_norm_of_the_image_s_own_mean_is_an_error() -> None:
+    with pytest.raises(TypeError, match="does not know BatchNorm2d"):
+        receptive_radius(_with(nn.BatchNorm2d(3, track_running_stats=False)))
+
+
+def test_the_radius_is_that_of_the_longer_side_of_a_kernel() -> None:
+    assert receptive_radius(_with(nn.Conv2d(3, 3, (1, 61), padding=(0, 30)))) == 30
+
+
 def test_activations_cost_nothing() -> None:
     plain = EDSROptions(num_blocks=2, num_features=4)
     assert multiply_adds(plain, scale=2) == multiply_adds(

@@ -273,6 +273,15 @@ def test_a_picture_larger_than_pillow_warns_of_is_read_without_a_warning(
     assert read_hr_image(saved(tmp_path / "large.png", RGB)).pixels.shape == RGB.shape
 
 
+def test_a_compressed_tiff_larger_than_pillow_allows_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.fromarray(RGB).save(tmp_path / "large.tif", compression="tiff_lzw")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # Pillow refuses twice as many, and there are 480
+    assert read_hr_image(tmp_path / "large.tif").pixels.shape == RGB.shape
+    assert Image.MAX_IMAGE_PIXELS == 100
+
+
 @pytest.mark.parametrize("suffix", [".png", ".webp", ".tiff"])
 def test_several_pictures_in_a_file_are_refused(tmp_path: Path, suffix: str) -> None:
     frames = [Image.fromarray(RGB), Image.fromarray(255 - RGB)]

@@ -2,9 +2,10 @@
 
 import pytest
 import torch
+from torch import nn
 
 from same_picture import assert_same_floats
-from srlab.networks import build_network, preset
+from srlab.networks import EDSROptions, build_network, preset
 from srlab.networks.composed import Chain, SelfEnsemble
 from srlab.networks.streaming import streaming, streams_of
 from srlab.upscale import default_tile, tile_bytes, upscale_tensor
@@ -66,3 +67,26 @@ def test_a_chain_and_a_self_ensemble_go_in_strips_too(monkeypatch: pytest.Monkey
         with monkeypatch.context() as patch:
             patch.setattr("srlab.upscale.whole_pixels", lambda *_, **__: 100)
             assert_same_floats(upscale_tensor(network, lr, tile=30, in_strips=True), expected)
+
+
+@pytest.mark.parametrize(
+    "convolution",
+    [
+        nn.Conv2d(4, 4, 3, padding=1, padding_mode="reflect"),
+        nn.Conv2d(4, 4, 3, padding="same"),
+        nn.Sequential(nn.Conv2d(4, 4, 2, padding=1), nn.Conv2d(4, 4, 2)),
+    ],
+)
+def test_a_network_that_strips_do_not_know_goes_whole(
+    convolution: nn.Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = lively(EDSROptions(num_blocks=1, num_features=4))
+    network.body.append(convolution)
+    lr = torch.rand(1, 3, 50, 40)
+    with torch.inference_mode():
+        expected = network.eval()(lr)
+    before = default_tile(network)
+    monkeypatch.setattr("srlab.upscale.whole_pixels", lambda *_, **__: 100)
+    assert_same_floats(upscale_tensor(network, lr, tile=64, in_strips=True), expected)
+    assert default_tile(network, in_strips=True) == before
+    assert tile_bytes(network, (64, 64), in_strips=True) == tile_bytes(network, (64, 64))

@@ -290,7 +290,8 @@ def _decode(path: Path, *, formats: tuple[str, ...], max_pixels: int | None) -> 
             notes.append(f"{path.name} has {frames} pictures; srlab uses the first")
         orientation = _orientation(image)
         bits = _bits(path, image)
-        image.load()
+        with _any_size() if image.format == "TIFF" else contextlib.nullcontext():  # it asks again
+            image.load()
         metadata, whole = read_metadata(image)
         if not whole:
             notes.append(f"the EXIF of {path.name} is damaged and is left out")
@@ -356,11 +357,17 @@ def _opened(path: Path, *, formats: tuple[str, ...], max_pixels: int | None) -> 
 
 
 def _open_of_any_size(path: Path, formats: tuple[str, ...]) -> Image.Image:
-    """Pillow's own limit, which is one for all pictures of the process, is lifted while a header is read."""
+    with _any_size():
+        return Image.open(path, formats=sorted(formats))
+
+
+@contextlib.contextmanager
+def _any_size() -> Iterator[None]:
+    """Pillow's own limit, which is one for all pictures of the process, is lifted for so long."""
     with _pillows_limit:
         before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
-            return Image.open(path, formats=sorted(formats))
+            yield
         finally:
             Image.MAX_IMAGE_PIXELS = before
 

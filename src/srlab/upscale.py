@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from srlab.errors import UserError
 from srlab.networks import Network
 from srlab.networks.complexity import receptive_radius
-from srlab.networks.streaming import streaming, streams_of
+from srlab.networks.streaming import can_stream, streaming, streams_of
 
 Precision = Literal["fp32", "bf16"]
 Box = tuple[int, int, int, int]  # top, left, bottom, right in LR pixels; bottom and right excluded
@@ -59,8 +59,8 @@ def upscale_tensor(
     are within 1e-5 of each other: rounded to uint8, a pixel differs by one level at most, and only where its
     value lies that close to a rounding boundary. `bf16` computes under autocast: faster where the device can,
     and not for scores. `in_strips` takes large tiles through the network in strips of rows: less memory, the
-    same values but for the last bits. The network's modules are evaluated as in ``eval()``, and their modes
-    are put back. If memory runs out, a tile is halved.
+    same values but for the last bits. A network that strips do not know goes whole. The network's modules are
+    evaluated as in ``eval()``, and their modes are put back. If memory runs out, a tile is halved.
     """
     if lr.ndim != 4 or lr.shape[0] != 1 or not lr.is_floating_point():
         raise ValueError(f"lr must be one float image [1, C, H, W]; got {tuple(lr.shape)} of {lr.dtype}")
@@ -111,7 +111,7 @@ def upscale_tiles(
     if tile < 1 or (rows is not None and rows < 1):
         raise UserError(f"the side of a tile must be at least 1 pixel, not {min(tile, rows or tile)}")
     area = size[0] * size[1]
-    whole = whole_pixels(network, luma=luma) if in_strips else area
+    whole = whole_pixels(network, luma=luma) if in_strips and can_stream(network) else area
     streams = streams_of(network) if area > whole else {}
     pending = deque(grid(size, tile, rows=rows))
     done = 0
@@ -176,7 +176,7 @@ def default_tile(network: nn.Module, *, luma: bool = False, in_strips: bool = Fa
     and no such floor.
     """
     margin = receptive_radius(cast(Network, network))
-    if not in_strips:
+    if not in_strips or not can_stream(network):
         side = int((_ACTIVATION_BYTES / _bytes_per_pixel(network, luma=luma)) ** 0.5) - 2 * margin
         return min(1024, max(side // 32 * 32, 64, margin + margin // 2))
     whole = int(whole_pixels(network, luma=luma) ** 0.5) - 2 * margin
@@ -194,7 +194,7 @@ def tile_bytes(
     The margin is counted, the result is not; rather too much than too little.
     """
     height, width = (side + 2 * margin_of(network) for side in box)
-    if in_strips and height * width > whole_pixels(network, luma=luma):
+    if in_strips and can_stream(network) and height * width > whole_pixels(network, luma=luma):
         return _strip_bytes(network, (height, width), luma=luma)
     return int(_FORWARD * height * width * _bytes_per_pixel(network, luma=luma))
 

@@ -107,6 +107,8 @@ def layer_of(step: Step) -> nn.Module | None:
     elif isinstance(layer, nn.Conv2d):
         if layer.stride == (1, 1):
             return layer
+    elif isinstance(layer, nn.BatchNorm2d) and layer.running_mean is None:
+        pass  # it takes the mean of the whole image
     elif isinstance(layer, (nn.PixelShuffle, Enlarge, *POINTWISE)):
         return layer
     raise TypeError(f"srlab.networks.complexity does not know {layer or step.name}: say there what it does")
@@ -122,7 +124,9 @@ def factor_of(layer: nn.Module | None) -> int:
 def _radius_before(layer: nn.Module | None, radius: int) -> int:
     """How far a layer looks into its input for what is `radius` around a pixel of its output."""
     if isinstance(layer, nn.Conv2d):
-        (size, _), (dilation, _) = layer.kernel_size, layer.dilation
-        return radius + dilation * (size // 2)
+        reach = (
+            dilation * (size // 2) for size, dilation in zip(layer.kernel_size, layer.dilation, strict=True)
+        )
+        return radius + max(reach)
     inside = -(-radius // factor_of(layer))  # the farthest of s pixels that share one pixel of the input
     return inside + (INTERPOLATION_RADIUS[layer.kind] if isinstance(layer, Enlarge) else 0)

@@ -205,6 +205,17 @@ class _Held:
             start += end - at
 
 
+def can_stream(network: nn.Module) -> bool:
+    """Whether strips know what is in `network`: convolutions with zeros around, as many above as below."""
+    convolutions = (module for module in network.modules() if isinstance(module, nn.Conv2d))
+    return isinstance(network, Network) and all(
+        conv.padding_mode == "zeros"
+        and not isinstance(conv.padding, str)
+        and (conv.dilation[0] * (conv.kernel_size[0] - 1)) % 2 == 0
+        for conv in convolutions
+    )
+
+
 def streams_of(network: nn.Module) -> dict[Network, Stream]:
     """A stream for each network in `network` that has none inside."""
     networks = [module for module in network.modules() if isinstance(module, Network)]
