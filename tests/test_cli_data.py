@@ -100,3 +100,12 @@ def test_a_data_folder_that_cannot_be_written_is_one_line_and_exit_2(
     code, out, err = srlab("data", "add", "set5", str(five))
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert "should be a folder, but a file has that name" in err
+
+
+def test_the_help_of_add_shows_no_archive_because_add_takes_a_folder(srlab: Srlab, tmp_path: Path) -> None:
+    (tmp_path / "T91.zip").write_bytes(b"PK")
+    code, _, err = srlab("data", "add", "t91", str(tmp_path / "T91.zip"))
+    assert code == 2
+    assert "is a file" in err
+    _, out, _ = srlab("data", "add", "--help")
+    assert ".zip" not in out

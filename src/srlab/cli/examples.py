@@ -5,7 +5,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     "data": ("srlab data list", "srlab data get set5"),
     "data list": ("srlab data list", "srlab data list --json"),
     "data get": ("srlab data get t91", "srlab data get set5"),
-    "data add": ("srlab data add set5 ~/Downloads/Set5", "srlab data add t91 ~/Downloads/T91.zip"),
+    "data add": ("srlab data add set5 ~/Downloads/Set5", "srlab data add t91 ~/Downloads/T91"),
     "networks": ("srlab networks srcnn", "srlab networks edsr/baseline --scale 2 --set num_blocks=8"),
     "study": ("srlab study smoke", "srlab study srcnn --train t91 --test set5,set14 --seeds 3"),
     "train": (
