@@ -94,7 +94,7 @@ def test_a_finished_study_is_not_run_again(page: Page, tmp_path: Path) -> None:
 def test_a_changed_study_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
     study = tiny_study(tmp_path / "data", learning_rates=(1e-3,))
     notebook.run_study(study, tmp_path / "study", question=QUESTION, threads=1)
-    with pytest.raises(UserError, match="num_steps"):
+    with pytest.raises(UserError, match="number of steps"):
         notebook.run_study(study.with_steps(5), tmp_path / "study", question=QUESTION, threads=1)
 
 
