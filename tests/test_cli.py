@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -300,6 +301,18 @@ def test_a_polite_kill_ends_a_study_like_an_interruption(tmp_path: Path) -> None
     assert "srlab: interrupted" in err
     assert "Warning" not in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("command", commands())
+def test_no_paragraph_of_a_help_breaks_in_its_middle(srlab: Srlab, command: str) -> None:
+    _, out, _ = srlab(*command.split(), "-h")
+    words, _, _ = out.partition("╭")
+    paragraphs = [one for one in re.split(r"\n\s*\n", words) if "Usage:" not in one and one.strip()]
+    assert paragraphs
+    width = max(map(len, words.splitlines()))
+    for paragraph in paragraphs:
+        for line, following in pairwise(paragraph.strip("\n").splitlines()):
+            assert len(line.rstrip()) + 1 + len(following.split()[0]) >= width - 1  # the word had no room
 
 
 @pytest.mark.parametrize("command", ["", "data", *commands()])

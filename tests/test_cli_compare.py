@@ -58,6 +58,68 @@ def test_what_cannot_be_told_apart_is_said_so(
     )
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ("skip", "vanilla"),
+            r"net/skip is \d\.\d\d dB above net/vanilla",
+        ),
+        (
+            ("vanilla", "skip"),
+            r"net/vanilla is \d\.\d\d dB below net/skip",
+        ),
+        (("vanilla", "twin"), "net/vanilla and net/twin are equal"),
+    ],
+)
+def test_where_nothing_can_be_tested_it_says_what_is_known_and_speaks_of_no_interval_and_no_rank(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, str],
+    said: str,
+) -> None:
+    study = ScoredStudy(tmp_path / "mine", sets={"one": 1})
+    for name, gain in (("net/vanilla", 0.0), ("net/skip", 1.0), ("net/twin", 0.0)):
+        study.variant(name, {"one": noisy(30 + gain, seeds=1, images=1)}, network={"skip": name})
+    study.bicubic({"one": noisy(28, seeds=1, images=1)})
+    assert run(monkeypatch, "compare", study.write(), *words) == 0
+    out = capsys.readouterr().out
+    first = out.splitlines()[0]
+    cannot = "in psnr_y on one, but no test can say whether this is chance"
+    assert re.match(rf"{said} {cannot}\. This holds for the networks of seed 0; ", first)
+    assert "- seeds: 0\n" in out
+    assert "each variant was trained at one learning rate, so a better one may lie below or above it" in out
+    remarks = out[out.index("- seeds: ") :]
+    assert not re.search(r"interval|rank|were chosen", remarks)
+    assert run(monkeypatch, "leaderboard", tmp_path / "mine", "--notes") == 0
+    notes = capsys.readouterr().out
+    assert "Gain is psnr_y in dB over bicubic. " in notes
+    assert "one seed: another training may give another order" in notes
+
+
+def test_seeds_have_a_column_only_where_sets_differ_in_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = ScoredStudy(tmp_path / "mine", sets={"one": 5, "two": 5})
+    for key, name in enumerate(("a", "b")):
+        study.variant(name, {"one": noisy(30, images=5, key=key), "two": noisy(31, images=5, key=key + 4)})
+    assert run(monkeypatch, "compare", study.write(), "a", "b") == 0
+    said = capsys.readouterr().out
+    assert "\n- seeds: 0, 1, 2\n" in said
+    assert "seed numbers" not in said
+    scores = tmp_path / "mine" / study.study["runs"][-1]["name"] / store.TEST_SCORES
+    values = store.load_json(scores)
+    values["scores"] = [score for score in values["scores"] if score["dataset"] != "two"]
+    store.save_json(scores, values)
+    assert run(monkeypatch, "compare", tmp_path / "mine", "a", "b") == 0
+    said = capsys.readouterr().out
+    assert "seeds:" not in said
+    (last,) = re.findall(r"^two +psnr_y .*", said, re.MULTILINE)
+    assert last.endswith("  0, 1")
+    assert "seed numbers" in said
+
+
 def test_bicubic_can_be_the_other(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -293,6 +293,10 @@ def test_the_report_is_right_in_any_state(state: str, tmp_path: Path) -> None:
         "no test set": "No variant has pictures of a test set yet",
     }[state]
     assert said in page.text
+    with_intervals = ("one seed", "still running", "no pictures")
+    assert ("The line through it is the 95 % interval." in page.text) == (state in with_intervals)
+    assert ("None could be tested, so each may be chance." in page.text) == (state == "one image")
+    assert state in with_intervals or "Intervals: 95 %." not in page.text
     is_open = state in ("still running", "half failed", "nothing started")
     assert ("The study is not finished." in page.text) == is_open
     assert not is_open or "Some scores are missing" not in page.text

@@ -70,6 +70,28 @@ def test_of_one_variant_that_was_trained_it_is_srlab_train_with_all_that_was_sai
     assert report == "srlab report made"
 
 
+def test_a_precision_that_was_left_to_the_machine_is_named_and_its_name_is_no_other_declaration(
+    srlab: Srlab, tmp_path: Path
+) -> None:
+    train, test = (write_pictures(tmp_path / name, 2, seed=len(name)) for name in ("many", "few"))
+    asked = (
+        *("train", "srcnn/residual", "--scale", "2", "--steps", "2", "--train", train, "--test", test),
+        *("--batch-size", "1", "--lr-patch-size", "8", "--device", "cpu", "--threads", "1", "--out", "made"),
+    )
+    srlab(*asked, "--no-estimate")
+    study = store.load_study(Path("made"))
+    assert study["protocol"]["precision"] == "auto"
+    had = store.load_json(Path("made") / study["runs"][0]["name"] / store.RUN)["protocol"]["precision"]
+    words = shlex.split(read_commands(Path("made"), study).lines[0])[1:]
+    assert words[words.index("--precision") + 1] == had
+    other = {"fp32": "bf16", "bf16": "fp32"}[had]
+    for again, named in ((words, had), (list(asked), "auto")):
+        srlab(*again, "--no-estimate")  # is not refused, and there is nothing left to do
+        assert store.load_study(Path("made"))["protocol"]["precision"] == named
+    with pytest.raises(AssertionError, match=rf"protocol\.precision \({had} there, {other} asked for\)"):
+        srlab(*asked, "--no-estimate", "--precision", other)
+
+
 def declaration(**changes: Any) -> dict[str, Any]:
     """``study.json`` of the study srgan, as far as commands are made from it."""
     sources = {"name": "srresnet/original", "protocol": {"num_steps": 9}, "objective": {"loss": "mse"}}

@@ -61,6 +61,16 @@ def test_a_run_goes_on_under_its_own_declaration_only(tmp_path: Path) -> None:
         )
 
 
+def test_a_default_and_the_number_it_stands_for_are_one_declaration(tmp_path: Path) -> None:
+    def declaration(every: int | None) -> dict[str, object]:
+        return {"variant": "a", "protocol": {"num_steps": 1500, "validate_every": every}}
+
+    held = store.claim(tmp_path / "run", declaration(150))  # as the study smoke said it once
+    assert store.claim(tmp_path / "run", declaration(None)) == held
+    with pytest.raises(UserError, match=r"validate_every \(150 there, 149 asked for\)"):
+        store.claim(tmp_path / "run", declaration(149))
+
+
 def test_what_may_differ_stays_as_it_was_declared_first(tmp_path: Path) -> None:
     store.claim(tmp_path / "run", {"variant": "a", "scale": 2, "threads": 2}, ignoring=("threads",))
     held = store.claim(tmp_path / "run", {"variant": "a", "scale": 2, "threads": 4}, ignoring=("threads",))

@@ -15,8 +15,9 @@ from srlab import store
 from srlab.errors import UserError
 from srlab.networks import options_to_dict
 from srlab.objectives import objective_to_dict
-from srlab.planning import Cost, Machine, Plan, precision_of_run
+from srlab.planning import Cost, Machine, Plan, precision_of, precision_of_run
 from srlab.protocol import protocol_to_dict
+from srlab.records import precision_begun
 from srlab.sources import Source, SourceMissingError, find_source
 from srlab.study import Run, Start, Study, Variant
 
@@ -85,7 +86,9 @@ def check_claims(plan: Plan, *, data: str | None) -> None:
         return
     conditions = store.plain(_declare_conditions(plan.study, machine=plan.machine, data=data or ""))
     conditions = {key: value for key, value in conditions.items() if key not in ignoring}
-    changed = store.differences({key: before.get(key) for key in conditions}, conditions)
+    changed = store.declared_otherwise({key: before.get(key) for key in conditions}, conditions)
+    if _is_in(precision_of(plan.study, plan.machine), plan.folder, before["runs"]):
+        changed = [one for one in changed if one[0] != "protocol.precision"]  # as auto or by its name
     started = {
         planned["variant"]
         for planned in before["runs"]
@@ -113,6 +116,11 @@ def check_claims(plan: Plan, *, data: str | None) -> None:
             variant = variants[row["variant"]]
             run = plan.study.run(variant, learning_rate=row["learning_rate"], seed=row["seed"])
             _check_run(run, plan, data=data)
+
+
+def _is_in(precision: str, folder: Path, runs: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether all `runs` of the study in `folder` that have begun are trained in that precision."""
+    return {precision_begun(folder / run["name"]) for run in runs} <= {precision, None}
 
 
 def _check_run(run: Run, plan: Plan, *, data: str | None) -> None:

@@ -146,12 +146,17 @@ class TrainingProtocol:
     @property
     def validation_interval(self) -> int:
         """Steps between two validations."""
-        return self.validate_every or max(1, math.ceil(self.num_steps / 10))
+        return validation_interval(self.num_steps, self.validate_every)
 
     @property
     def checkpoint_interval(self) -> int:
         """Steps between two checkpoints."""
         return self.checkpoint_every or self.validation_interval
+
+
+def validation_interval(num_steps: int, validate_every: int | None) -> int:
+    """Steps between two validations: `validate_every`, or a tenth of the run."""
+    return validate_every or max(1, math.ceil(num_steps / 10))
 
 
 def without_settings_of_others(optimizer: OptimizerName) -> dict[str, Any]:

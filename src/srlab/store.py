@@ -24,6 +24,7 @@ from srlab import shapes
 from srlab.errors import UserError
 from srlab.files import write_atomically as write_atomically
 from srlab.files import write_text as write_text
+from srlab.protocol import validation_interval
 
 STUDY = "study.json"
 CHOICE = "choice.json"
@@ -165,6 +166,28 @@ def differences(found: Any, asked: Any, *, path: str = "") -> list[tuple[str, An
     return [] if found == asked else [(path, found, asked)]
 
 
+def declared_otherwise(found: Mapping[str, Any], asked: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    """`differences` of two declarations. The default of ``validate_every`` is the number that it stands for.
+
+    >>> def declaration(every):
+    ...     return {"protocol": {"num_steps": 1500, "validate_every": every}}
+    >>> declared_otherwise(declaration(150), declaration(None))
+    []
+    >>> declared_otherwise(declaration(9), declaration(None))
+    [('protocol.validate_every', 9, None)]
+    """
+    changed = differences(found, asked)
+    names = [name for name, _, _ in changed]
+    if "protocol.validate_every" in names and "protocol.num_steps" not in names:
+        there, here = (
+            validation_interval(one["protocol"]["num_steps"], one["protocol"].get("validate_every"))
+            for one in (found, asked)
+        )
+        if there == here:
+            return [one for one in changed if one[0] != "protocol.validate_every"]
+    return changed
+
+
 def describe_differences(changed: list[tuple[str, Any, Any]]) -> str:
     """Names with both values, as an error message has them.
 
@@ -191,7 +214,7 @@ def check_claim(folder: Path, declaration: Mapping[str, Any], *, ignoring: tuple
         return
     found = load_object(folder / RUN, "variant")
     keep = {key: value for key, value in plain(declaration).items() if key not in ignoring}
-    changed = differences({key: value for key, value in found.items() if key not in ignoring}, keep)
+    changed = declared_otherwise({key: value for key, value in found.items() if key not in ignoring}, keep)
     if changed:
         raise UserError(
             f"{folder} holds a run that was started with another {describe_differences(changed)}; a run "

@@ -345,8 +345,12 @@ def _sheet_as_markdown(sheet: Sheet) -> list[str]:
 
 def legend(board: Leaderboard) -> str:
     """What the columns of the table mean."""
+    has_interval = any(
+        test.interval is not None for row in board.standings for test in row.over_bicubic.values()
+    )
+    interval = f" with its {100 * board.level:g} % interval" if has_interval else ""
     return (
-        f"Scale x{board.scale}. Gain is psnr_y in dB over bicubic with its {100 * board.level:g} % interval. "
+        f"Scale x{board.scale}. Gain is psnr_y in dB over bicubic{interval}. "
         "Multiply-adds are for SR of 1280 x 720. Rate is the learning rate. " + _legend_of_times(board)
     )
 

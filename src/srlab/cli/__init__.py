@@ -38,13 +38,18 @@ ORDER = (  # in which one comes to need them; the help lists them so
 
 
 class WithExamples(TyperGroup):
-    """A group of commands: the help of each, and its own, ends with examples."""
+    """A group of commands: the help of each, and its own, ends with examples.
+
+    Each paragraph of a help becomes one line: of the others than the first, typer keeps the line breaks.
+    """
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         command = super().get_command(ctx, cmd_name)
         if command is not None:
             within = ctx.command_path.partition(" ")[2]
             command.epilog = as_epilog(f"{within} {cmd_name}".strip())
+            paragraphs = (command.help or "").split("\n\n")
+            command.help = "\n\n".join(" ".join(one.split()) for one in paragraphs)
         return command
 
 

@@ -1,5 +1,6 @@
 """``srlab compare``: the verdict on one pair."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -44,28 +45,26 @@ def _show(pair: "Pair") -> None:
     for line in pair.headline:
         show(line)
     show("")
-    table = make_table(
-        "test set",
-        "metric",
-        "A - B",
-        f"{100 * pair.level:g} % interval",
-        "p",
-        "images",
-        "seeds",
-        text=("test set", "metric"),
-    )
+    headings = ["test set", "metric", "A - B", f"{100 * pair.level:g} % interval", "p", "images"]
+    shared = {test.seeds for test in pair.differences}
+    if len(shared) > 1:
+        headings.append("seed numbers")
+    table = make_table(*headings, text=("test set", "metric"))
     for test in pair.differences:
-        table.add_row(
+        row = [
             test.scope,
             test.metric,
             _number(test),
             "-" if test.interval is None else span(test.interval, test.metric),
             "-" if test.p_value is None else f"{test.p_value:.2g}",
             str(test.num_images),
-            ", ".join(map(str, test.seeds)),
-        )
+            _listed(test.seeds),
+        ]
+        table.add_row(*row[: len(headings)])
     print_table(table)
     show("")
+    if len(shared) == 1:
+        show(f"- seeds: {_listed(shared.pop())}", indent="  ")
     for remark in pair.remarks:
         show(f"- {remark}", indent="  ")
 
@@ -74,6 +73,10 @@ def _number(test: "Difference") -> str:
     from srlab.verdicts.words import signed
 
     return signed(test.estimate, test.metric)
+
+
+def _listed(seeds: Sequence[int]) -> str:
+    return ", ".join(map(str, seeds))
 
 
 def _as_dict(pair: "Pair") -> dict[str, Any]:

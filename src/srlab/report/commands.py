@@ -1,7 +1,7 @@
 """The commands that do a study again, as far as its folder tells them."""
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,20 +24,22 @@ class Commands:
 def read_commands(study_dir: Path, study: Mapping[str, Any]) -> Commands:
     """What to type to get the study in `study_dir` again, then its report; `study` is its ``study.json``."""
     remarks: list[str] = []
+    if precision := _same(study_dir, study, lambda run: run.get("protocol", {}).get("precision")):
+        study = {**study, "protocol": {**study.get("protocol", {}), "precision": precision}}
     words = _train(study, remarks) if _is_of_train(study) else _study(study, remarks)
     if study.get("device"):
         words += ["--device", study["device"]]
-    if threads := _threads(study_dir, study):
+    if threads := _same(study_dir, study, lambda run: run.get("threads")):  # sums depend on it
         words += ["--threads", str(threads)]
     words += ["--out", str(study_dir)]
     lines = shlex.join(words), shlex.join(["srlab", "report", str(study_dir)])
     return Commands(lines=lines, remarks=tuple(remarks))
 
 
-def _threads(study_dir: Path, study: Mapping[str, Any]) -> int | None:
-    """How many every run was declared with, since sums depend on it; None if they differ or none began."""
+def _same(study_dir: Path, study: Mapping[str, Any], value_of: Callable[[dict[str, Any]], Any]) -> Any:
+    """What every run was declared with; None if they differ or none began."""
     files = [study_dir / planned["name"] / store.RUN for planned in study.get("runs", ())]
-    declared = {store.load_json(file).get("threads") for file in files if file.is_file()}
+    declared = {value_of(store.load_json(file)) for file in files if file.is_file()}
     return declared.pop() if len(declared) == 1 else None
 
 

@@ -188,7 +188,9 @@ def _in_words(rows: list[ForestRow], level: float) -> str:
         for row in rows
         if row.estimate is not None
     ]
-    return f"Differences with {100 * level:g} % intervals. " + "; ".join(said) + "."
+    has_intervals = any(row.interval is not None for row in rows)
+    what = f"Differences with {100 * level:g} % intervals." if has_intervals else "Differences."
+    return f"{what} {'; '.join(said)}."
 
 
 def _forest(rows: list[ForestRow], metric: str, colors: Colors, size: Size) -> Figure:

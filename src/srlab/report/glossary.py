@@ -12,8 +12,8 @@ TERMS: dict[str, str] = {
         "tell SR pictures from photographs, and the network learns to mislead it."
     ),
     "base": (
-        "The variant that all others are compared with. It is the first of the study, unless --base names "
-        "another."
+        "The variant that all others are compared with. It is the first of the study. The option --base of "
+        "srlab report takes another."
     ),
     "batch normalization": (
         "A layer that shifts and scales its input to mean 0 and variance 1. In training it uses the "
@@ -136,8 +136,8 @@ TERMS: dict[str, str] = {
         "into a larger picture."
     ),
     "test, train, validation": (
-        "Three sets of pictures. Networks learn from the first, rates are chosen by the last, and only "
-        "the test set is reported. No picture is in two of them."
+        "Three sets of pictures. Networks learn from train, rates are chosen by validation, and only test "
+        "is reported. No picture is in two of them."
     ),
     "transfer": (
         "A variant that starts from the trained weights of another one. Frozen parts are not trained any "

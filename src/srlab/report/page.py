@@ -24,7 +24,7 @@ from srlab.report.glossary import TERMS, anchor
 from srlab.report.grids import Grid, as_csv, as_latex, as_markdown
 from srlab.report.plots.canvas import MARKERS
 from srlab.report.viewer import Viewer
-from srlab.verdicts import ALL_SETS, BICUBIC, Table, Verdicts
+from srlab.verdicts import ALL_SETS, BICUBIC, VALIDATION, Table, Verdicts
 
 STYLES = ("base.css", "tables.css", "plots.css", "viewer.css", "print.css")
 SCRIPTS = ("state.js", "tables.js", "ranks.js", "viewer.js", "errors.js")
@@ -68,6 +68,7 @@ def render(contents: Contents, viewer: Viewer) -> str:
         protocol_id=EvaluationProtocol(**contents.study["evaluation"]).id,
         study=contents.study,
         legend=_legend(verdicts),
+        has_intervals=_has_intervals(verdicts),
         glossary=TERMS,
         groups=_by_group(contents.drawings),
         inline=_inline,
@@ -95,6 +96,15 @@ def for_script(values: Any) -> Markup:
     """
     text = json.dumps(values, allow_nan=False, ensure_ascii=True)
     return Markup(text.translate(_FOR_SCRIPTS))
+
+
+def _has_intervals(verdicts: Verdicts) -> bool:
+    """Whether a difference or an effect on a test set has one: one image allows none."""
+    intervals = [
+        *(row.to_base.interval for table in verdicts.tables for row in table.rows if row.to_base is not None),
+        *(effect.interval for effect in verdicts.effects if effect.scope != VALIDATION),
+    ]
+    return any(interval is not None for interval in intervals)
 
 
 def slug(text: str) -> str:

@@ -53,7 +53,7 @@ def _protocol(study: Mapping[str, Any], runs: Sequence[RunRecord]) -> Iterator[t
     if rates := study.get("learning_rates"):
         yield "Learning rates", f"{', '.join(rate(value) for value in rates)}. {rule_of(study, runs)}"
     if seeds := study.get("seeds"):
-        yield "Seeds", ", ".join(map(str, seeds))
+        yield "Seed numbers", ", ".join(map(str, seeds))
     images = study.get("images", {})
     for role, key in (
         ("Training images", "train"),

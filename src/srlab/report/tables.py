@@ -38,6 +38,9 @@ def leaderboard_grid(
     has_published = any(known.values())
     unit = f", {metric.unit}" if metric.unit else ""
     level = f"{100 * verdicts.level:g} %"
+    tests = [test for row in table.rows for test in (row.to_base, row.to_bicubic) if test is not None]
+    has_intervals = any(test.interval is not None for test in tests)
+    with_interval = f" with its {level} interval" if has_intervals else ""
     better = "Lower" if metric.is_lower_better else "Higher"
     columns = [
         Column(
@@ -56,12 +59,12 @@ def leaderboard_grid(
         Column(
             key="to_base",
             heading="against base",
-            hint=f"Difference from {verdicts.base} with its {level} interval",
+            hint=f"Difference from {verdicts.base}{with_interval}",
         ),
         Column(
             key="to_bicubic",
             heading="against bicubic",
-            hint=f"Difference from bicubic with its {level} interval",
+            hint=f"Difference from bicubic{with_interval}",
         ),
         Column(key="parameters", heading="parameters", is_low_first=True),
         Column(
@@ -130,7 +133,8 @@ def leaderboard_grid(
     return Grid(
         name=_file(f"leaderboard-{table.scope}-{table.metric}"),
         title=f"{verdicts.study}, x{verdicts.scale}: {table.metric} on {_scope(table, verdicts)}",
-        note=f"{better} is better. Protocol {verdicts.protocol}. Base: {verdicts.base}. Intervals: {level}.",
+        note=f"{better} is better. Protocol {verdicts.protocol}. Base: {verdicts.base}."
+        + (f" Intervals: {level}." if has_intervals else ""),
         columns=tuple(columns),
         rows=tuple(rows),
     )

@@ -35,7 +35,7 @@ STUDY = Study(
     ),
     learning_rates=(1e-3,),
     protocol=TrainingProtocol(
-        num_steps=1_500, batch_size=8, lr_patch_size=20, schedule="cosine", adam_eps=1e-7, validate_every=150
+        num_steps=1_500, batch_size=8, lr_patch_size=20, schedule="cosine", adam_eps=1e-7
     ),
     train=("sample",),
     validate=("sample",),

@@ -181,7 +181,8 @@ def caution(alpha: float, *, smallest_df: int) -> float:
 
     At 5 % half: there the two err by about as much in opposite directions. From 1 % on all of it: there
     Satterthwaite's raises several times too many alarms, and that is where Holm's correction looks. With two
-    seeds all of it, too. Between 5 % and 1 % it rises with log(alpha), so that p-values and intervals agree.
+    seeds all of it, too. From 5 % down to 1 % it rises with log(0.05 / alpha), without a jump, so
+    that p-values and intervals agree.
     """
     if smallest_df < 2:
         return 1.0

@@ -81,12 +81,12 @@ def _headline(
     if test.interval is not None:
         number += f" {span(test.interval, test.metric)}"
     words = {
-        "better": f"{variant} is better than {other}",
-        "worse": f"{variant} is worse than {other}",
-        "not told apart": f"The data show no difference between {variant} and {other}",
-        "not judged": f"No test can say whether {variant} is better than {other}",
+        "better": f"{variant} is better than {other}, by {where}: {number}",
+        "worse": f"{variant} is worse than {other}, by {where}: {number}",
+        "not told apart": f"The data show no difference between {variant} and {other}, by {where}: {number}",
+        "not judged": _apart(test, where),
     }[test.outcome]
-    lines = [f"{words}, by {where}: {number}."]
+    lines = [f"{words}."]
     if len(test.seeds) == 1:
         lines[0] += f" This holds for the networks of seed {test.seeds[0]}; another training may differ."
     if test.outcome == "not judged":
@@ -100,8 +100,21 @@ def _headline(
     return tuple(lines)
 
 
+def _apart(test: Difference, where: str) -> str:
+    """A difference of which no test can say anything: which of the two numbers is larger."""
+    cannot = "no test can say whether this is chance"
+    if test.estimate is None:
+        return f"The difference of {test.variant} and {test.other} is undefined in {where}"
+    if test.estimate == 0:
+        return f"{test.variant} and {test.other} are equal in {where}, but {cannot}"
+    distance = signed(abs(test.estimate), test.metric).removeprefix("+")
+    side = "above" if test.estimate > 0 else "below"
+    return f"{test.variant} is {distance} {side} {test.other} in {where}, but {cannot}"
+
+
 def _remarks(verdicts: Verdicts, found: tuple[Difference, ...]) -> tuple[str, ...]:
-    remarks: list[str] = [remark for remark in verdicts.remarks if remark.kind != "ranks"]
+    # It has no ranks, and the headline says of which seed it is.
+    remarks: list[str] = [remark for remark in verdicts.remarks if remark.kind not in ("ranks", "one seed")]
     fixed = found[0].on_these_images
     if fixed is not None:
         remarks.insert(

@@ -336,12 +336,20 @@ def remarks(
         found.append(
             Remark("only two learning rates were tried, so a better one may lie below or above them", "rates")
         )
-    found.append(
-        Remark(
-            "learning rates were chosen on the validation images; the ranking uses the test images alone",
-            "rates",
+    if rates and all(len(one.rates) == 1 for one in rates):
+        found.append(
+            Remark(
+                "each variant was trained at one learning rate, so a better one may lie below or above it",
+                "rates",
+            )
         )
-    )
+    else:
+        found.append(
+            Remark(
+                "learning rates were chosen on the validation images; the ranking uses the test images alone",
+                "rates",
+            )
+        )
     found += _about_precision(runs)
     found += _about_times(runs)
     return tuple(found)
@@ -424,13 +432,12 @@ def _about_intervals(tables: Sequence[Table], *, level: float) -> list[Remark]:
         )
     seeds = max((len(row.seeds) for table in tables for row in table.rows), default=0)
     if seeds == 1:
-        found.append(
-            Remark(
-                "one seed: intervals and ranks are about these trained networks, on other images of this "
-                "kind; another training may give another order",
-                "one seed",
-            )
+        about = (
+            "intervals and ranks are about these trained networks, on other images of this kind; "
+            if intervals
+            else ""
         )
+        found.append(Remark(f"one seed: {about}another training may give another order", "one seed"))
     return found
 
 
