@@ -293,7 +293,7 @@ def test_the_report_is_right_in_any_state(state: str, tmp_path: Path) -> None:
         "no test set": "No variant has pictures of a test set yet",
     }[state]
     assert said in page.text
-    with_intervals = ("one seed", "still running", "no pictures")
+    with_intervals = ("one seed", "no pictures")
     assert ("The line through it is the 95 % interval." in page.text) == (state in with_intervals)
     assert ("None could be tested, so each may be chance." in page.text) == (state == "one image")
     assert state in with_intervals or "Intervals: 95 %." not in page.text
