@@ -131,21 +131,43 @@ def test_the_differences_in_the_readme_are_those_of_the_report_that_it_links_to(
     )
 
 
-def test_the_readme_calls_beyond_doubt_what_the_report_does() -> None:
+def test_the_readme_calls_clear_what_the_report_does_with_its_p_values() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    called = {
-        number: verdict == "yes, worse"
-        for number, verdict in re.findall(rf"\| ({NUMBER}) \| (no|yes, worse) \|", readme)
+    said = {
+        number: (verdict == "no", p)
+        for number, verdict, p in re.findall(
+            rf"\| ({NUMBER}) \| (no|worse, as the only question of its family) \(p = (0\.\d\d)\) \|", readme
+        )
     }
+    assert len(said) == len(re.findall(NUMBER, readme)) == 4
     with (SRCNN / "tables" / "effects-all-sets-psnr_y.csv").open(encoding="utf-8", newline="") as file:
         effects = {
-            with_interval(*(float(row[f"effect{end}"]) for end in ("", "_low", "_high"))): row["outcome"]
+            with_interval(*(float(row[f"effect{end}"]) for end in ("", "_low", "_high"))): row
             for row in csv.DictReader(file)
         }
-    ranks = (SRCNN / "tables" / "leaderboard-all-sets-psnr_y.csv").read_text(encoding="utf-8").splitlines()
-    assert {row.split(",")[0] for row in ranks[1:]} <= {"1", ""}  # no two variants are told apart
-    assert called
-    assert called == {number: effects.get(number) == "worse" for number in called}
+    report = (SRCNN / "report.html").read_text(encoding="utf-8").replace("\N{MINUS SIGN}", "-")
+    against_vanilla = {
+        f"{value} {ends}": (outcome, float(p))
+        for outcome, p, value, ends in re.findall(
+            r'data-key="to_base"[^>]* title="([a-z ]+); p = ([\d.]+) after Holm[^>]*>'
+            r"([-+][\d.]+) <small>(\[[^]]+\])<",
+            report.partition('data-key="ssim_y"')[0],
+        )
+    }
+    for number, (is_no, p) in said.items():
+        if number in against_vanilla:
+            assert (is_no, p) == (
+                against_vanilla[number][0] == "not told apart",
+                f"{against_vanilla[number][1]:.2f}",
+            )
+        else:
+            row = effects[number]
+            assert (is_no, p) == (row["outcome"] == "not told apart", f"{float(row['p_holm']):.2f}")
+    with (SRCNN / "controls-effects.csv").open(encoding="utf-8", newline="") as file:
+        alone = next(csv.DictReader(file))
+    assert alone["change"].startswith("activation relu")
+    assert alone["outcome"] == "not told apart"
+    assert f"it is not clear (p = {float(alone['p_holm']):.2f})" in " ".join(readme.split())
 
 
 def test_the_effects_on_the_page_of_the_controls_are_those_of_its_file() -> None:
