@@ -29,9 +29,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from srlab.folder.store import cpu_name
 from srlab.networks import Discriminator, Network, build_network, preset
 from srlab.networks.vgg import Layer, random_vgg
-from srlab.store import cpu_name
 from srlab.training.adversarial import AdversarialUpdate
 from srlab.training.content import ContentLoss, FeatureDistance, pixel_content
 from srlab.training.device import (

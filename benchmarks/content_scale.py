@@ -18,11 +18,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from srlab.color import to_tensor
-from srlab.degradations import degrade
-from srlab.images import crop_to_multiple, list_images, read_hr_image
 from srlab.networks.vgg import Layer, load_vgg, random_vgg
-from srlab.resize import resize_uint8
+from srlab.pixels.color import to_tensor
+from srlab.pixels.degradations import degrade
+from srlab.pixels.images import crop_to_multiple, list_images, read_hr_image
+from srlab.pixels.resize import resize_uint8
 
 
 def as_batch(pixels: NDArray) -> Tensor:  # type: ignore[type-arg]

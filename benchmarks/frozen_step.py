@@ -16,11 +16,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from srlab.declare.protocol import TrainingProtocol
+from srlab.declare.study import Run, Variant
 from srlab.networks import build_network, preset
 from srlab.networks.parts import freeze
 from srlab.networks.srresnet import KEPT
-from srlab.protocol import TrainingProtocol
-from srlab.study import Run, Variant
 from srlab.training.device import default_threads, resolve_precision, tune_allocator, use_threads
 from srlab.training.updates import Update, make_update
 

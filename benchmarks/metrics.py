@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from skimage.metrics import structural_similarity
 
-from srlab.metrics import psnr_y, ssim_y, to_plane
+from srlab.pixels.metrics import psnr_y, ssim_y, to_plane
 
 
 def by_convolution(sr: NDArray[Any], hr: NDArray[Any]) -> float:

@@ -17,16 +17,16 @@ from pathlib import Path
 import torch
 from scipy import stats  # type: ignore[import-untyped]
 
-from srlab.checkpoints import load_weights
 from srlab.data.patches import Patches
+from srlab.declare.protocol import EvaluationProtocol, TrainingProtocol
+from srlab.declare.study import Run, Variant
 from srlab.errors import UserError
-from srlab.evaluation import evaluate_network
-from srlab.images import HRImage, list_images, read_hr_image
+from srlab.folder.checkpoints import load_weights
 from srlab.networks import BicubicOptions, build_network, network_color, preset
-from srlab.protocol import EvaluationProtocol, TrainingProtocol
-from srlab.study import Run, Variant
+from srlab.pixels.images import HRImage, list_images, read_hr_image
 from srlab.training.device import ResolvedPrecision, cpu_multiplies_bf16, default_threads, use_threads
 from srlab.training.train import train
+from srlab.use.evaluation import evaluate_network
 
 CPU = torch.device("cpu")
 PRECISIONS: tuple[ResolvedPrecision, ...] = ("fp32", "bf16")

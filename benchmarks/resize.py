@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from srlab.resize import resize, resize_uint8
+from srlab.pixels.resize import resize, resize_uint8
 
 CASES = [  # images [N, C, H, W] and the new size
     ((1, 3, 1024, 1024), (512, 512)),

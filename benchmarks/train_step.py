@@ -31,14 +31,13 @@ import torch
 from torch import Tensor, nn
 
 from srlab.data.patches import Patches
+from srlab.declare.protocol import Precision, TrainingProtocol
+from srlab.declare.study import Run, Variant
 from srlab.errors import UserError
-from srlab.images import HRImage
-from srlab.losses import l1, without_border
+from srlab.folder.store import cpu_name
 from srlab.networks import Luma, Network, NetworkOptions, build_network, preset
 from srlab.networks.prelu import PReLU
-from srlab.protocol import Precision, TrainingProtocol
-from srlab.store import cpu_name
-from srlab.study import Run, Variant
+from srlab.pixels.images import HRImage
 from srlab.training.device import (
     autocast,
     default_threads,
@@ -47,6 +46,7 @@ from srlab.training.device import (
     tune_allocator,
     use_threads,
 )
+from srlab.training.losses import l1, without_border
 from srlab.training.train import train
 
 CPU = torch.device("cpu")

@@ -8,10 +8,10 @@ from unittest.mock import patch
 from torch import Tensor, nn
 
 import killed_runs
+from srlab.declare.objectives import AdversarialObjective
+from srlab.declare.protocol import TrainingProtocol
+from srlab.declare.study import Run, Variant
 from srlab.networks import DiscriminatorOptions
-from srlab.objectives import AdversarialObjective
-from srlab.protocol import TrainingProtocol
-from srlab.study import Run, Variant
 from tiny_run import TINY_BATCH_NORM, Noise, train_tiny
 
 SMALL = DiscriminatorOptions(num_features=(4,) * 8)  # whole, its checkpoint has 280 MB

@@ -19,7 +19,7 @@ import torch.utils.tensorboard._pytorch_graph
 from tensorboard.compat.proto.event_pb2 import Event  # type: ignore[import-untyped]
 from torch import Tensor, nn
 
-from srlab import checkpoints
+from srlab.folder import checkpoints
 from srlab.training import monitor, train
 from tiny_run import Noise, scores, tiny_run, train_tiny
 

@@ -16,12 +16,12 @@ from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 
-from srlab.comparison import compare
+from srlab.declare.objectives import AdversarialObjective
+from srlab.declare.protocol import TrainingProtocol
+from srlab.declare.study import Start, Study, Variant
+from srlab.lab.comparison import compare
 from srlab.networks import SRResNetOptions, discriminator
-from srlab.objectives import AdversarialObjective
-from srlab.planning import Machine
-from srlab.protocol import TrainingProtocol
-from srlab.study import Start, Study, Variant
+from srlab.training.machine import Machine
 from tiny_study import write_pictures
 
 PROTOCOL = TrainingProtocol(

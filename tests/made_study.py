@@ -9,14 +9,14 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from srlab import store
-from srlab.checkpoints import save_weights
-from srlab.choice import update_choice
-from srlab.images import HRImage
+from srlab.declare.protocol import EvaluationProtocol
+from srlab.folder import store
+from srlab.folder.checkpoints import save_weights
+from srlab.folder.choice import update_choice
+from srlab.folder.records import picture_path
+from srlab.folder.scores import Score, save_scores
 from srlab.networks import EDSROptions, build_network
-from srlab.protocol import EvaluationProtocol
-from srlab.records import picture_path
-from srlab.scores import Score, save_scores
+from srlab.pixels.images import HRImage
 
 OPTIONS = EDSROptions(num_blocks=1, num_features=4)
 

@@ -4,11 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from srlab import store
-from srlab.claims import declare_study
-from srlab.networks import SRCNNOptions
-from srlab.planning import make_plan
-from srlab.profile_store import (
+from srlab.declare.protocol import TrainingProtocol
+from srlab.declare.study import Study, Variant
+from srlab.folder import store
+from srlab.folder.profile_store import (
     BICUBIC,
     Enlarging,
     Profile,
@@ -18,8 +17,9 @@ from srlab.profile_store import (
     VariantProfile,
     digest_of,
 )
-from srlab.protocol import TrainingProtocol
-from srlab.study import Study, Variant
+from srlab.lab.claims import declare_study
+from srlab.lab.planning import make_plan
+from srlab.networks import SRCNNOptions
 from tiny_study import MACHINE, QUESTION
 
 SETTING = Setting(device="cpu", device_name="a CPU", threads=2, precision="fp32", torch="2.13.0")

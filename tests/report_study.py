@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from srlab import store
-from srlab.choice import update_choice
-from srlab.images import HRImage
-from srlab.protocol import EvaluationProtocol
-from srlab.records import picture_path
-from srlab.scores import Score, save_scores
+from srlab.declare.protocol import EvaluationProtocol
+from srlab.folder import store
+from srlab.folder.choice import update_choice
+from srlab.folder.records import picture_path
+from srlab.folder.scores import Score, save_scores
+from srlab.pixels.images import HRImage
 
 OPTIONS: dict[str, Any] = {
     "architecture": "SRCNN",

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from srlab import store
-from srlab.choice import update_choice
-from srlab.protocol import EvaluationProtocol
-from srlab.scores import Score, save_scores
+from srlab.declare.protocol import EvaluationProtocol
+from srlab.folder import store
+from srlab.folder.choice import update_choice
+from srlab.folder.scores import Score, save_scores
 
 RGB = EvaluationProtocol()
 PROTOCOL = {"num_steps": 100, "batch_size": 2, "lr_patch_size": 8}

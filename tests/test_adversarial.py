@@ -9,12 +9,12 @@ from torch import nn
 from torch.nn import functional as F
 
 from killed_adversarial import RUN
+from srlab.declare.objectives import AdversarialObjective
+from srlab.declare.protocol import TrainingProtocol
+from srlab.declare.study import Run
 from srlab.errors import UserError
 from srlab.networks import SRCNNOptions, build_network
 from srlab.networks.vgg import random_vgg
-from srlab.objectives import AdversarialObjective
-from srlab.protocol import TrainingProtocol
-from srlab.study import Run
 from srlab.training.adversarial import AdversarialUpdate
 from srlab.training.content import FeatureDistance, pixel_content
 from srlab.training.device import ResolvedPrecision

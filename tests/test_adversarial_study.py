@@ -8,15 +8,15 @@ import pytest
 
 from killed_adversarial import SMALL
 from srlab.cli.plan import missing_data, remarks
-from srlab.comparison import compare
+from srlab.declare.objectives import RANDOM_REMARK, AdversarialObjective, Content
+from srlab.declare.protocol import TrainingProtocol
+from srlab.declare.study import Study, Variant
 from srlab.errors import UserError
-from srlab.leaderboard import leaderboard
+from srlab.lab.comparison import compare
+from srlab.lab.planning import make_plan
+from srlab.lab.scheduler import Failure
 from srlab.networks import EDSROptions
-from srlab.objectives import RANDOM_REMARK, AdversarialObjective, Content
-from srlab.planning import make_plan
-from srlab.protocol import TrainingProtocol
-from srlab.scheduler import Failure
-from srlab.study import Study, Variant
+from srlab.show.leaderboard import leaderboard
 from tiny_study import MACHINE, tiny_study, write_pictures
 
 

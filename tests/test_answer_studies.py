@@ -10,11 +10,11 @@ from types import ModuleType
 import pytest
 
 from made_study import MadeRun, MadeStudy
+from srlab.declare.studies import load_study
+from srlab.declare.study import Study
 from srlab.errors import UserError
 from srlab.networks import num_parameters
 from srlab.networks.options import differences
-from srlab.studies import load_study
-from srlab.study import Study
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
 SEEDS = {

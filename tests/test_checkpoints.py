@@ -17,14 +17,14 @@ import torch
 from torch import Tensor
 
 import srlab
-from srlab.checkpoints import (
+from srlab.errors import UserError
+from srlab.folder.checkpoints import (
     load_checkpoint,
     load_weights,
     require_same_tensors,
     save_checkpoint,
     save_weights,
 )
-from srlab.errors import UserError
 from srlab.networks import (
     BicubicOptions,
     NetworkOptions,

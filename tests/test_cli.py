@@ -23,9 +23,9 @@ from srlab.cli.output import show
 from srlab.cli.progress import StudyProgress, pace
 from srlab.cli.tables import make_table, narrowed, print_table
 from srlab.errors import UserError
-from srlab.execution import Event
-from srlab.images import pixel_limit
-from srlab.scheduler import explain
+from srlab.lab.execution import Event
+from srlab.lab.scheduler import explain
+from srlab.pixels.images import pixel_limit
 from srlab.training.train import Progress
 from tiny_study import start_srlab, write_pictures, write_study_file
 
@@ -413,10 +413,10 @@ def test_a_picture_of_more_pixels_than_max_pixels_is_refused(
 @pytest.mark.parametrize(
     ("words", "reader"),
     [
-        (["pictures", "study"], "srlab.pictures.write_pictures"),
-        (["pictures", "study", "--image", "photo.png"], "srlab.ranking_on_image.rank_on_image"),
-        (["report", "study"], "srlab.report.write_report"),
-        (["perceptual", "study"], "srlab.perceptual_scores.score_study"),
+        (["pictures", "study"], "srlab.show.pictures.write_pictures"),
+        (["pictures", "study", "--image", "photo.png"], "srlab.show.ranking_on_image.rank_on_image"),
+        (["report", "study"], "srlab.show.report.write_report"),
+        (["perceptual", "study"], "srlab.lab.perceptual_scores.score_study"),
     ],
 )
 def test_max_pixels_holds_for_as_long_as_the_command_runs(

@@ -12,10 +12,10 @@ import pytest
 from rich.console import Console
 
 from scored_study import ScoredStudy, noisy
-from srlab import store
 from srlab.cli import main
-from srlab.leaderboard import leaderboard
-from srlab.tables import as_latex, cells, columns, latex_text, legend, sheets
+from srlab.folder import store
+from srlab.show.leaderboard import leaderboard
+from srlab.show.tables import as_latex, cells, columns, latex_text, legend, sheets
 
 
 @pytest.fixture

@@ -11,13 +11,13 @@ import torch
 from PIL import Image
 
 from exact_resize import made_picture
-from srlab import store
-from srlab.checkpoints import save_weights
 from srlab.cli import main
-from srlab.evaluation import evaluate_network
-from srlab.images import list_images, read_hr_image
+from srlab.declare.protocol import EvaluationProtocol
+from srlab.folder import store
+from srlab.folder.checkpoints import save_weights
 from srlab.networks import EDSROptions, NetworkOptions, build_network, preset
-from srlab.protocol import EvaluationProtocol
+from srlab.pixels.images import list_images, read_hr_image
+from srlab.use.evaluation import evaluate_network
 
 EDSR = EDSROptions(num_blocks=1, num_features=4)
 METRICS = ("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb", "gmsd_y")

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from srlab.cli.changes import with_objective
+from srlab.declare.objectives import AdversarialObjective, with_settings
+from srlab.declare.studies import load_study
 from srlab.errors import UserError
 from srlab.networks import DiscriminatorOptions
-from srlab.objectives import AdversarialObjective, with_settings
-from srlab.studies import load_study
 
 
 def test_settings_reach_the_adversarial_variants_and_no_others() -> None:

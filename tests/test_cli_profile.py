@@ -10,11 +10,11 @@ import pytest
 
 from profiled_study import SETTING, STUDY, declare, made_profile
 from report_study import ReportStudy
-from srlab.checkpoints import save_weights
 from srlab.cli import main
+from srlab.folder.checkpoints import save_weights
+from srlab.folder.profile_store import PROFILE, Profile, Setting, add_profile, load_profiles
 from srlab.networks import build_network
-from srlab.planning import Machine
-from srlab.profile_store import PROFILE, Profile, Setting, add_profile, load_profiles
+from srlab.training.machine import Machine
 
 GPU = Setting(device="cuda", device_name="a GPU", threads=2, precision="tf32", torch="2.13.0")
 Srlab = Callable[..., tuple[str, str]]
@@ -58,8 +58,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Machine, dict[str, Any]
             torch="2.13.0",
         )
 
-    monkeypatch.setattr("srlab.profiling.measuring.profile", profile)
-    monkeypatch.setattr("srlab.profiling.measuring.setting", setting)
+    monkeypatch.setattr("srlab.use.profiling.measuring.profile", profile)
+    monkeypatch.setattr("srlab.use.profiling.measuring.setting", setting)
     return found
 
 
@@ -119,7 +119,7 @@ def test_weights_are_measured_and_nothing_is_written(
     srlab: Srlab, tmp_path: Path, asked: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "srlab.profiling.measuring.profile", lambda *_, **__: made_profile(declare(tmp_path / "other"))
+        "srlab.use.profiling.measuring.profile", lambda *_, **__: made_profile(declare(tmp_path / "other"))
     )
     path = tmp_path / "weights.safetensors"
     options = STUDY.variants[0].network

@@ -17,18 +17,19 @@ from PIL import Image
 from torch.utils.tensorboard import SummaryWriter
 
 from made_study import MadeRun, MadeStudy, scene
-from srlab import UserError, store
-from srlab.checkpoints import load_weights
-from srlab.choice import update_choice
+from srlab import UserError
 from srlab.cli import main
-from srlab.evaluation import evaluate_network
-from srlab.images import read_hr_image
-from srlab.pictures import Bar, draw_bars
-from srlab.protocol import EvaluationProtocol
-from srlab.ranking_on_image import rank_on_image
-from srlab.scores import Score, save_scores
-from srlab.tensorboard_logs import best_logs
-from srlab.winner import find_weights, ranking, winner
+from srlab.declare.protocol import EvaluationProtocol
+from srlab.folder import store
+from srlab.folder.checkpoints import load_weights
+from srlab.folder.choice import update_choice
+from srlab.folder.scores import Score, save_scores
+from srlab.folder.winner import find_weights, ranking, winner
+from srlab.pixels.images import read_hr_image
+from srlab.show.pictures import Bar, draw_bars
+from srlab.show.ranking_on_image import rank_on_image
+from srlab.training.tensorboard_logs import best_logs
+from srlab.use.evaluation import evaluate_network
 
 RUNS = [
     MadeRun(variant="net/a", psnr_y=30.0),

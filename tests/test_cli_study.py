@@ -15,12 +15,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from srlab import execution
 from srlab.cli import main
 from srlab.cli.parsing import parse_changes, parse_names, parse_rates, parse_seeds
 from srlab.cli.progress import duration
+from srlab.declare.protocol import TrainingProtocol
 from srlab.errors import UserError
-from srlab.protocol import TrainingProtocol
+from srlab.lab import execution
 from srlab.training.train import train
 from tiny_study import start_srlab, write_pictures, write_study_file
 

@@ -16,10 +16,10 @@ from PIL import Image
 
 import srlab
 from same_picture import assert_same_pixels
-from srlab.checkpoints import save_weights
 from srlab.cli import main
-from srlab.images import read_picture
+from srlab.folder.checkpoints import save_weights
 from srlab.networks import EDSROptions, build_network
+from srlab.pixels.images import read_picture
 
 OPTIONS = EDSROptions(num_blocks=1, num_features=4)
 
@@ -123,7 +123,7 @@ def test_a_fault_of_srlabs_own_stops_no_other_picture(
             raise KeyError("b")
         return read_picture(path, **options)
 
-    monkeypatch.setattr("srlab.upscaler.read_picture", read)
+    monkeypatch.setattr("srlab.use.upscaler.read_picture", read)
     for name in "abc":
         picture(tmp_path / "in" / f"{name}.png")
     _, err = upscale(tmp_path / "in", tmp_path / "out", "--model", model, code=2)
@@ -273,7 +273,7 @@ def test_what_the_format_cannot_hold_is_refused_before_the_work(
     def work(*_: object, **__: object) -> None:
         raise AssertionError("the picture was enlarged")
 
-    monkeypatch.setattr("srlab.upscaler.Upscaler.bands", work)
+    monkeypatch.setattr("srlab.use.upscaler.Upscaler.bands", work)
     Image.new(mode, size).save(tmp_path / "in.png")
     upscale(tmp_path / "in.png", tmp_path / out, "--model", model, code=2)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from srlab.color import luma, luma_uint8, rgb_to_ycbcr, to_tensor, to_uint8, ycbcr_to_rgb
+from srlab.pixels.color import luma, luma_uint8, rgb_to_ycbcr, to_tensor, to_uint8, ycbcr_to_rgb
 
 # rgb2ycbcr's uint8 values of the primaries, as in ITU-R BT.601 and MATLAB's documentation.
 KNOWN = {

@@ -15,16 +15,16 @@ from torch import Tensor
 
 import srlab
 from srlab import Upscaler, UserError
-from srlab.checkpoints import load_weights, save_weights
 from srlab.cli import main
-from srlab.color import to_tensor
-from srlab.evaluation import evaluate_network
-from srlab.images import read_hr_image
+from srlab.declare.protocol import EvaluationProtocol
+from srlab.folder.checkpoints import load_weights, save_weights
 from srlab.networks import EDSROptions, Network, SRCNNOptions, build_network, preset
 from srlab.networks.complexity import receptive_radius
 from srlab.networks.composed import ORIENTATIONS, Chain, SelfEnsemble, oriented, upright
-from srlab.protocol import EvaluationProtocol
-from srlab.upscale import upscale_tensor
+from srlab.pixels.color import to_tensor
+from srlab.pixels.images import read_hr_image
+from srlab.use.evaluation import evaluate_network
+from srlab.use.upscale import upscale_tensor
 from tiny_study import write_pictures
 
 TINY = EDSROptions(num_blocks=1, num_features=4)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from srlab.pictures.curves import Curve, draw_curves
-from srlab.records import validation_curve
+from srlab.folder.records import validation_curve
+from srlab.show.pictures.curves import Curve, draw_curves
 
 
 def curve(name: str, last: float, *, is_chosen: bool = False, variant: str = "tiny/a") -> Curve:

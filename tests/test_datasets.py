@@ -16,7 +16,7 @@ from srlab.data import datasets
 from srlab.data.catalogue import CATALOGUE, data_folder
 from srlab.data.datasets import Role, data_hash, load_sets, manifest, split
 from srlab.errors import UserError
-from srlab.images import HRImage
+from srlab.pixels.images import HRImage
 
 ROLES: tuple[Role, ...] = ("train", "validate", "test")
 

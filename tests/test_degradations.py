@@ -7,11 +7,11 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from srlab.color import luma_uint8
-from srlab.degradations import degrade, degrade_luma, jpeg_noise, luma_plane
-from srlab.images import HRImage, read_hr_image
-from srlab.protocol import Border
-from srlab.resize import resize, resize_uint8
+from srlab.pixels.border import Border
+from srlab.pixels.color import luma_uint8
+from srlab.pixels.degradations import degrade, degrade_luma, jpeg_noise, luma_plane
+from srlab.pixels.images import HRImage, read_hr_image
+from srlab.pixels.resize import resize, resize_uint8
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (24, 36, 3), np.uint8)
 

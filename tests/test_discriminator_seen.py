@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from killed_adversarial import RUN, train_adversarial
 from srlab.cli import app
-from srlab.execution import describe_network
+from srlab.lab.execution import describe_network
 from srlab.networks import Discriminator, DiscriminatorOptions
 from srlab.networks.diagram import picture_of
 from srlab.networks.discriminator import meta_discriminator, multiply_adds_of_a_patch

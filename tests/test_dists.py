@@ -14,13 +14,13 @@ from PIL import ImageFilter
 from torch import Tensor
 
 import srlab as srlab_package
-from srlab import store
 from srlab.data.weights import WEIGHTS, weights_file
-from srlab.dists import FITTED, Dists, load_dists, load_fitted
 from srlab.errors import UserError
-from srlab.leaderboard import leaderboard
+from srlab.folder import store
+from srlab.folder.scores import load_scores
 from srlab.networks.lpips_features import LpipsFeatures, vgg16
-from srlab.scores import load_scores
+from srlab.show.leaderboard import leaderboard
+from srlab.use.dists import FITTED, Dists, load_dists, load_fitted
 from test_cli_data import (
     Srlab,
     srlab,  # noqa: F401 - a fixture
@@ -131,7 +131,7 @@ def test_the_distance_grows_with_blur(dists: Dists) -> None:
 
 
 def test_the_weights_that_come_along_are_the_published_ones_with_their_licence() -> None:
-    folder = Path(srlab_package.__file__).parent / "dists_weights"
+    folder = Path(srlab_package.__file__).parent / "use" / "dists_weights"
     assert hashlib.sha256(FITTED.read_bytes()).hexdigest() == PUBLISHED
     assert PUBLISHED in (folder / "README.md").read_text(encoding="utf-8")
     licence = (folder / "LICENSE").read_text(encoding="utf-8")

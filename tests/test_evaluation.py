@@ -16,9 +16,13 @@ from skimage.metrics import peak_signal_noise_ratio
 from torch import Tensor, nn
 
 from exact_resize import exact_resize_uint8, made_picture, matrix
-from srlab.color import luma_uint8
+from srlab.declare.protocol import EvaluationProtocol
 from srlab.errors import UserError
-from srlab.evaluation import (
+from srlab.networks import BicubicOptions, EDSROptions, Network, build_network, preset
+from srlab.pixels.border import Border
+from srlab.pixels.color import luma_uint8
+from srlab.pixels.images import HRImage, crop_to_multiple, list_images, read_hr_image
+from srlab.use.evaluation import (
     METRICS,
     Evaluation,
     check_memory,
@@ -26,9 +30,6 @@ from srlab.evaluation import (
     evaluate_network,
     match_pictures,
 )
-from srlab.images import HRImage, crop_to_multiple, list_images, read_hr_image
-from srlab.networks import BicubicOptions, EDSROptions, Network, build_network, preset
-from srlab.protocol import Border, EvaluationProtocol
 from test_metrics import wang
 
 CPU = torch.device("cpu")
@@ -384,7 +385,7 @@ def test_an_image_that_memory_does_not_hold_is_refused_with_both_numbers(
 ) -> None:
     image = HRImage(name="a", pixels=np.zeros((100, 200, 3), np.uint8), is_gray=False)
     check_memory([image])
-    monkeypatch.setattr("srlab.evaluation.available_bytes", lambda: 1_000_000)
+    monkeypatch.setattr("srlab.use.evaluation.available_bytes", lambda: 1_000_000)
     with pytest.raises(
         UserError, match=r"200x100 pixels, takes about 1\.8 MB of memory, and only 1\.0 MB are free"
     ):

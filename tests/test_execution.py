@@ -8,18 +8,20 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from srlab import execution, scoring, store
-from srlab.choice import load_choice
-from srlab.comparison import compare
+from srlab.declare.study import Study
 from srlab.errors import UserError
-from srlab.execution import Event
-from srlab.leaderboard import leaderboard
-from srlab.planning import Machine
-from srlab.records import read_runs
-from srlab.scheduler import Failure
-from srlab.study import Study
+from srlab.folder import store
+from srlab.folder.choice import load_choice
+from srlab.folder.records import read_runs
+from srlab.folder.winner import winner
+from srlab.lab import execution
+from srlab.lab.comparison import compare
+from srlab.lab.execution import Event
+from srlab.lab.scheduler import Failure
+from srlab.show.leaderboard import leaderboard
+from srlab.training.machine import Machine
 from srlab.training.train import Outcome, train
-from srlab.winner import winner
+from srlab.use import scoring
 from tiny_study import MACHINE, QUESTION, tiny_study, write_pictures
 
 RUN_FILES = {

@@ -8,17 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from srlab import store
-from srlab.checkpoints import save_checkpoint, save_weights
 from srlab.cli import main
 from srlab.errors import UserError
-from srlab.images import Picture
+from srlab.folder import store
+from srlab.folder.checkpoints import save_checkpoint, save_weights
+from srlab.lab.scheduler import explain
 from srlab.networks import SRCNNOptions, build_network
 from srlab.networks.diagram import plot
-from srlab.picture_files import write_picture
-from srlab.scheduler import explain
-from srlab.scoring import save_picture
+from srlab.pixels.images import Picture
+from srlab.pixels.picture_files import write_picture
 from srlab.training.monitor import Monitor
+from srlab.use.scoring import save_picture
 from tiny_study import write_study_file
 
 if sys.platform == "win32":

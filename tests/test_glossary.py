@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from srlab.report.glossary import TERMS, anchor, as_markdown
+from srlab.show.report.glossary import TERMS, anchor, as_markdown
 
 PAGE = Path(__file__).parents[1] / "docs" / "glossary.md"
 

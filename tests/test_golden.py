@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from golden_outputs import GOLDEN, Case, difference, run, transcript
+from srlab.declare.studies import NAMES
 from srlab.networks import PRESETS
-from srlab.studies import NAMES
 
 RENEW = os.environ.get("SRLAB_RENEW_GOLDEN") == "1"
 HOW_TO_RENEW = (

@@ -17,7 +17,7 @@ from PIL import Image, ImageCms, TiffImagePlugin
 
 from exact_resize import made_picture
 from srlab.errors import UserError
-from srlab.images import (
+from srlab.pixels.images import (
     HRImage,
     Picture,
     crop_to_multiple,
@@ -27,10 +27,10 @@ from srlab.images import (
     read_hr_layout,
     read_picture,
 )
-from srlab.metadata import Metadata
-from srlab.picture_files import write_picture
-from srlab.pil import from_pil
-from srlab.upscaler import load
+from srlab.pixels.metadata import Metadata
+from srlab.pixels.picture_files import write_picture
+from srlab.pixels.pil import from_pil
+from srlab.use.upscaler import load
 
 RGB = made_picture(24, 20)
 GRAY = RGB[:, :, 0]
@@ -440,7 +440,7 @@ def test_a_picture_that_cannot_be_written_leaves_what_was_there(
         part.write_bytes(before[:100])
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("srlab.picture_files.write_png", full)
+    monkeypatch.setattr("srlab.pixels.picture_files.write_png", full)
     with pytest.raises(UserError, match=r"a\.png could not be written: No space left on device"):
         write_picture(path, Picture(name="a", pixels=255 - RGB))
     assert path.read_bytes() == before
@@ -459,7 +459,7 @@ def test_what_is_no_picture_cannot_be_one() -> None:
 
 
 def test_reading_pictures_takes_neither_torch_nor_opencv_until_it_must() -> None:
-    code = "import sys, srlab.images; sys.exit('torch' in sys.modules or 'cv2' in sys.modules)"
+    code = "import sys, srlab.pixels.images; sys.exit('torch' in sys.modules or 'cv2' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from killed_studies import Kill, killed, random_kills, start
-from srlab import store
-from srlab.records import logged_lines, read_runs
+from srlab.folder import store
+from srlab.folder.records import logged_lines, read_runs
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
 

@@ -12,107 +12,56 @@ import srlab
 
 ROOT = Path(srlab.__file__).parent
 
-LAYERS = [
-    {
-        "errors",
-        "checks",
-        "files",
-        "protocol",
-        "images",
-        "color",
-        "deep_color",
-        "memory",
-        "quiet",
-        "metadata",
-        "picture_files",
-        "pil",
-        "resize",
-        "strips",
-    },  # pixels
-    {"degradations", "loss_values", "losses", "metrics", "networks"},  # parts
-    {
-        "objectives",
-        "study",
-        "shapes",
-        "store",
-        "scores",
-        "records",
-        "choice",
-        "winner",
-        "profile_store",
-        "checkpoints",
-        "data",
-    },  # declarations, storage
-    {
-        "training",
-        "evaluation",
-        "scoring",
-        "upscale",
-        "models",
-        "upscaler",
-        "perceptual",
-        "dists",
-    },  # procedures
-    {
-        "planning",
-        "claims",
-        "sources",
-        "scheduler",
-        "execution",
-        "comparison",
-        "perceptual_scores",
-        "profiling",
-        "pareto",
-        "verdicts",
-        "leaderboard",
-        "tables",
-    },  # comparison
-    {
-        "pictures",
-        "report",
-        "ranking_on_image",
-        "tensorboard_logs",
-        "studies",
-        "notebook",
-        "cli",
-        "__main__",
-    },  # faces
+# From the ground up: what is named in a line may import what is named in a line above it.
+FLOORS = [
+    ["errors"],
+    ["files"],
+    ["pixels"],
+    ["networks"],
+    ["declare"],
+    ["folder"],
+    ["data", "verdicts"],
+    ["training"],
+    ["use"],
+    ["lab", "show"],
+    ["notebook", "cli"],
+    ["__main__"],
 ]
-RANK = {module: rank for rank, layer in enumerate(LAYERS) for module in layer}
+FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
 TORCH_FREE = [
     "srlab.errors",
-    "srlab.checks",
-    "srlab.images",
-    "srlab.protocol",
-    "srlab.scores",
-    "srlab.shapes",
-    "srlab.store",
-    "srlab.records",
-    "srlab.choice",
-    "srlab.winner",
-    "srlab.models",
-    "srlab.pareto",
-    "srlab.profile_store",
+    "srlab.declare.checks",
+    "srlab.pixels.images",
+    "srlab.declare.protocol",
+    "srlab.folder.scores",
+    "srlab.folder.shapes",
+    "srlab.folder.store",
+    "srlab.folder.records",
+    "srlab.folder.choice",
+    "srlab.folder.winner",
+    "srlab.use.models",
+    "srlab.verdicts.pareto",
+    "srlab.folder.profile_store",
     "srlab.verdicts",
-    "srlab.leaderboard",
-    "srlab.tables",
-    "srlab.scheduler",
-    "srlab.pictures",
-    "srlab.report",
+    "srlab.show.leaderboard",
+    "srlab.show.tables",
+    "srlab.lab.scheduler",
+    "srlab.show.pictures",
+    "srlab.show.report",
     "srlab.data.datasets",
     "srlab.data.download",
     "srlab.cli",
 ]
 
 
-def module_of(path: Path) -> str:
-    """``networks`` for ``networks/edsr.py``, ``store`` for ``store.py``."""
+def room_of(path: Path) -> str:
+    """``networks`` for ``networks/edsr.py``, ``files`` for ``files.py``."""
     return path.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
 def imports(path: Path) -> Iterator[str]:
-    """What a file imports of srlab; imports inside a function count too, those for type checkers do not."""
+    """Rooms that a file imports from; imports inside a function count too, those for type checkers do not."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for_types = {
         node
@@ -124,24 +73,28 @@ def imports(path: Path) -> Iterator[str]:
         if node in for_types:
             continue
         if isinstance(node, ast.ImportFrom) and node.module == "srlab":
-            yield from (alias.name for alias in node.names if alias.name in RANK)
+            yield from (alias.name for alias in node.names if alias.name in FLOOR)
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("srlab."):
             yield (node.module or "").split(".")[1]
         elif isinstance(node, ast.Import):
             yield from (alias.name.split(".")[1] for alias in node.names if alias.name.startswith("srlab."))
 
 
-def test_every_module_has_a_layer() -> None:
-    assert {module_of(path) for path in ROOT.rglob("*.py")} - {"__init__"} == set(RANK)
+def test_every_room_has_a_floor() -> None:
+    assert {room_of(path) for path in ROOT.rglob("*.py")} - {"__init__"} == set(FLOOR)
 
 
-def test_no_module_imports_from_a_higher_layer() -> None:
+def test_the_root_has_few_modules() -> None:
+    assert len(list(ROOT.glob("*.py"))) <= 6
+
+
+def test_nothing_imports_from_its_own_floor_or_one_above() -> None:
     upward = [
         f"{path.relative_to(ROOT)} imports {target}"
         for path in ROOT.rglob("*.py")
-        if module_of(path) != "__init__"
+        if (room := room_of(path)) != "__init__"
         for target in imports(path)
-        if RANK[target] > RANK[module_of(path)]
+        if target != room and FLOOR[target] >= FLOOR[room]
     ]
     assert upward == []
 

@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 
 from scored_study import ScoredStudy, noisy
-from srlab import store
-from srlab.choice import load_choice, rates_of, update_choice
+from srlab.declare.protocol import EvaluationProtocol
 from srlab.errors import UserError
-from srlab.leaderboard import Standing, important_notes, leaderboard, notes_of_variants
-from srlab.protocol import EvaluationProtocol
-from srlab.records import read_runs
-from srlab.scores import Score, save_scores
-from srlab.tables import as_csv, as_dict, as_markdown, cells, columns
-from srlab.winner import winner
+from srlab.folder import store
+from srlab.folder.choice import load_choice, rates_of, update_choice
+from srlab.folder.records import read_runs
+from srlab.folder.scores import Score, save_scores
+from srlab.folder.winner import winner
+from srlab.show.leaderboard import Standing, important_notes, leaderboard, notes_of_variants
+from srlab.show.tables import as_csv, as_dict, as_markdown, cells, columns
 
 RGB = EvaluationProtocol()
 

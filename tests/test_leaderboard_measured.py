@@ -8,9 +8,9 @@ import pytest
 from profiled_study import SETTING, made_profile
 from scored_study import ScoredStudy, noisy
 from srlab.cli.leaderboard import show_leaderboard
-from srlab.leaderboard import leaderboard
-from srlab.profile_store import add_profile
-from srlab.tables import as_dict, as_markdown, columns, measured_sheets, sheets
+from srlab.folder.profile_store import add_profile
+from srlab.show.leaderboard import leaderboard
+from srlab.show.tables import as_dict, as_markdown, columns, measured_sheets, sheets
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from srlab.data.archives import unpack_pictures
 from srlab.data.catalogue import CATALOGUE, Entry, Mirror, is_present
 from srlab.data.download import Patience
 from srlab.errors import UserError
-from srlab.store import locked
+from srlab.folder.store import locked
 
 QUICK = Patience(connect=2, stall=0.3, attempts=2, pause=0.001)
 

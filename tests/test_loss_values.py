@@ -7,10 +7,18 @@ from pathlib import Path
 import pytest
 
 from srlab.cli.changes import with_loss, with_objective
-from srlab.errors import UserError
-from srlab.loss_values import L1, MSE, Charbonnier, Gradient, Loss, Perceptual, Sum, Weighted, parse_loss
-from srlab.networks import SRCNNOptions
-from srlab.objectives import (
+from srlab.declare.loss_values import (
+    L1,
+    MSE,
+    Charbonnier,
+    Gradient,
+    Loss,
+    Perceptual,
+    Sum,
+    Weighted,
+    parse_loss,
+)
+from srlab.declare.objectives import (
     OFFICIAL_VGG19,
     PixelObjective,
     objective_from_dict,
@@ -18,9 +26,11 @@ from srlab.objectives import (
     remarks_on,
     with_vgg,
 )
-from srlab.protocol import TrainingProtocol
-from srlab.studies import load_study
-from srlab.study import Study, Variant
+from srlab.declare.protocol import TrainingProtocol
+from srlab.declare.studies import load_study
+from srlab.declare.study import Study, Variant
+from srlab.errors import UserError
+from srlab.networks import SRCNNOptions
 from tiny_study import tiny_study
 
 SUM = Sum(L1(), 0.1 * Perceptual("vgg22"), 0.05 * Gradient())

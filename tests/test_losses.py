@@ -4,9 +4,17 @@ import pytest
 import torch
 from torch import Tensor
 
+from srlab.declare.objectives import PixelLoss
 from srlab.errors import UserError
-from srlab.losses import CHARBONNIER_EPS, PIXEL_LOSSES, charbonnier, gradient, l1, mse, without_border
-from srlab.objectives import PixelLoss
+from srlab.training.losses import (
+    CHARBONNIER_EPS,
+    PIXEL_LOSSES,
+    charbonnier,
+    gradient,
+    l1,
+    mse,
+    without_border,
+)
 
 SR = torch.tensor([[[[0.0, 0.5], [1.0, 0.25]]]])
 HR = torch.tensor([[[[0.0, 0.0], [0.0, 0.25]]]])

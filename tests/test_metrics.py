@@ -11,7 +11,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from exact_resize import made_picture
 from srlab.errors import UserError
-from srlab.metrics import gmsd_y, psnr_rgb, psnr_y, ssim_rgb, ssim_y, to_plane
+from srlab.pixels.metrics import gmsd_y, psnr_rgb, psnr_y, ssim_rgb, ssim_y, to_plane
 
 
 def noisy(picture: NDArray[np.uint8], amount: int, *, seed: int = 0) -> NDArray[np.uint8]:

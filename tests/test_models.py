@@ -13,18 +13,20 @@ import torch
 from PIL import Image
 
 import srlab
-from srlab import UserError, models, store
-from srlab.checkpoints import load_weights, save_weights
+from srlab import UserError
 from srlab.cli import main
 from srlab.data.datasets import load_sets
-from srlab.evaluation import evaluate_network
-from srlab.models import Card, best, find_model, included, read_card, sha256_of
-from srlab.models.making import main as include
-from srlab.models.making import make_card, pixels_hash
-from srlab.models.verifying import verify
+from srlab.declare.protocol import EvaluationProtocol
+from srlab.folder import store
+from srlab.folder.checkpoints import load_weights, save_weights
 from srlab.networks import EDSROptions, build_network, num_parameters
-from srlab.protocol import EvaluationProtocol
-from srlab.upscale import device_of
+from srlab.use import models
+from srlab.use.evaluation import evaluate_network
+from srlab.use.models import Card, best, find_model, included, read_card, sha256_of
+from srlab.use.models.making import main as include
+from srlab.use.models.making import make_card, pixels_hash
+from srlab.use.models.verifying import verify
+from srlab.use.upscale import device_of
 from tiny_study import write_pictures
 
 TINY = EDSROptions(num_blocks=1, num_features=4)
@@ -413,8 +415,8 @@ def test_a_card_is_made_from_the_runs_own_files(
     )
     (run,) = (path.parent for path in Path("study").glob("*/weights.safetensors"))
     (tmp_path / "shelf").mkdir()
-    monkeypatch.setattr("srlab.models.FOLDER", tmp_path / "shelf")
-    monkeypatch.setattr("srlab.models.making.FOLDER", tmp_path / "shelf")
+    monkeypatch.setattr("srlab.use.models.FOLDER", tmp_path / "shelf")
+    monkeypatch.setattr("srlab.use.models.making.FOLDER", tmp_path / "shelf")
     with pytest.raises(UserError, match="under which terms may the images of train be used"):
         include([str(run), "--name", "srcnn/made"])
     include([str(run), "--name", "srcnn/made", "--terms", "train=mine", "--terms", "validate=mine too"])

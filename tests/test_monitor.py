@@ -14,8 +14,8 @@ from tensorboard.backend.event_processing.event_accumulator import (  # type: ig
 )
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData  # type: ignore[import-untyped]
 
-from srlab.images import HRImage
 from srlab.networks import PRESETS, Network, build_network
+from srlab.pixels.images import HRImage
 from srlab.training.monitor import Monitor, trace
 from srlab.training.preview import preview_crop, side_by_side
 from tiny_run import PREVIEW, TINY_BATCH_NORM, events, logged, metrics, tiny_run, train_tiny

@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from srlab.color import luma
 from srlab.errors import UserError
 from srlab.networks import (
     NETWORKS,
@@ -38,7 +37,8 @@ from srlab.networks import (
 )
 from srlab.networks.srcnn import SRCNN
 from srlab.networks.values import Initialization, Interpolation
-from srlab.resize import resize
+from srlab.pixels.color import luma
+from srlab.pixels.resize import resize
 
 TINY: dict[str, NetworkOptions] = {
     "bicubic": BicubicOptions(),

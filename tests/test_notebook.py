@@ -16,11 +16,11 @@ from PIL import Image
 from made_study import MadeRun, MadeStudy, scene
 from srlab import notebook
 from srlab.errors import UserError
-from srlab.pictures import Crop, Shown
-from srlab.pictures.crops import DPI, draw_crops
-from srlab.pictures.patches import draw_pairs
-from srlab.pictures.training import Line, Panel, draw_training
-from srlab.records import logged_values
+from srlab.folder.records import logged_values
+from srlab.show.pictures import Crop, Shown
+from srlab.show.pictures.crops import DPI, draw_crops
+from srlab.show.pictures.patches import draw_pairs
+from srlab.show.pictures.training import Line, Panel, draw_training
 from tiny_study import QUESTION, tiny_study
 
 
@@ -105,7 +105,7 @@ def test_a_run_that_fails_is_an_error_when_the_others_have_ended(
         raise UserError("no luck")
 
     study = tiny_study(tmp_path / "data", learning_rates=(1e-3,))
-    monkeypatch.setattr("srlab.execution.train", fail)
+    monkeypatch.setattr("srlab.lab.execution.train", fail)
     with pytest.raises(UserError, match=r"tiny-edsr-lr0\.001-seed0 failed: no luck"):
         notebook.run_study(study, tmp_path / "study", question=QUESTION, threads=1)
     assert page.words[0].startswith("0 of 2 runs finished")

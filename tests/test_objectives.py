@@ -7,9 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from srlab.errors import UserError
-from srlab.networks import DiscriminatorOptions, SRCNNOptions
-from srlab.objectives import (
+from srlab.declare.objectives import (
     OFFICIAL_VGG19,
     AdversarialObjective,
     Objective,
@@ -20,8 +18,10 @@ from srlab.objectives import (
     with_settings,
     with_vgg,
 )
-from srlab.protocol import TrainingProtocol
-from srlab.study import Study, Variant
+from srlab.declare.protocol import TrainingProtocol
+from srlab.declare.study import Study, Variant
+from srlab.errors import UserError
+from srlab.networks import DiscriminatorOptions, SRCNNOptions
 from tiny_study import tiny_study
 
 

@@ -4,7 +4,7 @@ import itertools
 import math
 import random
 
-from srlab.pareto import front
+from srlab.verdicts.pareto import front
 
 
 def test_what_costs_more_and_is_no_better_is_not_on_the_front() -> None:

@@ -11,9 +11,9 @@ from tensorboard.backend.event_processing.event_accumulator import (  # type: ig
 )
 from torch import Tensor, nn
 
-from srlab.color import to_uint8
-from srlab.metrics import psnr_y, ssim_y
 from srlab.networks import VDSROptions, build_network, preset
+from srlab.pixels.color import to_uint8
+from srlab.pixels.metrics import psnr_y, ssim_y
 from srlab.training import train as loop
 from srlab.training.patch_scores import MOST_PATCHES, fixed_patches, patch_scores
 from tiny_run import TINY, Noise, metrics, train_tiny

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from srlab.data.patches import Patches
-from srlab.degradations import degrade, degrade_luma, luma_plane
 from srlab.errors import UserError
-from srlab.images import HRImage
+from srlab.pixels.degradations import degrade, degrade_luma, luma_plane
+from srlab.pixels.images import HRImage
 
 
 def image(seed: int, height: int = 40, width: int = 56) -> HRImage:

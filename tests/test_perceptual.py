@@ -14,20 +14,20 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import srlab as srlab_package
-from srlab import store
-from srlab.choice import load_choice
-from srlab.color import to_tensor
-from srlab.comparison import compare
 from srlab.data.weights import WEIGHTS, weights_file
 from srlab.errors import UserError
-from srlab.images import read_hr_image
-from srlab.leaderboard import leaderboard
+from srlab.folder import store
+from srlab.folder.choice import load_choice
+from srlab.folder.scores import load_scores
+from srlab.folder.winner import find_weights, winner
+from srlab.lab.comparison import compare
+from srlab.lab.perceptual_scores import score_study
 from srlab.networks.lpips_features import LpipsFeatures, alexnet, vgg16
 from srlab.networks.squeezenet import TORCHVISION_INDICES, WIDTHS, SqueezeNet, load_squeezenet
-from srlab.perceptual import Lpips, Name, PerceptualDistance, load_distance, load_heads
-from srlab.perceptual_scores import score_study
-from srlab.scores import load_scores
-from srlab.winner import find_weights, winner
+from srlab.pixels.color import to_tensor
+from srlab.pixels.images import read_hr_image
+from srlab.show.leaderboard import leaderboard
+from srlab.use.perceptual import Lpips, Name, PerceptualDistance, load_distance, load_heads
 from test_cli_data import (
     Srlab,
     srlab,  # noqa: F401 - a fixture
@@ -251,7 +251,7 @@ PUBLISHED_HEADS = {
 
 
 def test_the_heads_that_come_along_are_the_published_ones_with_their_licence() -> None:
-    folder = Path(srlab_package.__file__).parent / "lpips"
+    folder = Path(srlab_package.__file__).parent / "use" / "lpips"
     readme = (folder / "README.md").read_text(encoding="utf-8")
     assert "Richard Zhang" in (folder / "LICENSE").read_text(encoding="utf-8")
     for name, sha256 in PUBLISHED_HEADS.items():

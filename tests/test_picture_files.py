@@ -19,11 +19,11 @@ import srlab
 from exact_resize import made_picture
 from srlab.cli import main
 from srlab.errors import UserError
-from srlab.images import Layout, read_header, read_hr_image, read_hr_layout, read_picture
-from srlab.memory import _left_in_group
-from srlab.metadata import Metadata
-from srlab.picture_files import check_installed, write_strips
-from srlab.upscaler import flattened, parse_color
+from srlab.pixels.images import Layout, read_header, read_hr_image, read_hr_layout, read_picture
+from srlab.pixels.memory import _left_in_group
+from srlab.pixels.metadata import Metadata
+from srlab.pixels.picture_files import check_installed, write_strips
+from srlab.use.upscaler import flattened, parse_color
 
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf tiff:Orientation="6"/></x:xmpmeta>'
 
@@ -49,7 +49,7 @@ def layout_of(pixels: NDArray[Any]) -> Layout:
 def test_strips_of_any_height_give_the_whole_picture(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, channels: int, bits: int, rows: int
 ) -> None:
-    monkeypatch.setattr("srlab.strips._WORK_BYTES", 900)  # several pieces, none as high as a strip
+    monkeypatch.setattr("srlab.pixels.strips._WORK_BYTES", 900)  # several pieces, none as high as a strip
     pixels = pixels_of(channels, bits)
     path = tmp_path / f"a{suffix}"
     write_strips(path, cut(pixels, rows), layout=layout_of(pixels), metadata=Metadata())
@@ -62,7 +62,7 @@ def test_strips_of_any_height_give_the_whole_picture(
 @pytest.mark.parametrize("is_big", [False, True])
 def test_other_programs_read_the_tiff(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_big: bool) -> None:
     if is_big:
-        monkeypatch.setattr("srlab.strips._BIG_TIFF_FROM", 0)
+        monkeypatch.setattr("srlab.pixels.strips._BIG_TIFF_FROM", 0)
     pixels = pixels_of(3, 16)
     exif = Image.Exif()
     exif[0x010F] = "Acme"
@@ -162,8 +162,8 @@ def test_a_gif_gives_its_first_picture_and_says_so(tmp_path: Path) -> None:
 def test_heic_without_its_package_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("srlab.images.register_heic", lambda: False)
-    monkeypatch.setattr("srlab.picture_files.register_heic", lambda: False)
+    monkeypatch.setattr("srlab.pixels.images.register_heic", lambda: False)
+    monkeypatch.setattr("srlab.pixels.picture_files.register_heic", lambda: False)
     (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
     with pytest.raises(UserError, match="pip install pillow-heif"):
         read_picture(tmp_path / "a.heic")
@@ -291,8 +291,8 @@ def test_what_memory_does_not_hold_is_refused_with_both_numbers(
 ) -> None:
     Image.new("RGB", (200, 200)).save(tmp_path / "a.png")
     upscaler = srlab.load("bicubic", scale=2, device="cpu")
-    monkeypatch.setattr("srlab.upscaler.available_bytes", lambda: 1_000_000)
-    monkeypatch.setattr("srlab.upscaler.read_picture", lambda *_, **__: pytest.fail("it was decoded"))
+    monkeypatch.setattr("srlab.use.upscaler.available_bytes", lambda: 1_000_000)
+    monkeypatch.setattr("srlab.use.upscaler.read_picture", lambda *_, **__: pytest.fail("it was decoded"))
     with pytest.raises(UserError, match=r"takes about \d+ MB of memory, and only 1.0 MB are free; .*--tile"):
         upscaler.upscale(tmp_path / "a.png", tmp_path / "b.png")
     with pytest.raises(UserError, match="write a PNG or a TIFF"):

@@ -6,22 +6,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from srlab import store
-from srlab.claims import check_claims, check_images, declare_run, declare_study
 from srlab.data.datasets import PictureSizes, picture_sizes, split
+from srlab.declare.protocol import TrainingProtocol
+from srlab.declare.study import Study, Variant
 from srlab.errors import UserError
+from srlab.folder import store
+from srlab.lab.claims import check_claims, check_images, declare_run, declare_study
+from srlab.lab.planning import Plan, make_plan
 from srlab.networks import EDSROptions, num_parameters, preset
-from srlab.planning import (
-    Plan,
-    make_plan,
-    measure_step,
-    precision_in_words,
-    precision_of,
-    precision_of_run,
-    resolve_machine,
-)
-from srlab.protocol import TrainingProtocol
-from srlab.study import Study, Variant
+from srlab.training.machine import precision_in_words, precision_of, precision_of_run, resolve_machine
+from srlab.training.step_time import measure_step
 from tiny_study import MACHINE, QUESTION, tiny_study
 
 DATA = "0" * 64
@@ -253,7 +247,7 @@ def test_a_step_that_cannot_be_taken_is_not_estimated_and_stops_no_plan(
     def full(*_: object, **__: object) -> None:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
-    monkeypatch.setattr("srlab.planning.make_update", full)
+    monkeypatch.setattr("srlab.training.step_time.make_update", full)
     plan = make_plan(study, tmp_path / "study", MACHINE, measure_seconds=0.01)
     assert plan.seconds(plan.left) is None
 
@@ -262,7 +256,7 @@ def test_a_step_that_cannot_be_taken_is_not_estimated_and_stops_no_plan(
 def test_bf16_on_a_processor_without_it_is_called_slow(
     study: Study, monkeypatch: pytest.MonkeyPatch, has_bf16: bool, words: str
 ) -> None:
-    monkeypatch.setattr("srlab.planning.cpu_multiplies_bf16", lambda: has_bf16)
+    monkeypatch.setattr("srlab.training.machine.cpu_multiplies_bf16", lambda: has_bf16)
     asked = replace(study, protocol=replace(study.protocol, precision="bf16"))
     said = precision_in_words(asked, MACHINE)
     assert words in said

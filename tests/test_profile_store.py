@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from profiled_study import SETTING, declare, made_profile
-from srlab import store
 from srlab.errors import UserError
-from srlab.profile_store import (
+from srlab.folder import store
+from srlab.folder.profile_store import (
     PROFILE,
     Enlarging,
     Setting,

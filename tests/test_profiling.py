@@ -12,16 +12,16 @@ import pytest
 import torch
 
 from profiled_study import STUDY, declare
-from srlab.checkpoints import save_weights
+from srlab.declare.study import Start, Study, Variant
 from srlab.errors import UserError
+from srlab.folder.checkpoints import save_weights
+from srlab.folder.profile_store import Profile, load_profiles
 from srlab.networks import build_network, num_parameters, preset
 from srlab.networks.parts import num_frozen
-from srlab.profile_store import Profile, load_profiles
-from srlab.profiling import measuring
-from srlab.profiling.measuring import Forecast, Listener, profile
-from srlab.profiling.targets import Target, find_target
-from srlab.profiling.worker import Answer, Enlarge, Rate, Step, Worker
-from srlab.study import Start, Study, Variant
+from srlab.use.profiling import measuring
+from srlab.use.profiling.measuring import Forecast, Listener, profile
+from srlab.use.profiling.targets import Target, find_target
+from srlab.use.profiling.worker import Answer, Enlarge, Rate, Step, Worker
 from tiny_study import MACHINE, start_srlab
 
 SMALL = (64, 48)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from srlab.quiet import quiet_libraries
+from srlab.pixels.quiet import quiet_libraries
 
 
 def damaged_tiff(path: Path, *, compression: str) -> Path:
@@ -33,7 +33,7 @@ def test_the_lines_of_libtiff_do_not_reach_the_user(tmp_path: Path, compression:
 import sys
 from pathlib import Path
 from srlab.errors import UserError
-from srlab.images import read_hr_image
+from srlab.pixels.images import read_hr_image
 try:
     read_hr_image(Path({str(path)!r}))
 except UserError as error:
@@ -47,7 +47,7 @@ except UserError as error:
 def test_what_python_says_meanwhile_is_not_lost_and_afterwards_all_is_as_before() -> None:
     program = """
 import os, sys
-from srlab.quiet import quiet_libraries
+from srlab.pixels.quiet import quiet_libraries
 before = sys.stderr
 with quiet_libraries(), quiet_libraries():
     os.write(2, b"a library\\n")

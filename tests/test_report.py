@@ -17,20 +17,20 @@ import pytest
 from PIL import Image
 
 from report_study import THREE, TWO, Made, ReportStudy, run_name
-from srlab import store
 from srlab.errors import UserError
-from srlab.pictures.style import plain_style
-from srlab.profile_store import Enlarging, Profile, Setting, VariantProfile, add_profile, digest_of
-from srlab.records import read_runs
-from srlab.report import gather, write_report
-from srlab.report.colors import FOR_THE_PAGE
-from srlab.report.grids import as_csv, as_latex, as_markdown
-from srlab.report.page import for_script, render
-from srlab.report.plots.pareto import CostAxis, draw_pareto
-from srlab.report.published import published
-from srlab.report.setting import read_setting
-from srlab.report.texts import place
-from srlab.report.viewer import Viewer, make_viewer
+from srlab.folder import store
+from srlab.folder.profile_store import Enlarging, Profile, Setting, VariantProfile, add_profile, digest_of
+from srlab.folder.records import read_runs
+from srlab.show.pictures.style import plain_style
+from srlab.show.report import gather, write_report
+from srlab.show.report.colors import FOR_THE_PAGE
+from srlab.show.report.grids import as_csv, as_latex, as_markdown
+from srlab.show.report.page import for_script, render
+from srlab.show.report.plots.pareto import CostAxis, draw_pareto
+from srlab.show.report.published import published
+from srlab.show.report.setting import read_setting
+from srlab.show.report.texts import place
+from srlab.show.report.viewer import Viewer, make_viewer
 from srlab.verdicts import BICUBIC, Rank
 
 SMALL = {"sets": {"five": ("a", "b", "c")}, "metrics": ("psnr_y",)}
@@ -142,7 +142,7 @@ def test_names_cannot_leave_the_data_they_stand_in() -> None:
 
 def test_the_page_is_written_without_torch(whole: tuple[Path, Path], tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from srlab.report import gather; "
+        "import sys; from pathlib import Path; from srlab.show.report import gather; "
         "gather(Path(sys.argv[1])); sys.exit('torch' in sys.modules)"
     )
     assert (
@@ -197,7 +197,7 @@ def test_tables_say_what_was_stored(whole: tuple[Path, Path]) -> None:
 
 
 def test_the_table_files_escape_what_their_format_takes_for_its_own() -> None:
-    from srlab.report.grids import Cell, Column, Grid, GridRow
+    from srlab.show.report.grids import Cell, Column, Grid, GridRow
 
     grid = Grid(
         name="n",
@@ -571,7 +571,7 @@ def test_the_study_is_only_read(tmp_path: Path) -> None:
 def test_the_wheel_would_hold_templates_styles_and_scripts() -> None:
     import tomllib
 
-    from srlab.report.page import SCRIPTS, STYLES
+    from srlab.show.report.page import SCRIPTS, STYLES
 
     root = Path(__file__).parents[1]
     patterns = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"][
@@ -579,7 +579,11 @@ def test_the_wheel_would_hold_templates_styles_and_scripts() -> None:
     ]["srlab"]
     package = root / "src" / "srlab"
     kept = {path for pattern in patterns for path in package.glob(pattern)}
-    files = {path for folder in ("templates", "static") for path in (package / "report" / folder).iterdir()}
+    files = {
+        path
+        for folder in ("templates", "static")
+        for path in (package / "show" / "report" / folder).iterdir()
+    }
     assert files <= kept
     assert {path.name for path in files if path.suffix in (".css", ".js")} == {*STYLES, *SCRIPTS}
 

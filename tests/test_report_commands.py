@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from srlab import store
 from srlab.cli import main
-from srlab.report.commands import read_commands
+from srlab.folder import store
+from srlab.show.report.commands import read_commands
 from tiny_study import write_pictures
 
 Srlab = Callable[..., str]

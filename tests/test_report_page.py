@@ -9,10 +9,10 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from report_study import THREE, Made, ReportStudy
-from srlab.report import gather, write_report
-from srlab.report.grids import as_csv
-from srlab.report.plots.curves import spread
-from srlab.report.texts import MINUS, true_minus
+from srlab.show.report import gather, write_report
+from srlab.show.report.grids import as_csv
+from srlab.show.report.plots.curves import spread
+from srlab.show.report.texts import MINUS, true_minus
 from srlab.verdicts import BICUBIC
 from test_report_browser import chromium, opened
 

@@ -18,9 +18,9 @@ import torch
 from torch import nn
 
 from exact_resize import exact_resize_uint8, made_picture, matrix
-from srlab.images import crop_to_multiple, read_hr_image
-from srlab.protocol import Border
-from srlab.resize import resize, resize_uint8
+from srlab.pixels.border import Border
+from srlab.pixels.images import crop_to_multiple, read_hr_image
+from srlab.pixels.resize import resize, resize_uint8
 
 BORDERS: tuple[Border, ...] = ("replicate", "symmetric")
 

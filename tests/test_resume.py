@@ -13,7 +13,7 @@ from tensorboard.backend.event_processing.event_accumulator import (  # type: ig
 )
 
 from killed_runs import KILLS, RANDOM, WHOLE
-from srlab.checkpoints import load_checkpoint, save_checkpoint
+from srlab.folder.checkpoints import load_checkpoint, save_checkpoint
 from srlab.training.train import CHECKPOINT, Progress
 from tiny_run import Noise, events, logged, metrics, train_tiny
 

@@ -8,7 +8,7 @@ import pytest
 
 from killed_adversarial import KILLS
 from killed_runs import RANDOM, WHOLE
-from srlab.checkpoints import load_checkpoint
+from srlab.folder.checkpoints import load_checkpoint
 from test_resume import same
 from tiny_run import metrics
 

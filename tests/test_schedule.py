@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from srlab.protocol import Schedule, TrainingProtocol
+from srlab.declare.protocol import Schedule, TrainingProtocol
 from srlab.training.schedule import learning_rate_at
 from tiny_run import tiny_run
 

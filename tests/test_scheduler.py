@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from srlab.errors import UserError
-from srlab.scheduler import Failure, InProcess, Processes, reporting_to, run_all, send_report
+from srlab.lab.scheduler import Failure, InProcess, Processes, reporting_to, run_all, send_report
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def test_a_full_disk_is_the_users_to_set_right() -> None:
 def test_workers_die_with_their_parent(tmp_path: Path, how: signal.Signals) -> None:
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from test_scheduler import Step; from srlab.scheduler import Processes, run_all\n"
+        "from test_scheduler import Step; from srlab.lab.scheduler import Processes, run_all\n"
         "with Processes(1, report=print) as executor: run_all([Step('slow')], executor=executor)\n"
     )
     started = tmp_path / "started"

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from srlab.declare.protocol import EvaluationProtocol
 from srlab.errors import UserError
-from srlab.protocol import EvaluationProtocol
-from srlab.scores import Score, load_scores, save_scores
+from srlab.folder.scores import Score, load_scores, save_scores
 
 RGB = EvaluationProtocol()
 SCORES = [
@@ -113,5 +113,5 @@ def test_missing_and_broken_files_are_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_reading_scores_takes_no_torch() -> None:
-    code = "import sys, srlab.scores; sys.exit('torch' in sys.modules)"
+    code = "import sys, srlab.folder.scores; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

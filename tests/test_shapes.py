@@ -9,11 +9,11 @@ import pytest
 
 from made_study import MadeRun, MadeStudy
 from profiled_study import declare, made_profile
-from srlab import store
-from srlab.choice import load_choice, update_choice
 from srlab.errors import UserError
-from srlab.profile_store import PROFILE, add_profile, load_profiles
-from srlab.records import logged_values, read_runs
+from srlab.folder import store
+from srlab.folder.choice import load_choice, update_choice
+from srlab.folder.profile_store import PROFILE, add_profile, load_profiles
+from srlab.folder.records import logged_values, read_runs
 from srlab.training.remarks import discriminator_remarks
 
 RUN = "a-lr0.001-seed0"

@@ -10,22 +10,22 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from srlab import store
-from srlab.choice import load_choice, outdated_starts
-from srlab.comparison import compare
+from srlab.declare.objectives import PixelObjective
+from srlab.declare.protocol import TrainingProtocol
+from srlab.declare.study import Run, Start, Study, Variant
 from srlab.errors import UserError
-from srlab.execution import Event
-from srlab.leaderboard import leaderboard
+from srlab.folder import store
+from srlab.folder.choice import load_choice, outdated_starts
+from srlab.folder.records import read_runs
+from srlab.lab.comparison import compare
+from srlab.lab.execution import Event
+from srlab.lab.planning import make_plan
+from srlab.lab.scheduler import Failure
+from srlab.lab.sources import find_source, take_sources
 from srlab.networks import SRResNetOptions
 from srlab.networks.parts import is_part
-from srlab.objectives import PixelObjective
-from srlab.pictures import write_pictures
-from srlab.planning import make_plan
-from srlab.protocol import TrainingProtocol
-from srlab.records import read_runs
-from srlab.scheduler import Failure
-from srlab.sources import find_source, take_sources
-from srlab.study import Run, Start, Study, Variant
+from srlab.show.leaderboard import leaderboard
+from srlab.show.pictures import write_pictures
 from srlab.training.train import Outcome, train
 from tiny_study import MACHINE, QUESTION, tiny_study
 from tiny_study import write_pictures as write_images
@@ -131,7 +131,7 @@ def test_without_its_source_a_run_is_not_run_and_nothing_else_suffers(
             raise RuntimeError("broken")
         return honest(run, **arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("srlab.execution.train", failing)
+    monkeypatch.setattr("srlab.lab.execution.train", failing)
     events: list[Event] = []
     failures = carry_out(study, folder, events)
     assert [failure.name for failure in failures] == ["tiny-original-lr0.001-seed1"]
@@ -143,7 +143,7 @@ def test_without_its_source_a_run_is_not_run_and_nothing_else_suffers(
     assert "its source tiny-original-lr0.001-seed1 has failed" in blocked[0].reason
     assert [path.name for path in write_pictures(folder)][:1] == ["scores.png"]
 
-    monkeypatch.setattr("srlab.execution.train", honest)
+    monkeypatch.setattr("srlab.lab.execution.train", honest)
     assert carry_out(study, folder) == []
     assert set(statuses(folder).values()) == {"finished"}
 
@@ -156,7 +156,7 @@ def failing_at(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
             raise RuntimeError("broken")
         return train(run, **arguments)
 
-    monkeypatch.setattr("srlab.execution.train", fail)
+    monkeypatch.setattr("srlab.lab.execution.train", fail)
 
 
 @pytest.fixture
@@ -244,7 +244,7 @@ def test_a_run_whose_source_diverged_is_not_waited_for(
             return Outcome(status="diverged", step=1, seconds=0.1, loss=None, reason="the loss is nan")
         return train(run, **arguments)
 
-    monkeypatch.setattr("srlab.execution.train", diverge)
+    monkeypatch.setattr("srlab.lab.execution.train", diverge)
     transfer, original = two_rates.variants
     rates = replace(transfer, learning_rates=(1e-3, 1e-4))
     one = replace(original, learning_rates=(1e-3,))

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from srlab import store
 from srlab.errors import UserError
+from srlab.folder import store
 
 
 def test_a_file_is_whole_or_as_it_was(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_what_may_differ_stays_as_it_was_declared_first(tmp_path: Path) -> None:
 def test_two_processes_never_hold_one_lock(tmp_path: Path) -> None:
     lock = tmp_path / "study.lock"
     code = (
-        "import sys; from pathlib import Path; from srlab import store\n"
+        "import sys; from pathlib import Path; from srlab.folder import store\n"
         "with store.locked(Path(sys.argv[1]), busy='busy'): print('held', flush=True); sys.stdin.read()"
     )
     holder = subprocess.Popen(

@@ -8,7 +8,7 @@ from same_picture import assert_same_floats
 from srlab.networks import EDSROptions, build_network, preset
 from srlab.networks.composed import Chain, SelfEnsemble
 from srlab.networks.streaming import streaming, streams_of
-from srlab.upscale import default_tile, tile_bytes, upscale_tensor
+from srlab.use.upscale import default_tile, tile_bytes, upscale_tensor
 from test_upscale import TINY, lively
 
 with_layers = pytest.mark.parametrize("name", [name for name in TINY if name != "bicubic"])
@@ -46,7 +46,7 @@ def test_large_tiles_in_strips_are_the_picture_without_them(
     network = lively(TINY[name])
     lr = torch.rand(1, 3, 70, 90)
     expected = upscale_tensor(network, lr, tile=128)
-    monkeypatch.setattr("srlab.upscale.whole_pixels", lambda *_, **__: 100)
+    monkeypatch.setattr("srlab.use.upscale.whole_pixels", lambda *_, **__: 100)
     assert_same_floats(upscale_tensor(network, lr, tile=48, in_strips=True), expected)
 
 
@@ -65,7 +65,7 @@ def test_a_chain_and_a_self_ensemble_go_in_strips_too(monkeypatch: pytest.Monkey
     for network in (Chain(networks).eval(), SelfEnsemble(networks[1]).eval()):
         expected = upscale_tensor(network, lr)
         with monkeypatch.context() as patch:
-            patch.setattr("srlab.upscale.whole_pixels", lambda *_, **__: 100)
+            patch.setattr("srlab.use.upscale.whole_pixels", lambda *_, **__: 100)
             assert_same_floats(upscale_tensor(network, lr, tile=30, in_strips=True), expected)
 
 
@@ -81,12 +81,12 @@ def test_a_network_that_strips_do_not_know_goes_whole(
     convolution: nn.Module, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network = lively(EDSROptions(num_blocks=1, num_features=4))
-    network.body.append(convolution)
+    network.body.append(convolution)  # type: ignore[operator, union-attr]
     lr = torch.rand(1, 3, 50, 40)
     with torch.inference_mode():
         expected = network.eval()(lr)
     before = default_tile(network)
-    monkeypatch.setattr("srlab.upscale.whole_pixels", lambda *_, **__: 100)
+    monkeypatch.setattr("srlab.use.upscale.whole_pixels", lambda *_, **__: 100)
     assert_same_floats(upscale_tensor(network, lr, tile=64, in_strips=True), expected)
     assert default_tile(network, in_strips=True) == before
     assert tile_bytes(network, (64, 64), in_strips=True) == tile_bytes(network, (64, 64))

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from srlab import studies
+from srlab.declare import studies
+from srlab.declare.objectives import PixelObjective
+from srlab.declare.studies import NAMES, load_study
+from srlab.declare.study import Run
 from srlab.errors import UserError
 from srlab.networks import RDNOptions, num_parameters, preset
-from srlab.objectives import PixelObjective
-from srlab.studies import NAMES, load_study
-from srlab.study import Run
 from srlab.training.schedule import learning_rate_at
 from tiny_study import write_study_file
 
@@ -144,7 +144,7 @@ def test_the_documentation_names_every_study_with_its_runs() -> None:
         ("raise GeneratorExit\n", "line 1: GeneratorExit"),
         ("class Mine(BaseException): pass\nraise Mine('no')\n", "line 2: Mine: no"),
         ("from srlab.networks import preset\npreset('edsr/none', scale=4)\n", "line 2: there is no variant"),
-        ("from srlab.studies.smoke import STUDY\n", "end with a question mark"),
+        ("from srlab.declare.studies.smoke import STUDY\n", "end with a question mark"),
     ],
 )
 def test_a_study_file_that_is_wrong_says_where(tmp_path: Path, text: str, message: str) -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from srlab.declare.objectives import PixelObjective
+from srlab.declare.protocol import EvaluationProtocol, TrainingProtocol
+from srlab.declare.study import Start, Study, Variant, one_run
 from srlab.errors import UserError
 from srlab.networks import BicubicOptions, EDSROptions, preset
-from srlab.objectives import PixelObjective
-from srlab.protocol import EvaluationProtocol, TrainingProtocol
-from srlab.study import Start, Study, Variant, one_run
 from tiny_study import tiny_study
 
 

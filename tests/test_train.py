@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from srlab.checkpoints import load_checkpoint, load_weights, save_checkpoint
+from srlab.declare.protocol import TrainingProtocol
 from srlab.errors import UserError
+from srlab.folder.checkpoints import load_checkpoint, load_weights, save_checkpoint
 from srlab.networks import BicubicOptions, NetworkOptions, SRCNNOptions, VDSROptions
-from srlab.protocol import TrainingProtocol
 from srlab.training.train import Progress, train
 from tiny_run import CPU, PREVIEW, PROTOCOL, TINY, Noise, metrics, scores, tiny_run, train_tiny
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from torch import nn
 
-from srlab.comparison import compare
-from srlab.leaderboard import leaderboard
-from srlab.objectives import AdversarialObjective
-from srlab.records import read_runs
-from srlab.sources import take_sources
-from srlab.studies import load_study
-from srlab.study import Study
+from srlab.declare.objectives import AdversarialObjective
+from srlab.declare.studies import load_study
+from srlab.declare.study import Study
+from srlab.folder.records import read_runs
+from srlab.lab.comparison import compare
+from srlab.lab.sources import take_sources
+from srlab.show.leaderboard import leaderboard
 from srlab.training.monitor import trace
 from tiny_study import MACHINE, QUESTION, write_pictures
 

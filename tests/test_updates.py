@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from srlab.declare.protocol import TrainingProtocol
 from srlab.errors import UserError
 from srlab.networks import Luma, Network, SRCNNOptions, VDSROptions, build_network, preset
-from srlab.protocol import TrainingProtocol
 from srlab.training.device import ResolvedPrecision
 from srlab.training.updates import PixelUpdate, make_update
 from tiny_run import CPU, TINY, Noise, tiny_run

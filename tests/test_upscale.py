@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from same_picture import assert_same_floats, assert_same_pixels
-from srlab.color import to_uint8
 from srlab.errors import UserError
 from srlab.networks import (
     NETWORKS,
@@ -28,7 +27,8 @@ from srlab.networks import (
     build_network,
 )
 from srlab.networks.complexity import receptive_radius
-from srlab.upscale import default_tile, grid, upscale_tensor
+from srlab.pixels.color import to_uint8
+from srlab.use.upscale import default_tile, grid, upscale_tensor
 
 TINY: dict[str, NetworkOptions] = {
     "bicubic": BicubicOptions(),
@@ -144,7 +144,7 @@ def test_a_margin_that_is_one_pixel_too_narrow_shows(monkeypatch: pytest.MonkeyP
     network = FarSighted(21)
     lr = torch.rand(1, 3, 70, 90)
     whole = network(lr).detach()
-    monkeypatch.setattr("srlab.upscale.receptive_radius", lambda _: 20)
+    monkeypatch.setattr("srlab.use.upscale.receptive_radius", lambda _: 20)
     tiled = upscale_tensor(network, lr, tile=33)
     with pytest.raises(AssertionError):
         assert_same_floats(tiled, whole)
@@ -214,7 +214,7 @@ def test_out_of_memory_makes_the_tiles_smaller_and_the_picture_the_same(
 ) -> None:
     network = lively(TINY["edsr"])
     radius = receptive_radius(network)
-    monkeypatch.setattr("srlab.upscale.receptive_radius", lambda _: radius)
+    monkeypatch.setattr("srlab.use.upscale.receptive_radius", lambda _: radius)
     lr = torch.rand(1, 3, 70, 90)
     starved = Starved(network, limit=(32 + 2 * radius) ** 2, error=error)
     tiled = upscale_tensor(starved, lr)
@@ -224,14 +224,14 @@ def test_out_of_memory_makes_the_tiles_smaller_and_the_picture_the_same(
 
 
 def test_out_of_memory_for_the_smallest_tile_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("srlab.upscale.receptive_radius", lambda _: 3)
+    monkeypatch.setattr("srlab.use.upscale.receptive_radius", lambda _: 3)
     starved = Starved(lively(TINY["edsr"]), limit=0, error=torch.OutOfMemoryError)
     with pytest.raises(UserError, match="too little free memory"):
         upscale_tensor(starved, torch.rand(1, 3, 40, 40))
 
 
 def test_another_error_is_not_taken_for_missing_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("srlab.upscale.receptive_radius", lambda _: 3)
+    monkeypatch.setattr("srlab.use.upscale.receptive_radius", lambda _: 3)
 
     def broken(_: Tensor) -> Tensor:
         raise RuntimeError("shapes do not fit")

@@ -13,15 +13,15 @@ from torch import Tensor
 import srlab
 from same_picture import assert_same_pixels
 from srlab import Upscaler, UserError
-from srlab.checkpoints import save_weights
-from srlab.color import to_tensor, to_uint8
-from srlab.images import Picture, read_picture
-from srlab.metadata import Metadata
+from srlab.folder.checkpoints import save_weights
 from srlab.networks import EDSROptions, Network, SRCNNOptions, build_network
-from srlab.picture_files import write_picture
-from srlab.resize import resize, resize_uint8
-from srlab.upscale import upscale_tensor
-from srlab.upscaler import fill_transparent
+from srlab.pixels.color import to_tensor, to_uint8
+from srlab.pixels.images import Picture, read_picture
+from srlab.pixels.metadata import Metadata
+from srlab.pixels.picture_files import write_picture
+from srlab.pixels.resize import resize, resize_uint8
+from srlab.use.upscale import upscale_tensor
+from srlab.use.upscaler import fill_transparent
 
 OPTIONS = EDSROptions(num_blocks=1, num_features=4)
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from scored_study import PROTOCOL, ScoredStudy, Scores, noisy
-from srlab import store
+from srlab.declare.protocol import EvaluationProtocol
 from srlab.errors import UserError
-from srlab.leaderboard import leaderboard
-from srlab.protocol import EvaluationProtocol
-from srlab.report.figures import _training_axis
-from srlab.tables import cells, columns
+from srlab.folder import store
+from srlab.show.leaderboard import leaderboard
+from srlab.show.report.figures import _training_axis
+from srlab.show.tables import cells, columns
 from srlab.verdicts import ALL_SETS, BICUBIC, Row, Table, Verdicts, judge
 
 ADVERSARIAL = {"kind": "adversarial", "adversarial_weight": 1e-3}

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from scored_study import RGB, ScoredStudy, noisy
-from srlab import store
 from srlab.errors import UserError
-from srlab.leaderboard import leaderboard
-from srlab.scores import Score, load_scores, save_scores
-from srlab.tables import as_markdown
+from srlab.folder import store
+from srlab.folder.scores import Score, load_scores, save_scores
+from srlab.show.leaderboard import leaderboard
+from srlab.show.tables import as_markdown
 from srlab.verdicts import BICUBIC, judge
 
 SETS = {"one": 4, "two": 4}

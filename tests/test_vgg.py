@@ -113,8 +113,8 @@ def test_the_normalized_file_has_no_deeper_layers(tmp_path: Path) -> None:
 
 
 def test_the_real_normalized_file_has_a_mean_activation_of_about_one(shared_data: Path) -> None:
-    from srlab.color import to_tensor
-    from srlab.images import read_hr_image
+    from srlab.pixels.color import to_tensor
+    from srlab.pixels.images import read_hr_image
 
     path = shared_data.parent / "weights" / "vgg_normalised_conv3_1.pth"
     if not path.is_file():

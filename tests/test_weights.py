@@ -13,8 +13,8 @@ from badserver import Answer, Server, running
 from srlab.data import weights
 from srlab.data.download import Patience
 from srlab.data.weights import WEIGHTS, Weights, add_weights, get_weights, weights_file
+from srlab.declare.objectives import AdversarialObjective, with_vgg
 from srlab.errors import UserError
-from srlab.objectives import AdversarialObjective, with_vgg
 from srlab.training.content import check_content
 from test_cli_data import (
     Srlab,
@@ -155,7 +155,7 @@ def test_the_official_file_is_the_same_by_name_and_by_path(
     path = tmp_path / "a copy.pth"
     torch.save(official(), path)
     begins = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
-    monkeypatch.setattr("srlab.objectives.OFFICIAL_VGG19", f"vgg19-{begins}")
+    monkeypatch.setattr("srlab.declare.objectives.OFFICIAL_VGG19", f"vgg19-{begins}")
     monkeypatch.setattr("srlab.training.content.OFFICIAL_VGG19", f"vgg19-{begins}")
     monkeypatch.setitem(WEIGHTS, "vgg19", replace(WEIGHTS["vgg19"], sha256=begins))
     by_name = AdversarialObjective(content="vgg22")

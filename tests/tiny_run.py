@@ -13,10 +13,10 @@ from tensorboard.backend.event_processing.event_file_loader import (  # type: ig
 from tensorboard.compat.proto.event_pb2 import Event  # type: ignore[import-untyped]
 from torch import Tensor, nn
 
+from srlab.declare.objectives import PixelLoss, PixelObjective
+from srlab.declare.protocol import TrainingProtocol
+from srlab.declare.study import Run, Variant
 from srlab.networks import BatchNorm, EDSROptions, NetworkOptions
-from srlab.objectives import PixelLoss, PixelObjective
-from srlab.protocol import TrainingProtocol
-from srlab.study import Run, Variant
 from srlab.training.device import ResolvedPrecision
 from srlab.training.patch_scores import Batches
 from srlab.training.train import Outcome, Progress, Validate, train

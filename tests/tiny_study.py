@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from srlab.declare.protocol import TrainingProtocol
+from srlab.declare.study import Study, Variant
 from srlab.networks import EDSROptions, SRCNNOptions
-from srlab.planning import Machine
-from srlab.protocol import TrainingProtocol
-from srlab.study import Study, Variant
+from srlab.training.machine import Machine
 
 MACHINE = Machine(device="cpu", threads=1)
 QUESTION = "Does it work?"
@@ -26,8 +26,8 @@ Measured:  nothing
 """
 
 from srlab.networks import EDSROptions, SRCNNOptions
-from srlab.protocol import TrainingProtocol
-from srlab.study import Study, Variant
+from srlab.declare.protocol import TrainingProtocol
+from srlab.declare.study import Study, Variant
 
 STUDY = Study(
     name="tiny",

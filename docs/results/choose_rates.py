@@ -13,12 +13,10 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from srlab.choice import load_choice
-from srlab.errors import UserError
+from srlab import Study, TrainingProtocol, UserError
 from srlab.files import write_text
-from srlab.protocol import TrainingProtocol
-from srlab.records import read_runs
-from srlab.study import Study
+from srlab.folder.choice import load_choice
+from srlab.folder.records import read_runs
 
 RATES = "rates.json"
 ENDED = ("finished", "diverged")

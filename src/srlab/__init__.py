@@ -9,51 +9,51 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from srlab.declare.loss_values import L1, MSE, Charbonnier, Gradient, Perceptual, Sum
+    from srlab.declare.objectives import AdversarialObjective, PixelObjective
+    from srlab.declare.protocol import EvaluationProtocol, TrainingProtocol
+    from srlab.declare.study import Start, Study, Variant
     from srlab.errors import UserError
-    from srlab.images import Picture, read_picture
-    from srlab.loss_values import L1, MSE, Charbonnier, Gradient, Perceptual, Sum
-    from srlab.metrics import psnr_rgb, psnr_y, ssim_rgb, ssim_y
     from srlab.networks import NetworkOptions, build_network, preset, with_options
-    from srlab.objectives import AdversarialObjective, PixelObjective
-    from srlab.picture_files import write_picture
-    from srlab.protocol import EvaluationProtocol, TrainingProtocol
-    from srlab.resize import resize_uint8
-    from srlab.study import Start, Study, Variant
-    from srlab.upscale import upscale_tensor
-    from srlab.upscaler import Upscaler, load
+    from srlab.pixels.images import Picture, read_picture
+    from srlab.pixels.metrics import psnr_rgb, psnr_y, ssim_rgb, ssim_y
+    from srlab.pixels.picture_files import write_picture
+    from srlab.pixels.resize import resize_uint8
+    from srlab.use.upscale import upscale_tensor
+    from srlab.use.upscaler import Upscaler, load
 
 __version__ = version("srlab")
 
 _MODULES = {
-    "AdversarialObjective": "objectives",
-    "Charbonnier": "loss_values",
-    "EvaluationProtocol": "protocol",
-    "Gradient": "loss_values",
-    "L1": "loss_values",
-    "MSE": "loss_values",
+    "AdversarialObjective": "declare.objectives",
+    "Charbonnier": "declare.loss_values",
+    "EvaluationProtocol": "declare.protocol",
+    "Gradient": "declare.loss_values",
+    "L1": "declare.loss_values",
+    "MSE": "declare.loss_values",
     "NetworkOptions": "networks",
-    "Perceptual": "loss_values",
-    "Picture": "images",
-    "PixelObjective": "objectives",
-    "Start": "study",
-    "Study": "study",
-    "Sum": "loss_values",
-    "TrainingProtocol": "protocol",
-    "Upscaler": "upscaler",
+    "Perceptual": "declare.loss_values",
+    "Picture": "pixels.images",
+    "PixelObjective": "declare.objectives",
+    "Start": "declare.study",
+    "Study": "declare.study",
+    "Sum": "declare.loss_values",
+    "TrainingProtocol": "declare.protocol",
+    "Upscaler": "use.upscaler",
     "UserError": "errors",
-    "Variant": "study",
+    "Variant": "declare.study",
     "build_network": "networks",
-    "load": "upscaler",
+    "load": "use.upscaler",
     "preset": "networks",
-    "psnr_rgb": "metrics",
-    "psnr_y": "metrics",
-    "read_picture": "images",
-    "resize_uint8": "resize",
-    "ssim_rgb": "metrics",
-    "ssim_y": "metrics",
-    "upscale_tensor": "upscale",
+    "psnr_rgb": "pixels.metrics",
+    "psnr_y": "pixels.metrics",
+    "read_picture": "pixels.images",
+    "resize_uint8": "pixels.resize",
+    "ssim_rgb": "pixels.metrics",
+    "ssim_y": "pixels.metrics",
+    "upscale_tensor": "use.upscale",
     "with_options": "networks",
-    "write_picture": "picture_files",
+    "write_picture": "pixels.picture_files",
 }
 
 __all__ = [

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from srlab import store
 from srlab.errors import UserError
+from srlab.folder import store
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from srlab.execution import Event
-    from srlab.pictures.training import Panel
-    from srlab.planning import Plan
-    from srlab.study import Study
+    from srlab.declare.study import Study
+    from srlab.lab.execution import Event
+    from srlab.lab.planning import Plan
+    from srlab.show.pictures.training import Panel
 
 _DPI = 96
 _COLORS = 256  # of diagrams and curves: less than half of the bytes, and nothing to be seen of it
@@ -36,8 +36,8 @@ _DISCRIMINATOR = {"discriminator_real": "on HR", "discriminator_fake": "on SR"}
 def show_data(study: "Study", *, count: int = 6) -> None:
     """Show the first patches that every run of the study trains on: LR above, HR below."""
     from srlab.data.datasets import split
-    from srlab.execution import TrainingImages
-    from srlab.pictures.patches import draw_pairs
+    from srlab.lab.execution import TrainingImages
+    from srlab.show.pictures.patches import draw_pairs
 
     run = next(study.runs())
     images = split(train=study.train, validate=study.validate, test=study.test)
@@ -83,8 +83,8 @@ def run_study(
             began in `folder`, or a run failed for a cause that you can set right.
         RuntimeError: a run failed for another cause.
     """
-    from srlab.comparison import compare
-    from srlab.planning import resolve_machine
+    from srlab.lab.comparison import compare
+    from srlab.training.machine import resolve_machine
 
     if not question.endswith("?"):
         raise UserError(f"the question of a study must end with a question mark; got {question!r}")
@@ -105,8 +105,8 @@ def run_study(
 
 def show_leaderboard(folder: str | Path) -> None:
     """Show the standings of the study in `folder`, the verdict, and the notes on how to read them."""
-    from srlab.leaderboard import leaderboard
-    from srlab.tables import as_markdown
+    from srlab.show.leaderboard import leaderboard
+    from srlab.show.tables import as_markdown
 
     text = as_markdown(leaderboard(Path(folder)))
     _show({"text/markdown": text.replace("# ", "#### ", 1), "text/plain": text})
@@ -118,8 +118,8 @@ def show_pictures(folder: str | Path) -> None:
     Raises:
         UserError: no variant has test pictures yet, or there is no notebook.
     """
-    from srlab.pictures import scenes
-    from srlab.pictures.crops import draw_crops
+    from srlab.show.pictures import scenes
+    from srlab.show.pictures.crops import draw_crops
 
     found = scenes(Path(folder))
     if not found:
@@ -152,7 +152,7 @@ class _Live:
 
     def end(self) -> None:
         """Draw what came of it all."""
-        from srlab.records import read_runs
+        from srlab.folder.records import read_runs
 
         runs = read_runs(self.folder)
         finished = [run for run in runs if run.status == "finished"]
@@ -160,7 +160,7 @@ class _Live:
         self._draw(f"{len(finished)} of {len(runs)} runs finished, {seconds:,.0f} s of training")
 
     def _draw(self, status: str) -> None:
-        from srlab.pictures.training import draw_training
+        from srlab.show.pictures.training import draw_training
 
         begun = time.monotonic()
         assert self._plan is not None
@@ -175,9 +175,9 @@ class _Live:
 
 def _panels(folder: Path) -> Iterator["Panel"]:
     """What the runs in the study's folder have logged so far: loss, validation, and a GAN's discriminator."""
-    from srlab.pictures.training import Line, Panel
-    from srlab.protocol import EvaluationProtocol
-    from srlab.records import logged_values, read_runs, validation_scores
+    from srlab.declare.protocol import EvaluationProtocol
+    from srlab.folder.records import logged_values, read_runs, validation_scores
+    from srlab.show.pictures.training import Line, Panel
 
     runs = read_runs(folder)
     rates: dict[str, set[float]] = {}
@@ -211,7 +211,7 @@ def _panels(folder: Path) -> Iterator["Panel"]:
 
 
 def _png(figure: "Figure", *, is_photo: bool = False) -> bytes:
-    from srlab.pictures.style import plain_style
+    from srlab.show.pictures.style import plain_style
 
     file = io.BytesIO()
     with plain_style():

@@ -9,10 +9,7 @@ LeakyReLU 0.3) x skip (none, bicubic) x upsampling (bicubic first, sub-pixel las
 pixel_shuffle_residual_leaky_relu: kernels 5-3-5, widths 64-32, zeros around.
 """
 
-from srlab.networks import preset, with_options
-from srlab.objectives import PixelObjective
-from srlab.protocol import TrainingProtocol
-from srlab.study import Study, Variant
+from srlab import PixelObjective, Study, TrainingProtocol, Variant, preset, with_options
 
 SEED = (
     "vanilla",

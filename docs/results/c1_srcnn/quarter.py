@@ -10,7 +10,7 @@ The study's variants, rates and seeds. Each run is a training of its own, whose 
 import runpy
 from pathlib import Path
 
-from srlab.studies import load_study
+from srlab.declare.studies import load_study
 
 HERE = Path(__file__).parent
 at_steps = runpy.run_path(str(HERE.parent / "choose_rates.py"))["at_steps"]

@@ -11,7 +11,7 @@ rate that the pilot chose for it; choose_rates.py wrote it into rates.json. docs
 import runpy
 from pathlib import Path
 
-from srlab.studies import load_study
+from srlab.declare.studies import load_study
 
 HERE = Path(__file__).parent
 with_chosen_rates = runpy.run_path(str(HERE.parent / "choose_rates.py"))["with_chosen_rates"]

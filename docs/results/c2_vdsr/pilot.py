@@ -10,10 +10,7 @@ is the same after the sub-pixel layer as elsewhere, so each pair differs in one 
 `vdsr/leaky_relu` are the seed study's; its pixel shuffle network has other widths and is not here.
 """
 
-from srlab.networks import preset, with_options
-from srlab.objectives import PixelObjective
-from srlab.protocol import TrainingProtocol
-from srlab.study import Study, Variant
+from srlab import PixelObjective, Study, TrainingProtocol, Variant, preset, with_options
 
 
 def variant(activation: str, enlargement: str, residual: str) -> Variant:

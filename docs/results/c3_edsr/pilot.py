@@ -10,10 +10,7 @@ normalization x ReLU after the sum. `batch_norm_quick` averages its running stat
 where the seed has 0.01.
 """
 
-from srlab.networks import preset, with_options
-from srlab.objectives import PixelObjective
-from srlab.protocol import TrainingProtocol
-from srlab.study import Study, Variant
+from srlab import PixelObjective, Study, TrainingProtocol, Variant, preset, with_options
 
 SEED = ("vanilla", "leaky_relu", "relu_after_add", "batch_norm", "batch_norm_relu", "srresnet_block")
 OBJECTIVE = PixelObjective(loss="l1")

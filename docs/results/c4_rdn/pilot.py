@@ -9,10 +9,7 @@ same). With ReLU in the blocks both are one network, so there are five. The seed
 upsampler keeps its ReLU.
 """
 
-from srlab.networks import preset, with_options
-from srlab.objectives import PixelObjective
-from srlab.protocol import TrainingProtocol
-from srlab.study import Study, Variant
+from srlab import PixelObjective, Study, TrainingProtocol, Variant, preset, with_options
 
 OBJECTIVE = PixelObjective(loss="l1")
 

@@ -13,11 +13,8 @@ differs from `no_batch_norm` in blocks and size. `transfer_dense_quick` has the 
 
 from dataclasses import replace
 
-from srlab.networks import preset, with_options
+from srlab import PixelObjective, Start, Study, TrainingProtocol, Variant, preset, with_options
 from srlab.networks.srresnet import KEPT
-from srlab.objectives import PixelObjective
-from srlab.protocol import TrainingProtocol
-from srlab.study import Start, Study, Variant
 
 NETWORKS = ("vanilla", "no_batch_norm", "dense", "wide")
 SOURCE = "srresnet/original"

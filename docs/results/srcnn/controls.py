@@ -8,7 +8,7 @@ The study `srcnn` with two controls, so that the skip and the sub-pixel layer ea
 from dataclasses import replace
 
 from srlab import preset, with_options
-from srlab.studies.srcnn import STUDY as SRCNN
+from srlab.declare.studies.srcnn import STUDY as SRCNN
 
 _VANILLA = SRCNN.variants[0]
 _SMALL = preset("srcnn/pixel_shuffle_residual_leaky_relu", scale=2)

@@ -113,7 +113,7 @@ def main() -> None:
     except UserError as error:
         code = _fail(str(error))
     except OSError as error:
-        from srlab.scheduler import explain
+        from srlab.lab.scheduler import explain
 
         code = _fail(explain(error))
     except (KeyboardInterrupt, typer.Abort):

@@ -9,17 +9,18 @@ from srlab.cli.output import messages, print_json, say, show_path
 from srlab.cli.parsing import parse_device
 
 if TYPE_CHECKING:
-    from srlab.leaderboard import Leaderboard
-    from srlab.planning import Machine, Plan
-    from srlab.studies import StudyFile
-    from srlab.study import Study
+    from srlab.declare.studies import StudyFile
+    from srlab.declare.study import Study
+    from srlab.lab.planning import Plan
+    from srlab.show.leaderboard import Leaderboard
+    from srlab.training.machine import Machine
 
 MEASURE_SECONDS = 8.0
 
 
 def machine_for(study: "Study", device: str | None, threads: int | None, jobs: int) -> "Machine":
     """The device and threads of a study's runs: what was asked for, else what this machine has."""
-    from srlab.planning import resolve_machine
+    from srlab.training.machine import resolve_machine
 
     return resolve_machine(study, device=str(parse_device(device)), threads=threads, jobs=jobs)
 
@@ -38,13 +39,13 @@ def carry_out(
 
     With `plan_only` nothing starts. Exits with 1 or 2 where a run failed.
     """
-    from srlab.planning import make_plan
+    from srlab.lab.planning import make_plan
 
     seconds = MEASURE_SECONDS if estimate else 0
     if plan_only:
-        from srlab.claims import check_claims
         from srlab.cli.progress import TimingProgress
-        from srlab.sources import check_sources
+        from srlab.lab.claims import check_claims
+        from srlab.lab.sources import check_sources
 
         check_sources(found.study, folder)
         plan = make_plan(found.study, folder, machine)
@@ -59,9 +60,9 @@ def carry_out(
             say(remark)
         return
     from srlab.cli.progress import StudyProgress
-    from srlab.comparison import compare
     from srlab.errors import UserError
-    from srlab.scheduler import explain
+    from srlab.lab.comparison import compare
+    from srlab.lab.scheduler import explain
 
     try:
         with StudyProgress(messages, remark=remark) as progress:
@@ -87,9 +88,9 @@ def carry_out(
 
 def _finish(folder: Path, failures: list[Any], *, as_json: bool) -> None:
     from srlab.cli.leaderboard import show_leaderboard
-    from srlab.leaderboard import leaderboard as standings
-    from srlab.store import FAILURE, TEST
-    from srlab.tables import as_dict
+    from srlab.folder.store import FAILURE, TEST
+    from srlab.show.leaderboard import leaderboard as standings
+    from srlab.show.tables import as_dict
 
     board = standings(folder)
     if not as_json:
@@ -134,9 +135,9 @@ def _finish(folder: Path, failures: list[Any], *, as_json: bool) -> None:
 
 def _write_results(folder: Path, board: "Leaderboard") -> tuple[list[Path], str | None]:
     """Write tables and pictures; what was written, and why not all, if something refused it."""
-    from srlab.scheduler import explain
-    from srlab.store import write_text
-    from srlab.tables import as_csv, as_markdown
+    from srlab.folder.store import write_text
+    from srlab.lab.scheduler import explain
+    from srlab.show.tables import as_csv, as_markdown
 
     written: list[Path] = []
     try:
@@ -151,8 +152,8 @@ def _write_results(folder: Path, board: "Leaderboard") -> tuple[list[Path], str 
 
 def _say_what_is_not_final(folder: Path) -> None:
     """Which variants wait for a run, which started from another rate than the chosen one, and what to do."""
-    from srlab.choice import load_choice, outdated_starts, why_waiting
-    from srlab.records import run_status
+    from srlab.folder.choice import load_choice, outdated_starts, why_waiting
+    from srlab.folder.records import run_status
 
     waiting = [name for name, choice in load_choice(folder).items() if choice.get("waits_for")]
     blocked = []
@@ -190,7 +191,7 @@ def _write_pictures(folder: Path) -> list[Path]:
     from srlab.errors import UserError
 
     try:
-        from srlab.pictures import write_pictures
+        from srlab.show.pictures import write_pictures
     except ImportError:
         return []
     try:

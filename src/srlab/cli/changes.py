@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from srlab.study import Study
+    from srlab.declare.study import Study
 
 
 def with_protocol(
@@ -16,8 +16,8 @@ def with_protocol(
     that the new one does not have go back to their defaults.
     """
     from srlab.cli.parsing import of_option, parse_changes
+    from srlab.declare.protocol import parse_settings, without_settings_of_others
     from srlab.errors import UserError
-    from srlab.protocol import parse_settings, without_settings_of_others
 
     asked = {name: value for name, value in changes.items() if value is not None}
     own = {name: f"--{name.replace('_', '-')}" for name in changes} | {"num_steps": "--steps"}
@@ -43,8 +43,8 @@ def with_loss(study: "Study", text: str) -> "Study":
     from dataclasses import replace
 
     from srlab.cli.parsing import of_option
+    from srlab.declare.objectives import PixelObjective
     from srlab.errors import UserError
-    from srlab.objectives import PixelObjective
 
     with of_option("--loss"):
         objective = PixelObjective(loss=text)
@@ -65,8 +65,8 @@ def with_objective(study: "Study", content: str | None, settings: list[str], vgg
     from dataclasses import replace
 
     from srlab.cli.parsing import of_option, parse_changes
+    from srlab.declare.objectives import AdversarialObjective, with_settings, with_vgg
     from srlab.errors import UserError
-    from srlab.objectives import AdversarialObjective, with_settings, with_vgg
 
     changes = parse_changes(settings, option="--objective") | (
         {} if content is None else {"content": content}

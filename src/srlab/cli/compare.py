@@ -80,7 +80,7 @@ def _listed(seeds: Sequence[int]) -> str:
 
 
 def _as_dict(pair: "Pair") -> dict[str, Any]:
-    from srlab.tables import difference_as_dict
+    from srlab.show.tables import difference_as_dict
 
     return {
         "study": pair.study,

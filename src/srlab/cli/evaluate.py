@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from srlab.data.datasets import ImageSet
-    from srlab.evaluation import Evaluation
+    from srlab.declare.protocol import EvaluationProtocol
     from srlab.networks import Network
-    from srlab.protocol import EvaluationProtocol
+    from srlab.use.evaluation import Evaluation
 
 METRICS = ("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb", "gmsd_y")
 
@@ -67,8 +67,8 @@ def evaluate(
     """Print PSNR and SSIM of each image and their means, with the protocol they were counted under."""
     _check_exists(model)  # before torch is loaded: a wrong path is told at once
     from srlab.data.datasets import load_sets
-    from srlab.evaluation import check_memory, check_scorable, evaluate_folder, evaluate_network
-    from srlab.protocol import EvaluationProtocol
+    from srlab.declare.protocol import EvaluationProtocol
+    from srlab.use.evaluation import check_memory, check_scorable, evaluate_folder, evaluate_network
 
     place = parse_device(device)
     rules = EvaluationProtocol(color=protocol, border=border)
@@ -104,8 +104,8 @@ class _Model:
 def _check_exists(model: str) -> None:
     if model == "bicubic" or Path(model).exists():
         return
-    from srlab.models import is_included
     from srlab.networks import PRESETS
+    from srlab.use.models import is_included
 
     if is_included(model):
         return
@@ -122,8 +122,8 @@ def _check_exists(model: str) -> None:
 
 
 def _find(model: str, scale: int | None) -> _Model:
-    from srlab import store
     from srlab.cli.parsing import of_option
+    from srlab.folder import store
     from srlab.networks import build_network, preset
     from srlab.networks.blocks import check_scale
 
@@ -143,9 +143,9 @@ def _find(model: str, scale: int | None) -> _Model:
 
 
 def _trained(model: str, scale: int | None) -> _Model:
-    from srlab.checkpoints import load_weights
-    from srlab.models import find_model
+    from srlab.folder.checkpoints import load_weights
     from srlab.networks import PRESETS, build_network, fits_every_scale
+    from srlab.use.models import find_model
 
     found = find_model(model, scale=scale)
     weights = load_weights(found.weights)
@@ -221,7 +221,7 @@ def _as_dict(
 
 def _for_json(values: dict[str, float]) -> dict[str, float | str | None]:
     """All metrics, null where the protocol does not have one, "inf" for the PSNR of equal pictures."""
-    from srlab.scores import to_json
+    from srlab.folder.scores import to_json
 
     return {metric: to_json(values[metric]) if metric in values else None for metric in METRICS}
 

@@ -13,8 +13,8 @@ from srlab.cli.output import print_json, say, show
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from srlab.leaderboard import Leaderboard
-    from srlab.tables import Sheet
+    from srlab.show.leaderboard import Leaderboard
+    from srlab.show.tables import Sheet
 
 MOST_NOTES = 2  # on the terminal, without --notes
 
@@ -47,8 +47,8 @@ def leaderboard(
     You can run it at any time, also while the study runs.
     """
     from srlab.files import check_output, write_text
-    from srlab.leaderboard import leaderboard as standings
-    from srlab.tables import as_csv, as_dict, as_latex, as_markdown
+    from srlab.show.leaderboard import leaderboard as standings
+    from srlab.show.tables import as_csv, as_dict, as_latex, as_markdown
 
     for path, what, *suffixes in (
         (csv, "--csv", ".csv"),
@@ -78,9 +78,9 @@ def show_leaderboard(
     test set has a table of its own. `is_wide` prints one table with whole names all the same.
     """
     from srlab.cli.tables import print_table
-    from srlab.leaderboard import important_notes
-    from srlab.tables import legend, measured_sheets
-    from srlab.tables import notes as all_notes
+    from srlab.show.leaderboard import important_notes
+    from srlab.show.tables import legend, measured_sheets
+    from srlab.show.tables import notes as all_notes
 
     show(f"{board.name} (x{board.scale}): {board.question}")
     show(board.answer if with_notes else board.headline)
@@ -109,7 +109,7 @@ def show_leaderboard(
 def _tables(board: "Leaderboard", *, is_wide: bool) -> "list[Table]":
     """One table if it fits with names that are not too short, else a narrow one for each test set."""
     from srlab.cli.tables import fits
-    from srlab.tables import Sheet, cells, columns, sheets
+    from srlab.show.tables import Sheet, cells, columns, sheets
 
     whole = Sheet(title="", headings=tuple(columns(board)), rows=tuple(map(tuple, cells(board))))
     if is_wide:

@@ -12,8 +12,8 @@ from srlab.errors import UserError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from srlab.models import Card, FileState
-    from srlab.models.verifying import Verification
+    from srlab.use.models import Card, FileState
+    from srlab.use.models.verifying import Verification
 
 
 @app.command()
@@ -30,7 +30,7 @@ def models(
     ] = False,
 ) -> None:
     """List the trained networks that are included with srlab: training, scores, size and licence."""
-    from srlab.models import file_state, included
+    from srlab.use.models import file_state, included
 
     cards = included()
     states = {card.title: file_state(card) for card in cards}
@@ -52,7 +52,7 @@ def models(
 
 
 def _verify(cards: "tuple[Card, ...]") -> "list[Verification]":
-    from srlab.models.verifying import verify
+    from srlab.use.models.verifying import verify
 
     found = []
     for card in cards:

@@ -22,7 +22,7 @@ OF_STUDY = "the study's"  # a default that the study's file has
 
 def _limit_pixels(context: typer.Context, pixels: int | None) -> None:
     """For as long as the command runs, also in the processes that it starts."""
-    from srlab.images import MAX_PIXELS_VARIABLE
+    from srlab.pixels.images import MAX_PIXELS_VARIABLE
 
     if pixels is not None:
         before = os.environ.get(MAX_PIXELS_VARIABLE)

@@ -11,7 +11,7 @@ from srlab.cli.output import messages, print_json, say, show_path
 from srlab.errors import UserError
 
 if TYPE_CHECKING:
-    from srlab.perceptual import PerceptualDistance
+    from srlab.use.perceptual import PerceptualDistance
 
 LpipsName = Literal["alex", "vgg", "squeeze"]
 
@@ -83,7 +83,7 @@ def perceptual(
     from rich.progress import Progress
 
     from srlab.cli.parsing import parse_names
-    from srlab.perceptual_scores import score_study
+    from srlab.lab.perceptual_scores import score_study
 
     distance = _distance(
         lpips,
@@ -136,8 +136,8 @@ def _distance(
     other_weights: bool,
 ) -> "PerceptualDistance | None":
     """What the options ask for; None if they ask for nothing and no network was fetched."""
-    from srlab.dists import load_dists
-    from srlab.perceptual import Name, fetched_distance, load_distance
+    from srlab.use.dists import load_dists
+    from srlab.use.perceptual import Name, fetched_distance, load_distance
 
     names: dict[LpipsName, Name] = {"alex": "alexnet", "vgg": "vgg16", "squeeze": "squeezenet"}
     files: dict[Name, Path | None] = {"alexnet": alexnet, "vgg16": vgg16, "squeezenet": squeezenet}

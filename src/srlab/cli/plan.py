@@ -10,10 +10,11 @@ from rich.table import Table
 from srlab.cli.output import results, show
 from srlab.cli.progress import cost_line, duration
 from srlab.cli.tables import make_table, narrowed, print_table
-from srlab.planning import Plan, precision_of
-from srlab.protocol import protocol_to_dict
-from srlab.records import in_words
-from srlab.study import Run
+from srlab.declare.protocol import protocol_to_dict
+from srlab.declare.study import Run
+from srlab.folder.records import in_words
+from srlab.lab.planning import Plan
+from srlab.training.machine import precision_of
 
 _HELD_OUT = "every tenth training image (the last one of fewer than ten)"
 TIMED = "time: measured here and now with random pixels and scaled up; other work on this machine changes it"
@@ -164,7 +165,7 @@ def missing_data(plan: Plan) -> list[str]:
 
 def remarks(plan: Plan) -> list[str]:
     """What must be said of variants before they are trained."""
-    from srlab.objectives import remarks_on
+    from srlab.declare.objectives import remarks_on
 
     return [
         f"{variant.name}: {remark}"

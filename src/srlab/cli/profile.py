@@ -11,9 +11,9 @@ from srlab.cli.parsing import of_option, parse_device
 from srlab.errors import UserError
 
 if TYPE_CHECKING:
-    from srlab.profile_store import Profile, Setting, Size
-    from srlab.profiling.measuring import Listener
-    from srlab.profiling.targets import Target
+    from srlab.folder.profile_store import Profile, Setting, Size
+    from srlab.use.profiling.measuring import Listener
+    from srlab.use.profiling.targets import Target
 
 
 @app.command()
@@ -69,8 +69,8 @@ def profile(
 
     A study keeps its numbers. Without options, the command shows those that it has, and measures nothing.
     """
-    from srlab import store
-    from srlab.profile_store import load_profiles
+    from srlab.folder import store
+    from srlab.folder.profile_store import load_profiles
 
     sizes = None if size is None else tuple(map(_parse_size, size))
     asks = (device, threads, precision, sizes, limit)
@@ -105,11 +105,11 @@ def _measure(
     again: bool,
     as_json: bool,
 ) -> None:
-    from srlab.planning import Machine
-    from srlab.profile_store import add_profile, load_profiles
-    from srlab.profiling.measuring import LIMIT, SIZES, check_size, profile, setting
-    from srlab.profiling.targets import find_target
+    from srlab.folder.profile_store import add_profile, load_profiles
     from srlab.training.device import default_threads
+    from srlab.training.machine import Machine
+    from srlab.use.profiling.measuring import LIMIT, SIZES, check_size, profile, setting
+    from srlab.use.profiling.targets import find_target
 
     target = find_target(what, scale=scale)
     with of_option("--size"):
@@ -168,7 +168,7 @@ class _Bar:
     @property
     def listener(self) -> "Listener":
         from srlab.cli.progress import duration
-        from srlab.profiling.measuring import Listener
+        from srlab.use.profiling.measuring import Listener
 
         def begin(forecast: Any) -> None:
             kept = f"; it goes to {self._target.folder}" if self._target.folder else ""

@@ -8,12 +8,11 @@ from typing import Any, Literal
 
 from rich.table import Table
 
-from srlab import store
 from srlab.cli.output import results, show
 from srlab.cli.progress import duration
 from srlab.cli.tables import narrowed, print_table
-from srlab.pareto import front
-from srlab.profile_store import (
+from srlab.folder import store
+from srlab.folder.profile_store import (
     BICUBIC,
     Enlarging,
     Profile,
@@ -23,6 +22,7 @@ from srlab.profile_store import (
     costs,
 )
 from srlab.verdicts import METRICS, Cost, Verdicts, judge
+from srlab.verdicts.pareto import front
 
 _NOTHING = "-"
 _BUSY = 0.5  # load average beside a measurement that is worth a word

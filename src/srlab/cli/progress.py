@@ -10,8 +10,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
 if TYPE_CHECKING:
-    from srlab.execution import Event
-    from srlab.planning import Plan, Seconds
+    from srlab.lab.execution import Event
+    from srlab.lab.planning import Plan, Seconds
 
 LINE_SECONDS = 30  # between two lines of one run where there is no terminal
 
@@ -188,7 +188,7 @@ def cost_line(plan: "Plan") -> str:
 
     Without a measurement it says so.
     """
-    from srlab.planning import precision_in_words
+    from srlab.training.machine import precision_in_words
 
     runs, left = len(plan.runs), len(plan.left)
     machine = plan.machine

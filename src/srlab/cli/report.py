@@ -36,7 +36,7 @@ def report(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output.")] = False,
 ) -> None:
     """Write a study's report: one HTML page that works offline and needs nothing beside it."""
-    from srlab.report import write_report
+    from srlab.show.report import write_report
 
     paths = write_report(study_dir, out, base=base, figures=figures)
     if json:

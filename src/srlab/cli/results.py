@@ -12,7 +12,7 @@ from srlab.cli.parsing import parse_device
 from srlab.errors import UserError
 
 if TYPE_CHECKING:
-    from srlab.ranking_on_image import ImageRanking
+    from srlab.show.ranking_on_image import ImageRanking
 
 StudyDir = Annotated[
     Path,
@@ -54,7 +54,7 @@ def pictures(
             f"{'--all' if every_run else '--device'} works only together with --image; add --image, or "
             "leave it out"
         )
-    from srlab.pictures import write_pictures
+    from srlab.show.pictures import write_pictures
 
     paths = write_pictures(study_dir, out)
     if not any(path.name.startswith("panel-") for path in paths):
@@ -67,7 +67,7 @@ def _pictures_of_image(
 ) -> None:
     from rich.progress import Progress
 
-    from srlab.ranking_on_image import rank_on_image, write_ranking
+    from srlab.show.ranking_on_image import rank_on_image, write_ranking
 
     place = parse_device(device)
     with Progress(console=messages, transient=True, disable=not messages.is_terminal) as progress:
@@ -131,7 +131,7 @@ def tensorboard(
     ] = "localhost",
 ) -> None:
     """Open the logs of a study's best runs, finished or not, in TensorBoard; Ctrl-C ends it."""
-    from srlab.tensorboard_logs import best_logs, serve
+    from srlab.training.tensorboard_logs import best_logs, serve
 
     logs = best_logs(study_dir, top=top)
     for log in logs:

@@ -140,7 +140,7 @@ def study(
     from dataclasses import replace
 
     from srlab.cli.parsing import of_option, parse_names, parse_rates, parse_seeds
-    from srlab.studies import load_study
+    from srlab.declare.studies import load_study
 
     found = load_study(name_or_file)
     asked = with_protocol(
@@ -168,7 +168,7 @@ def study(
         asked = with_loss(asked, loss)
     asked = with_objective(with_data(asked, train, validate, test), content, objective or [], vgg)
     if source is not None:
-        from srlab.sources import take_sources
+        from srlab.lab.sources import take_sources
 
         asked = take_sources(asked, source)
     carry_out(

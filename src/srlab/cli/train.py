@@ -126,9 +126,9 @@ def train(
 ) -> None:
     """Train one variant: a study of one run, with the study's folder, scores and leaderboard."""
     from srlab.cli.parsing import check_rate, of_option, parse_changes, parse_names
+    from srlab.declare.studies import StudyFile
+    from srlab.declare.study import one_run
     from srlab.networks import find_preset, only_scale, with_options
-    from srlab.studies import StudyFile
-    from srlab.study import one_run
 
     known = find_preset(variant)
     rate = check_rate(learning_rate)

@@ -16,7 +16,7 @@ from srlab.cli.output import messages, print_json, printable, say
 from srlab.errors import UserError
 
 if TYPE_CHECKING:
-    from srlab.upscaler import Upscaler
+    from srlab.use.upscaler import Upscaler
 
 _TELL_SECONDS = 10  # a picture that takes longer is announced with the time it will take
 
@@ -135,7 +135,7 @@ def upscale(
             "--suffix changes names that srlab makes, and here OUT is the name; leave --suffix out"
         )
     from srlab.cli.parsing import parse_device
-    from srlab.upscaler import load, parse_color
+    from srlab.use.upscaler import load, parse_color
 
     if flatten is not None:
         parse_color(flatten)
@@ -206,7 +206,7 @@ class _Options:
 
 def _request(words: list[str], *, overwrite: bool, format_: Format | None, suffix: str | None) -> _Request:
     """What the words of the command line ask for; nothing is decoded."""
-    from srlab.images import ENLARGED_SUFFIXES, list_images
+    from srlab.pixels.images import ENLARGED_SUFFIXES, list_images
 
     paths = [Path(word) for word in words]
     first = paths[0]
@@ -271,7 +271,7 @@ def _out(words: list[str], *, overwrite: bool) -> Path | None:
 
 def _may_be_replaced(source: Path, last: Path) -> bool:
     """False for a picture that is no enlargement of `source`: it may be meant as a second one to enlarge."""
-    from srlab.images import read_header
+    from srlab.pixels.images import read_header
 
     try:
         large, small = (read_header(path).layout for path in (last, source))
@@ -284,7 +284,7 @@ def _may_be_replaced(source: Path, last: Path) -> bool:
 
 
 def _check_out_file(out: Path, source: Path, *, format_: Format | None) -> None:
-    from srlab.picture_files import FORMATS, format_of
+    from srlab.pixels.picture_files import FORMATS, format_of
 
     if format_of(out) != FORMATS[f".{format_}" if format_ is not None else out.suffix.lower()]:
         raise UserError(
@@ -298,7 +298,7 @@ def _targets(
     request: _Request, scale: int, *, format_: Format | None, suffix: str | None
 ) -> list[tuple[Path, Path]]:
     """Each picture with the file to write."""
-    from srlab.picture_files import FORMATS
+    from srlab.pixels.picture_files import FORMATS
 
     if request.out_is_file:
         return [(source, request.out) for source in request.sources if request.out is not None]
@@ -322,7 +322,7 @@ def _check_targets(
 ) -> None:
     """Refuse before the first picture what cannot be: one name twice, a picture over itself."""
     from srlab.files import is_stream
-    from srlab.picture_files import FORMATS, LOSSY, check_installed
+    from srlab.pixels.picture_files import FORMATS, LOSSY, check_installed
 
     sources = {source.resolve() for source in request.sources}
     by_target: dict[Path, Path] = {}
@@ -399,8 +399,8 @@ def _enlarge(
     """One picture: what it will cost is said before, how long it takes after its first tile."""
     from srlab.cli.progress import duration
     from srlab.files import is_stream
-    from srlab.memory import in_words
-    from srlab.picture_files import FORMATS, LOSSY, check_writable
+    from srlab.pixels.memory import in_words
+    from srlab.pixels.picture_files import FORMATS, LOSSY, check_writable
 
     if target.exists() and not is_stream(target) and not options.overwrite:
         raise UserError(f"{target} exists; give another name, or --overwrite")

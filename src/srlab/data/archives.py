@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from srlab.errors import UserError
-from srlab.images import SUFFIXES
+from srlab.pixels.images import SUFFIXES
 
 MOST_MEMBERS = 200_000
 MOST_TIMES_LARGER = 20  # BMP packs well, but not better than this

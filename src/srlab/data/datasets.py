@@ -20,8 +20,8 @@ from PIL import Image
 
 from srlab.data.catalogue import CATALOGUE, absent, entry, set_folder
 from srlab.errors import UserError
-from srlab.images import HRImage, list_images, read_hr_image, read_hr_layout
-from srlab.memory import available_bytes, in_words
+from srlab.pixels.images import HRImage, list_images, read_hr_image, read_hr_layout
+from srlab.pixels.memory import available_bytes, in_words
 
 Role = Literal["train", "validate", "test"]
 Progress = Callable[[str, int, int], None]  # what is being read, how many are done, of how many
@@ -80,7 +80,7 @@ def load_sets(
 
     `progress` is called after each image. Two sets of one name, two images of one name in a set, unknown
     names, files that are no plain picture, and pictures of more pixels than
-    `srlab.images.pixel_limit` or than memory holds are a `UserError`.
+    `srlab.pixels.images.pixel_limit` or than memory holds are a `UserError`.
     """
     sets = []
     for name in names:

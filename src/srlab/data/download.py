@@ -24,7 +24,7 @@ import httpx
 
 from srlab.data.deadline import Deadline
 from srlab.errors import UserError
-from srlab.store import save_json
+from srlab.folder.store import save_json
 
 Progress = Callable[[int, int | None], None]  # bytes there, bytes in all (None: the server does not say)
 

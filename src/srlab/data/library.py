@@ -19,8 +19,8 @@ from srlab.data.catalogue import Entry, Mirror, data_folder, entry, is_present, 
 from srlab.data.datasets import SetImage, picture_folder, read_images
 from srlab.data.download import DownloadError, Patience, Progress, download
 from srlab.errors import UserError
-from srlab.images import list_images
-from srlab.store import locked, now, save_json
+from srlab.folder.store import locked, now, save_json
+from srlab.pixels.images import list_images
 
 ABOUT = "about.json"
 Report = Callable[[str], None]

@@ -16,10 +16,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from srlab.degradations import degrade, degrade_luma, jpeg_noise, luma_plane
 from srlab.errors import UserError
-from srlab.images import HRImage, crop_to_multiple
-from srlab.protocol import Border
+from srlab.pixels.border import Border
+from srlab.pixels.degradations import degrade, degrade_luma, jpeg_noise, luma_plane
+from srlab.pixels.images import HRImage, crop_to_multiple
 
 WORDS = 10  # drawn for each sample; two are left over, so that a later augmentation changes no batch of today
 JPEG_SHARE = 0.5

@@ -16,7 +16,7 @@ from rich.filesize import decimal
 from srlab.data.catalogue import data_folder, most_bytes
 from srlab.data.download import DownloadError, Patience, Progress, download
 from srlab.errors import UserError
-from srlab.store import locked, write_atomically
+from srlab.folder.store import locked, write_atomically
 
 FOLDER = "weights"
 

@@ -1,7 +1,7 @@
 """Bicubic interpolation as a network without parameters: the baseline of every comparison.
 
 Keys, "Cubic Convolution Interpolation for Digital Image Processing", IEEE TASSP 1981, with a = -0.5, as
-MATLAB's `imresize` makes a picture larger; `srlab.resize` says how.
+MATLAB's `imresize` makes a picture larger; `srlab.pixels.resize` says how.
 """
 
 from dataclasses import dataclass

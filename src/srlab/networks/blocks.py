@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from srlab.errors import UserError
 from srlab.networks.prelu import PReLU
 from srlab.networks.values import Activation, BatchNorm, Color, Enlargement, Initialization, Interpolation
-from srlab.resize import resize
+from srlab.pixels.resize import resize
 
 GAUSSIAN_STD = 0.001  # Dong et al., TPAMI 2016, section 4
 

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from srlab.color import rgb_to_ycbcr, ycbcr_to_rgb
 from srlab.networks.blocks import Enlarge, Network
+from srlab.pixels.color import rgb_to_ycbcr, ycbcr_to_rgb
 
 
 class Luma(Network):

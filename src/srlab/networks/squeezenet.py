@@ -9,7 +9,7 @@ Two trainings of it are read, each with the colours that it was trained on:
 - torchvision's ``squeezenet1_1-b8a52dc0.pth``: RGB less ImageNet's mean, by its standard deviation;
 - the authors' own (Caffe), as the Keras file ``squeezenet_v1.1_features_keras.h5`` has it: BGR of 0 to 255
   less a mean. LPIPS's heads were fitted to torchvision's filters and do not belong to these: see
-  `srlab.perceptual`.
+  `srlab.use.perceptual`.
 """
 
 import re

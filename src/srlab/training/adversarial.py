@@ -15,13 +15,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from srlab.checkpoints import require_same_tensors
+from srlab.declare.protocol import TrainingProtocol
 from srlab.errors import UserError
-from srlab.losses import PIXEL_LOSSES, without_border
+from srlab.folder.checkpoints import require_same_tensors
 from srlab.networks import Luma, Network
-from srlab.protocol import TrainingProtocol
 from srlab.training.content import ContentLoss
 from srlab.training.device import ResolvedPrecision, autocast
+from srlab.training.losses import PIXEL_LOSSES, without_border
 from srlab.training.optimizers import Descent
 
 

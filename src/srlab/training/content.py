@@ -11,12 +11,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from srlab.data.weights import absent, weights_file
+from srlab.declare.loss_values import L1, MSE, Charbonnier, Features, Gradient, Loss, Perceptual
+from srlab.declare.objectives import OFFICIAL_VGG19, AdversarialObjective, Objective, PixelObjective
 from srlab.errors import UserError
-from srlab.loss_values import L1, MSE, Charbonnier, Features, Gradient, Loss, Perceptual
-from srlab.losses import charbonnier, gradient, l1, mse
 from srlab.networks.vgg import VGG19, Layer, load_vgg, random_vgg
-from srlab.objectives import OFFICIAL_VGG19, AdversarialObjective, Objective, PixelObjective
 from srlab.training.device import ResolvedPrecision
+from srlab.training.losses import charbonnier, gradient, l1, mse
 
 ContentLoss = Callable[[Tensor, Tensor], Tensor]  # SR and HR [N, 3, sH, sW] in [0, 1] -> a scalar
 

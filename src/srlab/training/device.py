@@ -12,8 +12,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from srlab.declare.protocol import Precision
 from srlab.errors import UserError
-from srlab.protocol import Precision
 
 ResolvedPrecision = Literal["fp32", "bf16", "fp16"]
 

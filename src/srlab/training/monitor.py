@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.utils.tensorboard import FileWriter, RecordWriter, summary
 
 from srlab.errors import naming
-from srlab.store import METRICS
+from srlab.folder.store import METRICS
 
 TENSORBOARD = "tensorboard"
 EVENTS = "events.out.tfevents"

@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from srlab.checkpoints import require_same_tensors
+from srlab.declare.protocol import TrainingProtocol
 from srlab.errors import UserError
-from srlab.protocol import TrainingProtocol
+from srlab.folder.checkpoints import require_same_tensors
 from srlab.training.device import ResolvedPrecision
 
 # What each optimizer keeps of a parameter between two steps; `step` is a number, the rest have its shape.

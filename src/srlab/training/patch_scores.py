@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from srlab.color import to_uint8
-from srlab.losses import without_border
-from srlab.metrics import WINDOW_SIZE, Pixels, psnr_y, ssim_y, to_plane
 from srlab.networks import Luma, Network
+from srlab.pixels.color import to_uint8
+from srlab.pixels.metrics import WINDOW_SIZE, Pixels, psnr_y, ssim_y, to_plane
+from srlab.training.losses import without_border
 
 MOST_PATCHES = 16
 

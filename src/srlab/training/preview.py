@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor, nn
 
-from srlab.color import to_tensor
-from srlab.degradations import degrade
-from srlab.images import HRImage, crop_to_multiple
-from srlab.protocol import Border
-from srlab.resize import resize
+from srlab.pixels.border import Border
+from srlab.pixels.color import to_tensor
+from srlab.pixels.degradations import degrade
+from srlab.pixels.images import HRImage, crop_to_multiple
+from srlab.pixels.resize import resize
 
 
 def preview_crop(

@@ -8,7 +8,7 @@ remark.
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from srlab.records import logged_lines
+from srlab.folder.records import logged_lines
 
 SHARE = 0.1  # of the run, at its end
 WON = 0.95  # D(HR) - D(SR), means of outputs in [0, 1]

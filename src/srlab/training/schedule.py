@@ -2,7 +2,7 @@
 
 import math
 
-from srlab.study import Run
+from srlab.declare.study import Run
 
 
 def learning_rate_at(step: int, run: Run) -> float:

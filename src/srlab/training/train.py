@@ -11,7 +11,11 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from srlab.checkpoints import (
+from srlab.declare.objectives import objective_to_dict
+from srlab.declare.protocol import protocol_to_dict
+from srlab.declare.study import Run, Start
+from srlab.errors import NotFiniteError, UserError
+from srlab.folder.checkpoints import (
     is_finite,
     load_checkpoint,
     load_weights,
@@ -19,13 +23,9 @@ from srlab.checkpoints import (
     save_checkpoint,
     save_weights,
 )
-from srlab.errors import NotFiniteError, UserError
+from srlab.folder.store import WEIGHTS
 from srlab.networks import Network, build_network, options_to_dict
 from srlab.networks.parts import freeze, keep
-from srlab.objectives import objective_to_dict
-from srlab.protocol import protocol_to_dict
-from srlab.store import WEIGHTS
-from srlab.study import Run, Start
 from srlab.training.device import ResolvedPrecision, to_device, tune_allocator
 from srlab.training.monitor import Monitor
 from srlab.training.patch_scores import Batches, fixed_patches, patch_scores
@@ -331,7 +331,7 @@ def restore(
 
 
 def identity(run: Run, *, precision: ResolvedPrecision) -> dict[str, Any]:
-    """Which run a checkpoint belongs to. That nothing else changed is for `srlab.store.claim` to see."""
+    """Which run a checkpoint belongs to. `srlab.folder.store.claim` sees that nothing else changed."""
     return {
         "run": run.name,
         "num_steps": run.protocol.num_steps,

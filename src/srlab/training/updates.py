@@ -6,14 +6,14 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from srlab.losses import without_border
+from srlab.declare.objectives import PixelObjective
+from srlab.declare.protocol import TrainingProtocol
+from srlab.declare.study import Run
 from srlab.networks import Discriminator, Luma, Network
-from srlab.objectives import PixelObjective
-from srlab.protocol import TrainingProtocol
-from srlab.study import Run
 from srlab.training.adversarial import AdversarialUpdate
 from srlab.training.content import make_content_loss, make_terms
 from srlab.training.device import ResolvedPrecision, autocast
+from srlab.training.losses import without_border
 from srlab.training.optimizers import Descent
 
 DEFAULT_PROTOCOL = TrainingProtocol(num_steps=1)  # for an update of its own, outside a run
@@ -71,8 +71,8 @@ def make_update(run: Run, network: Network, *, precision: ResolvedPrecision) -> 
 class PixelUpdate:
     """One step of the protocol's optimizer down the distance between SR and HR.
 
-    `loss` is an objective, or the text of its loss (`srlab.loss_values`). The parts of a weighted sum are
-    logged beside it, each by its name and without its weight.
+    `loss` is an objective, or the text of its loss (`srlab.declare.loss_values`). The parts of a weighted sum
+    are logged beside it, each by its name and without its weight.
 
     The network computes in `precision`, the loss in fp32. Luma networks are trained from Y to Y: `lr` is
     [N, 1, H, W] for them. `network.border` SR pixels along each edge are left out of the loss.

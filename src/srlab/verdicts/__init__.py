@@ -3,7 +3,7 @@
 docs/statistics.md gives every choice with its reason and source.
 """
 
-from srlab.scores import PERCEPTION
+from srlab.folder.scores import PERCEPTION
 from srlab.verdicts.compare import is_ahead
 from srlab.verdicts.judging import judge
 from srlab.verdicts.values import (

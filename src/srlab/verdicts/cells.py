@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from srlab import store
-from srlab.choice import choose, rates_of
-from srlab.protocol import EvaluationProtocol
-from srlab.records import RunRecord, stored_scores
-from srlab.scores import StoredScores
+from srlab.declare.protocol import EvaluationProtocol
+from srlab.folder import store
+from srlab.folder.choice import choose, rates_of
+from srlab.folder.records import RunRecord, stored_scores
+from srlab.folder.scores import StoredScores
 from srlab.verdicts.comparable import comparable
 from srlab.verdicts.intervals import Block
 from srlab.verdicts.values import ALL_SETS, BICUBIC, VALIDATION, MissingCell

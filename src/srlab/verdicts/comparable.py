@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeVar
 
-from srlab.scores import StoredScores, weights_of
+from srlab.folder.scores import StoredScores, weights_of
 
 Key = TypeVar("Key")
 

@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from srlab import store
-from srlab.records import RunRecord, logged_lines
+from srlab.folder import store
+from srlab.folder.records import RunRecord, logged_lines
 from srlab.verdicts.values import BUSY, Budget, Cost, Curve, Progress, Spread
 
 Kind = Literal["steps", "samples", "multiply_adds", "processor_seconds", "seconds"]

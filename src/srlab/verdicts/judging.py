@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from srlab import store
-from srlab.choice import is_adversarial, load_choice, measures_of
+from srlab.declare.protocol import EvaluationProtocol
 from srlab.errors import UserError
-from srlab.protocol import EvaluationProtocol
-from srlab.records import RunRecord, read_runs
-from srlab.scores import PERCEPTION
+from srlab.folder import store
+from srlab.folder.choice import is_adversarial, load_choice, measures_of
+from srlab.folder.records import RunRecord, read_runs
+from srlab.folder.scores import PERCEPTION
 from srlab.verdicts.cells import (
     Cells,
     chosen_rate,

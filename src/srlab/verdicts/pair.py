@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from srlab import store
 from srlab.errors import UserError
+from srlab.folder import store
 from srlab.verdicts.judging import judge
 from srlab.verdicts.options import changes, describe, options_of
 from srlab.verdicts.selection import find_variant

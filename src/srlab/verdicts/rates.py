@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from math import isfinite
 
-from srlab.choice import rates_of
-from srlab.records import RunRecord
+from srlab.folder.choice import rates_of
+from srlab.folder.records import RunRecord
 from srlab.verdicts.cells import Cells
 from srlab.verdicts.compare import corrected, difference
 from srlab.verdicts.curves import spread

@@ -2,14 +2,14 @@
 
 Every number here is of one evaluation protocol and one scale, of complete test sets, at each variant's chosen
 learning rate. What is missing is None or stands in `Verdicts.missing`; there is no NaN. A number may be
-``math.inf`` where a picture was reproduced exactly (PSNR); `srlab.scores.to_json` writes that.
+``math.inf`` where a picture was reproduced exactly (PSNR); `srlab.folder.scores.to_json` writes that.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from srlab.scores import PERCEPTION
+from srlab.folder.scores import PERCEPTION
 
 ALL_SETS = "all sets"  # the scope that is the mean over several test sets, each of which counts once
 VALIDATION = "validation"  # the scope of learning rates and training curves: these images rank nothing

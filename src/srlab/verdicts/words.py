@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from srlab.protocol import EvaluationProtocol
-from srlab.records import RunRecord
+from srlab.declare.protocol import EvaluationProtocol
+from srlab.folder.records import RunRecord
 from srlab.verdicts.compare import is_ahead, metric_of
 from srlab.verdicts.intervals import coverage_if_skewed
 from srlab.verdicts.values import (

@@ -1,0 +1,1 @@
+"""What a study is: variants, protocols, objectives and losses, as values."""

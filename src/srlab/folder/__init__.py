@@ -1,0 +1,1 @@
+"""A study's folder: which files are in it, and what they say."""

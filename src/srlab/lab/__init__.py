@@ -1,0 +1,1 @@
+"""Carrying a study out: plan, sources, runs side by side, and what they leave."""

@@ -1,0 +1,110 @@
+"""All that a report holds, gathered from a study's folder."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from srlab.declare.protocol import EvaluationProtocol
+from srlab.folder import store
+from srlab.folder.profile_store import measured_costs
+from srlab.folder.records import RunRecord, read_runs, validation_scores
+from srlab.show.leaderboard import leaderboard, notes_of_variants
+from srlab.show.report.cost_tables import budgets_grid, costs_grid, measured_grid, progress_grid, rates_grid
+from srlab.show.report.figures import Drawing, drawings
+from srlab.show.report.grids import Grid
+from srlab.show.report.plane import plane_grid
+from srlab.show.report.published import Published
+from srlab.show.report.setting import Setting, read_setting
+from srlab.show.report.tables import effects_grid, images_grid, leaderboard_grid, published_of
+from srlab.show.report.variants import VariantCard, variant_cards
+from srlab.verdicts import VALIDATION, Verdicts, judge
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contents:
+    """A study's verdicts as tables, figures and cards; grids are by scope and metric, or by metric.
+
+    `notes` say of each variant what is not as it should be, in the leaderboard's words.
+    """
+
+    study_dir: Path
+    study: Mapping[str, Any]
+    verdicts: Verdicts
+    runs: tuple[RunRecord, ...]
+    leaderboards: Mapping[tuple[str, str], Grid]
+    effects: Mapping[tuple[str, str], Grid]
+    images: Mapping[str, Grid]
+    costs: Grid
+    progress: Grid
+    budgets: Grid
+    rates: Grid
+    measured: Grid
+    plane: Grid
+    drawings: tuple[Drawing, ...]
+    cards: tuple[VariantCard, ...]
+    published: tuple[Published, ...]
+    setting: Setting
+    notes: tuple[str, ...]
+
+    def grids(self) -> list[Grid]:
+        """Every table that has a row."""
+        every = [
+            *self.leaderboards.values(),
+            *self.effects.values(),
+            *self.images.values(),
+            self.costs,
+            self.progress,
+            self.budgets,
+            self.rates,
+            self.measured,
+            self.plane,
+        ]
+        return [grid for grid in every if grid.rows]
+
+
+def gather(study_dir: Path, *, base: str | None = None) -> Contents:
+    """What the files in a study's folder say now.
+
+    Raises:
+        UserError: `study_dir` is not a study's folder, or `base` is not one of its variants.
+    """
+    study = store.load_study(study_dir)
+    verdicts = judge(study_dir, base=base)
+    runs = tuple(read_runs(study_dir))
+    measured = measured_costs(study_dir)
+    costs = {cost.variant: cost for cost in verdicts.costs}
+    protocol = EvaluationProtocol(**study["evaluation"])
+    bicubic = validation_scores(study_dir / store.BASELINE, protocol=protocol) or {}
+    scopes = [(table.scope, table.metric) for table in verdicts.tables] + [(VALIDATION, "psnr_y")]
+    effects = {key: effects_grid(verdicts, scope=key[0], metric=key[1]) for key in scopes}
+    return Contents(
+        study_dir=study_dir,
+        study=study,
+        verdicts=verdicts,
+        runs=runs,
+        leaderboards={
+            (table.scope, table.metric): leaderboard_grid(table, verdicts, study=study, costs=costs)
+            for table in verdicts.tables
+        },
+        effects={key: grid for key, grid in effects.items() if grid.rows},
+        images={metric: images_grid(verdicts, metric=metric) for metric in verdicts.metrics},
+        costs=costs_grid(verdicts),
+        progress=progress_grid(verdicts),
+        budgets=budgets_grid(verdicts),
+        rates=rates_grid(verdicts),
+        measured=measured_grid(verdicts, measured),
+        plane=plane_grid(verdicts),
+        drawings=tuple(drawings(verdicts, bicubic=bicubic.get("psnr_y"), measured=measured)),
+        published=tuple(
+            {
+                found.network: found
+                for table in verdicts.tables
+                for found in published_of(table, study=study)
+                if found is not None
+            }.values()
+        ),
+        cards=tuple(variant_cards(study, runs, base=verdicts.base)),
+        setting=read_setting(study_dir, study, runs),
+        notes=notes_of_variants(leaderboard(study_dir, verdicts=verdicts).standings),
+    )

@@ -1,0 +1,205 @@
+"""The page: everything that it shows, put into its templates. One file, no request to anywhere."""
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from typing import Any
+
+import matplotlib as mpl
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup, escape
+
+import srlab
+from srlab.declare.protocol import EvaluationProtocol
+from srlab.folder import store
+from srlab.folder.records import RunRecord
+from srlab.show.report import texts
+from srlab.show.report.colors import DARK, LIGHT, css_variables
+from srlab.show.report.contents import Contents
+from srlab.show.report.figures import Drawing
+from srlab.show.report.glossary import TERMS, anchor
+from srlab.show.report.grids import Grid, as_csv, as_latex, as_markdown
+from srlab.show.report.plots.canvas import MARKERS
+from srlab.show.report.viewer import Viewer
+from srlab.verdicts import ALL_SETS, BICUBIC, VALIDATION, Table, Verdicts
+
+STYLES = ("base.css", "tables.css", "plots.css", "viewer.css", "print.css")
+SCRIPTS = ("state.js", "tables.js", "ranks.js", "viewer.js", "errors.js")
+_SIGNS = dict(zip(MARKERS, "●■▲◆▼✚✖⬢", strict=True))
+_ENDED = ("finished", "diverged")
+_SAID_ELSEWHERE = ("protocol", "ranks", "unfinished", "missing")  # by a section or a notice of the page
+_FOR_SCRIPTS = str.maketrans(
+    {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+)
+
+
+def render(contents: Contents, viewer: Viewer) -> str:
+    """The report as HTML."""
+    environment = Environment(
+        loader=PackageLoader("srlab.show.report"),
+        autoescape=select_autoescape(default=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "whole": texts.whole,
+        "count": texts.count,
+        "number": texts.number,
+        "rate": texts.rate,
+        "plural": texts.plural,
+        "slug": slug,
+        "anchor": anchor,
+        "breakable": breakable,
+        "minus": texts.true_minus,
+    }
+    script = "\n".join(["'use strict';", *map(_static, SCRIPTS)])
+    verdicts = contents.verdicts
+    states = _states(contents.runs)
+    return environment.get_template("report.html").render(
+        contents=contents,
+        viewer=viewer,
+        published=contents.published,
+        verdicts=verdicts,
+        remarks=[remark for remark in verdicts.remarks if remark.kind not in _SAID_ELSEWHERE],
+        protocol_id=EvaluationProtocol(**contents.study["evaluation"]).id,
+        study=contents.study,
+        legend=_legend(verdicts),
+        has_intervals=_has_intervals(verdicts),
+        glossary=TERMS,
+        groups=_by_group(contents.drawings),
+        inline=_inline,
+        downloads=_downloads,
+        all_sets=ALL_SETS,
+        bicubic=BICUBIC,
+        scopes=list(dict.fromkeys(table.scope for table in verdicts.tables)),
+        metrics=list(dict.fromkeys(table.metric for table in verdicts.tables)),
+        states=states,
+        open_states={state: number for state, number in states.items() if state not in _ENDED},
+        made=store.now(),
+        version=srlab.__version__,
+        style=Markup("\n".join([_theme(), *map(_static, STYLES)])),
+        script=Markup(script),
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        data=for_script(_data(verdicts)),
+    )
+
+
+def for_script(values: Any) -> Markup:
+    """`values` as JSON that cannot end the ``<script>`` element it stands in, whatever its strings hold.
+
+    >>> print(for_script({"name": "</script>"}))
+    {"name": "\\u003c/script\\u003e"}
+    """
+    text = json.dumps(values, allow_nan=False, ensure_ascii=True)
+    return Markup(text.translate(_FOR_SCRIPTS))
+
+
+def _has_intervals(verdicts: Verdicts) -> bool:
+    """Whether a difference or an effect on a test set has one: one image allows none."""
+    intervals = [
+        *(row.to_base.interval for table in verdicts.tables for row in table.rows if row.to_base is not None),
+        *(effect.interval for effect in verdicts.effects if effect.scope != VALIDATION),
+    ]
+    return any(interval is not None for interval in intervals)
+
+
+def slug(text: str) -> str:
+    """`text` as part of an id."""
+    return re.sub(r"[^A-Za-z0-9_]+", "-", text)
+
+
+def breakable(text: str) -> Markup:
+    """`text` that may be broken after ``/``, ``_`` and ``,``, where a name has no space.
+
+    >>> print(breakable("a_<b>"))
+    a_<wbr>&lt;b&gt;
+    """
+    return Markup(re.sub(r"([/_,])", r"\1<wbr>", str(escape(text))))
+
+
+def _static(name: str) -> str:
+    return resources.files("srlab.show.report").joinpath("static", name).read_text(encoding="utf-8")
+
+
+def _theme() -> str:
+    """Both themes: the system's, unless the reader has chosen one."""
+    light, dark = css_variables(LIGHT), css_variables(DARK)
+    return (
+        f":root {{ color-scheme: light; {light} }}\n"
+        "@media screen and (prefers-color-scheme: dark) {\n"
+        f"  :root:not([data-theme=light]) {{ color-scheme: dark; {dark} }}\n}}\n"
+        f"@media screen {{ :root[data-theme=dark] {{ color-scheme: dark; {dark} }} }}"
+    )
+
+
+def _legend(verdicts: Verdicts) -> list[dict[str, Any]]:
+    """Name, color and sign of each variant, as the plots have them."""
+    short = texts.short_names(verdicts.variants)
+    signs = list(_SIGNS.values())
+    return [
+        {"name": name, "short": short[name], "number": number, "sign": signs[number % len(signs)]}
+        for number, name in enumerate(verdicts.variants)
+    ]
+
+
+def _by_group(drawings: Sequence[Drawing]) -> dict[str, list[Drawing]]:
+    groups: dict[str, list[Drawing]] = {
+        group: [] for group in ("base", "effects", "pareto", "curves", "rates", "rate effects", "plane")
+    }
+    for drawing in drawings:
+        groups[drawing.group].append(drawing)
+    return groups
+
+
+def _inline(drawing: Drawing, size: str) -> Markup:
+    return Markup(drawing.inline("wide" if size == "wide" else "narrow"))
+
+
+def _downloads(grid: Grid) -> list[dict[str, str]]:
+    """The grid as files within the page."""
+    return [
+        {
+            "name": f"{grid.name}.{suffix}",
+            "label": label,
+            "uri": f"data:{kind};charset=utf-8;base64,{base64.b64encode(text.encode()).decode()}",
+        }
+        for suffix, label, kind, text in (
+            ("csv", "CSV", "text/csv", as_csv(grid)),
+            ("md", "Markdown", "text/markdown", as_markdown(grid)),
+            ("tex", "LaTeX", "text/x-tex", as_latex(grid)),
+        )
+    ]
+
+
+def _states(runs: Sequence[RunRecord]) -> dict[str, int]:
+    states: dict[str, int] = {}
+    for run in runs:
+        states[run.status] = states.get(run.status, 0) + 1
+    return states
+
+
+def _data(verdicts: Verdicts) -> dict[str, Any]:
+    """What the page computes with: all pairs with their p-values, so that ranks hold among those shown."""
+    inferno = mpl.colormaps["inferno"]
+    return {
+        "variants": list(verdicts.variants),
+        "base": verdicts.base,
+        "alpha": 1 - verdicts.level,
+        "tables": {
+            f"{table.scope}|{table.metric}": _pairs(table, verdicts.variants) for table in verdicts.tables
+        },
+        "colormap": [[round(255 * part) for part in inferno(level)[:3]] for level in range(256)],
+    }
+
+
+def _pairs(table: Table, variants: Sequence[str]) -> list[tuple[int, int, float | None]]:
+    """(better, other, p) by the variants' places; equal means can never be told apart, so their p is 1."""
+    places: Mapping[str, int] = {name: place for place, name in enumerate(variants)}
+    return [
+        (places[pair.variant], places[pair.other], 1.0 if pair.estimate == 0 else pair.p_value)
+        for pair in table.pairs
+    ]

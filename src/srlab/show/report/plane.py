@@ -1,0 +1,53 @@
+"""Distortion and perception together: what a study with an adversarial variant is ranked by."""
+
+from collections.abc import Mapping
+
+from srlab.show.report.grids import Cell, Column, Grid, GridRow
+from srlab.show.report.texts import metric_of, number, place
+from srlab.verdicts import PERCEPTION, Verdicts
+
+DISTORTION = "psnr_y"
+
+
+def means_of_both(verdicts: Verdicts) -> Mapping[str, Mapping[str, float | None]]:
+    """By metric, distortion's first, the mean of each variant in the table that ranks."""
+    perception = next((name for name in PERCEPTION if verdicts.table(metric=name) is not None), None)
+    tables = {name: verdicts.table(metric=name) for name in (DISTORTION, perception) if name is not None}
+    return {
+        metric: {row.variant: row.mean for row in table.rows if row.variant in verdicts.variants}
+        for metric, table in tables.items()
+        if table is not None
+    }
+
+
+def plane_grid(verdicts: Verdicts) -> Grid:
+    """Ranks by both, best first; no row where `Verdicts.plane` is empty."""
+    means = means_of_both(verdicts)
+    numbers = {name: number_ for number_, name in enumerate(verdicts.variants)}
+    return Grid(
+        name="distortion-perception",
+        title=f"{verdicts.study}, x{verdicts.scale}: ranks by distortion and perception together",
+        note="A variant ranks behind another one only if the other is shown to be better in both columns.",
+        columns=(
+            Column(key="rank", heading="rank", is_low_first=True),
+            Column(key="variant", heading="variant", is_text=True, is_low_first=True),
+            *(
+                Column(key=metric, heading=metric, is_low_first=metric_of(metric).is_lower_better)
+                for metric in means
+            ),
+        ),
+        rows=tuple(
+            GridRow(
+                cells=(
+                    Cell(text=place(rank), value=rank.best),
+                    Cell(text=name, value=name),
+                    *(
+                        Cell(text=number(found.get(name), metric_of(metric).decimals), value=found.get(name))
+                        for metric, found in means.items()
+                    ),
+                ),
+                variant=numbers.get(name),
+            )
+            for name, rank in sorted(verdicts.plane.items(), key=lambda item: item[1].best)
+        ),
+    )

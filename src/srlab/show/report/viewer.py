@@ -1,0 +1,277 @@
+"""The pictures that a report shows: one crop of a scene by the original, by bicubic and by every variant.
+
+Crops are kept without loss (WebP), pixel for pixel as they were scored, so that the page can compute error
+maps from them. Only the small overview that shows where the crop lies is a JPEG.
+"""
+
+import base64
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from srlab.data.datasets import SetImage, load_sets
+from srlab.declare.protocol import EvaluationProtocol
+from srlab.errors import UserError
+from srlab.folder import store
+from srlab.folder.records import picture_path, stored_scores
+from srlab.folder.winner import ranking
+from srlab.pixels.images import read_hr_image
+from srlab.show.pictures import crop_note
+from srlab.show.pictures.crop import Crop, most_different_crop
+from srlab.show.report.texts import plural
+from srlab.verdicts import BICUBIC, Verdicts
+
+SIDE = 192  # HR pixels of a crop
+MOST_SCENES = 8
+MOST_BYTES = 4_500_000  # of all pictures; base64 makes them a third more
+_OVERVIEW = 240  # pixels, the longer side
+_JPEG_QUALITY = 80
+ORIGINAL = "original"
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pane:
+    """One picture of a scene. `variant` is its place in the study; None for the original and bicubic."""
+
+    label: str
+    uri: str
+    note: str
+    variant: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """A test image: its panes show `crop` of it; `overview` is all of it, `size` wide and high."""
+
+    test_set: str
+    image: str
+    crop: Crop
+    size: tuple[int, int]
+    overview: str
+    disagreement: float | None
+    panes: tuple[Pane, ...]
+
+    @property
+    def has_original(self) -> bool:
+        return any(pane.label == ORIGINAL and pane.variant is None for pane in self.panes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Viewer:
+    """Scenes by how much the variants disagree on them; `remarks` say what was left out or done."""
+
+    scenes: tuple[Scene, ...]
+    remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Source:
+    """Where a variant's pictures are, and their psnr_y by set and image."""
+
+    label: str
+    folder: Path
+    scores: Mapping[tuple[str, str], float]
+    variant: int | None = None
+
+    def has(self, dataset: str, image: str) -> bool:
+        return (dataset, image) in self.scores and picture_path(
+            self.folder, dataset=dataset, image=image
+        ).is_file()
+
+    def read(self, dataset: str, image: str) -> Pixels:
+        return read_hr_image(picture_path(self.folder, dataset=dataset, image=image)).pixels
+
+
+def make_viewer(
+    study_dir: Path, study: Mapping[str, Any], verdicts: Verdicts, *, most_bytes: int = MOST_BYTES
+) -> Viewer:
+    """The scenes on which the variants disagree most, some of each test set, as many as `most_bytes` hold."""
+    protocol = EvaluationProtocol(**study["evaluation"])
+    sources = _sources(study_dir, protocol, verdicts)
+    bicubic = _source(study_dir / store.BASELINE, protocol, label=BICUBIC)
+    asked = [
+        (dataset, image)
+        for dataset, image in _in_order(verdicts)
+        if any(source.has(dataset, image) for source in sources)
+    ]
+    if not asked:
+        return Viewer(scenes=(), remarks=("No variant has pictures of a test set yet.",))
+    originals, problems = _originals(study, asked[:MOST_SCENES])
+    scenes: list[Scene] = []
+    room = most_bytes
+    for dataset, image in asked[:MOST_SCENES]:
+        scene = _scene(
+            dataset,
+            image,
+            [bicubic, *sources],
+            original=originals.get((dataset, image)),
+            disagreement=_disagreements(verdicts).get((dataset, image)),
+            protocol=protocol,
+            border=study["scale"],
+        )
+        room -= (sum(len(pane.uri) for pane in scene.panes) + len(scene.overview)) * 3 // 4
+        if room < 0 and scenes:
+            break
+        scenes.append(scene)
+    return Viewer(scenes=tuple(scenes), remarks=tuple(_remarks(scenes, verdicts, sources, problems)))
+
+
+def _remarks(
+    scenes: Sequence[Scene], verdicts: Verdicts, sources: Sequence[_Source], problems: Sequence[str]
+) -> Iterator[str]:
+    side = max(scene.crop.side for scene in scenes)
+    which = "the first of each set" if len(sources) < 2 else "those with the largest spread between variants"
+    total = sum(map(len, verdicts.test_sets.values()))
+    yield (
+        f"The page shows {len(scenes)} of {plural(total, 'test image')}: {which}. Each crop has at most "
+        f"{side} x {side} pixels and lies where the pictures differ most. Crops have the very pixels that "
+        "were scored. The overviews are small JPEGs."
+    )
+    seeds = {source.folder.name.rpartition("-seed")[2] for source in sources}
+    if sources:
+        yield f"Each variant's pictures come from one run: seed {', '.join(sorted(seeds))}."
+    absent = [
+        name for place, name in enumerate(verdicts.variants) if place not in {one.variant for one in sources}
+    ]
+    if absent:
+        yield f"These variants have no pictures yet: {', '.join(absent)}."
+    yield from problems
+
+
+def _sources(study_dir: Path, protocol: EvaluationProtocol, verdicts: Verdicts) -> list[_Source]:
+    """Every variant's pictures: of the lowest seed that all have, else of its own; best variant first."""
+    places = {name: place for place, name in enumerate(verdicts.variants)}
+    found: dict[str, dict[int, _Source]] = {}
+    for runs in ranking(study_dir):
+        for run in runs:
+            source = _source(run.folder, protocol, label=run.variant, variant=places.get(run.variant))
+            if source.scores and run.variant in places:
+                found.setdefault(run.variant, {})[run.seed] = source
+    shared = set.intersection(*(set(by_seed) for by_seed in found.values())) if found else set()
+    chosen = {name: by_seed[min(shared or by_seed)] for name, by_seed in found.items()}
+    table = verdicts.tables[0] if verdicts.tables else None
+    best_first = [row.variant for row in table.rows] if table else list(verdicts.variants)
+    return [chosen[name] for name in [*best_first, *(set(chosen) - set(best_first))] if name in chosen]
+
+
+def _source(folder: Path, protocol: EvaluationProtocol, *, label: str, variant: int | None = None) -> _Source:
+    stored = stored_scores(folder / store.TEST_SCORES, protocol=protocol)
+    scores = {
+        (score.dataset, score.image): score.value
+        for score in (stored.scores if stored else ())
+        if score.metric == "psnr_y"
+    }
+    return _Source(label=label, folder=folder, scores=scores, variant=variant)
+
+
+def _disagreements(verdicts: Verdicts) -> dict[tuple[str, str], float]:
+    return {
+        (row.test_set, row.image): row.disagreement
+        for row in verdicts.images
+        if row.metric == "psnr_y" and row.disagreement is not None
+    }
+
+
+def _in_order(verdicts: Verdicts) -> list[tuple[str, str]]:
+    """All test images: the sets in turn, in each those first on which the variants disagree most."""
+    ranked: dict[str, list[str]] = {name: [] for name in verdicts.test_sets}
+    for row in verdicts.images:
+        if row.metric == "psnr_y" and row.test_set in ranked and row.image not in ranked[row.test_set]:
+            ranked[row.test_set].append(row.image)
+    for name, images in verdicts.test_sets.items():
+        ranked[name] += [image for image in images if image not in ranked[name]]
+    columns = [[(name, image) for image in images] for name, images in ranked.items()]
+    return [found for row in zip_longest(*columns) for found in row if found is not None]
+
+
+def _originals(
+    study: Mapping[str, Any], wanted: Sequence[tuple[str, str]]
+) -> tuple[dict[tuple[str, str], SetImage], list[str]]:
+    """The wanted originals that still have the pixels that were scored; why others are not there."""
+    known = {(image["set"], image["name"]): image["sha256"] for image in study["images"]["test"]}
+    found: dict[tuple[str, str], SetImage] = {}
+    problems = []
+    for name in study.get("test", []):
+        try:
+            sets = load_sets([name], role="test")
+        except (UserError, OSError) as error:
+            problems.append(f"The originals of {name} are not shown: {error}.")
+            continue
+        for one in sets:
+            for image in one.images:
+                key = (one.name, image.name)
+                if key in wanted and known.get(key) == image.pixel_hash():
+                    found[key] = image
+                elif key in wanted:
+                    problems.append(
+                        f"The original of {image.name} is not shown: its file was changed after scoring."
+                    )
+    return found, problems
+
+
+def _scene(
+    dataset: str,
+    image: str,
+    sources: Sequence[_Source],
+    *,
+    original: SetImage | None,
+    disagreement: float | None,
+    protocol: EvaluationProtocol,
+    border: int,
+) -> Scene:
+    there = [source for source in sources if source.has(dataset, image)]
+    pictures = [source.read(dataset, image) for source in there]
+    height, width = pictures[0].shape[:2]
+    compared = [pixels for source, pixels in zip(there, pictures, strict=True) if source.variant is not None]
+    crop = most_different_crop(compared if len(compared) > 1 else pictures, side=SIDE, border=border)
+    hr = None if original is None else original.pixels[:height, :width]
+    panes = [] if hr is None else [Pane(label=ORIGINAL, uri=_webp(crop.of(hr)), note="HR")]
+    for source, pixels in zip(there, pictures, strict=True):
+        score = source.scores[dataset, image]
+        note = (
+            f"psnr_y {score:.2f} dB"
+            if hr is None or original is None
+            else crop_note(pixels, hr, crop, score=score, is_gray=original.is_gray, protocol=protocol)
+        )
+        panes.append(Pane(label=source.label, uri=_webp(crop.of(pixels)), note=note, variant=source.variant))
+    return Scene(
+        test_set=dataset,
+        image=image,
+        crop=crop,
+        size=(width, height),
+        overview=_jpeg(pictures[0] if hr is None else hr),
+        disagreement=disagreement,
+        panes=tuple(panes),
+    )
+
+
+def _webp(pixels: Pixels) -> str:
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, "WEBP", lossless=True, exact=True, method=4)
+    return _uri("image/webp", buffer.getvalue())
+
+
+def _jpeg(pixels: Pixels) -> str:
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    image.thumbnail((_OVERVIEW, _OVERVIEW))
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=_JPEG_QUALITY)
+    return _uri("image/jpeg", buffer.getvalue())
+
+
+def _uri(kind: str, data: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
+
+
+def svg_uri(path: Path) -> str | None:
+    """A drawing as a data URI for ``<img>``, in which nothing runs; None if there is none."""
+    return _uri("image/svg+xml", path.read_bytes()) if path.is_file() else None
