@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from srlab.declare.protocol import EvaluationProtocol, TrainingProtocol
     from srlab.declare.study import Start, Study, Variant
     from srlab.errors import UserError
-    from srlab.networks import NetworkOptions, build_network, preset, with_options
+    from srlab.folder.user_networks import trust
+    from srlab.networks import Architecture, NetworkOptions, build_network, preset, with_options
     from srlab.pixels.images import Picture, read_picture
     from srlab.pixels.metrics import psnr_rgb, psnr_y, ssim_rgb, ssim_y
     from srlab.pixels.picture_files import write_picture
@@ -26,6 +27,7 @@ __version__ = version("srlab")
 
 _MODULES = {
     "AdversarialObjective": "declare.objectives",
+    "Architecture": "networks",
     "Charbonnier": "declare.loss_values",
     "EvaluationProtocol": "declare.protocol",
     "Gradient": "declare.loss_values",
@@ -51,6 +53,7 @@ _MODULES = {
     "resize_uint8": "pixels.resize",
     "ssim_rgb": "pixels.metrics",
     "ssim_y": "pixels.metrics",
+    "trust": "folder.user_networks",
     "upscale_tensor": "use.upscale",
     "with_options": "networks",
     "write_picture": "pixels.picture_files",
@@ -60,6 +63,7 @@ __all__ = [
     "L1",
     "MSE",
     "AdversarialObjective",
+    "Architecture",
     "Charbonnier",
     "EvaluationProtocol",
     "Gradient",
@@ -84,6 +88,7 @@ __all__ = [
     "resize_uint8",
     "ssim_rgb",
     "ssim_y",
+    "trust",
     "upscale_tensor",
     "with_options",
     "write_picture",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from srlab.cli import app
-from srlab.cli.options import AnyDevice, MaxPixels
+from srlab.cli.options import AnyDevice, MaxPixels, Trust
 from srlab.cli.output import messages, print_json, printable, say, show
 from srlab.cli.parsing import parse_device
 from srlab.errors import UserError
@@ -51,6 +51,7 @@ def evaluate(
         typer.Option(help="How HR is padded when LR is made: the edge repeated, or mirrored."),
     ] = "replicate",
     _max_pixels: MaxPixels = None,
+    _trust: Trust = None,
     device: AnyDevice = "auto",
     self_ensemble: Annotated[
         bool,

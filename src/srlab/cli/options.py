@@ -34,6 +34,13 @@ def _limit_pixels(context: typer.Context, pixels: int | None) -> None:
         )
 
 
+def _trust(given: str | None) -> None:
+    if given is not None:
+        from srlab.folder.user_networks import trust
+
+        trust(given)
+
+
 Train = Annotated[
     str | None,
     typer.Option(
@@ -168,6 +175,16 @@ MaxPixels = Annotated[  # its callback does everything, so a command has no use 
         help="Largest number of pixels that a picture may have. SRLAB_MAX_PIXELS sets it for all commands.",
         show_default="128,000,000",
         callback=_limit_pixels,
+    ),
+]
+Trust = Annotated[  # so does this one's
+    str | None,
+    typer.Option(
+        "--trust",
+        metavar="FILE|SHA256",
+        help="Run the code of a network that is not srlab's: a Python file, or the SHA-256 that a refusal "
+        "names. It is remembered.",
+        callback=_trust,
     ),
 ]
 Precision = Annotated[

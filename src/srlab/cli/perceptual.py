@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from srlab.cli import app
-from srlab.cli.options import MaxPixels
+from srlab.cli.options import MaxPixels, Trust
 from srlab.cli.output import messages, print_json, say, show_path
 from srlab.errors import UserError
 
@@ -71,6 +71,7 @@ def perceptual(
         ),
     ] = None,
     _max_pixels: MaxPixels = None,
+    _trust: Trust = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object to standard output.")
     ] = False,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from srlab.cli import app
+from srlab.cli.options import Trust
 from srlab.cli.output import messages, print_json
 from srlab.cli.parsing import of_option, parse_device
 from srlab.errors import UserError
@@ -61,6 +62,7 @@ def profile(
         ),
     ] = None,
     again: Annotated[bool, typer.Option("--again", help="Measure again, also what is stored.")] = False,
+    _trust: Trust = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object to standard output.")
     ] = False,

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from srlab.cli import app
-from srlab.cli.options import MaxPixels
+from srlab.cli.options import MaxPixels, Trust
 from srlab.cli.output import print_json, results
 from srlab.cli.results import StudyDir
 
@@ -33,6 +33,7 @@ def report(
         ),
     ] = None,
     _max_pixels: MaxPixels = None,
+    _trust: Trust = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output.")] = False,
 ) -> None:
     """Write a study's report: one HTML page that works offline and needs nothing beside it."""

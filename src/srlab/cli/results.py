@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from srlab.cli import app
-from srlab.cli.options import MaxPixels
+from srlab.cli.options import MaxPixels, Trust
 from srlab.cli.output import messages, print_json, say, show, show_path
 from srlab.cli.parsing import parse_device
 from srlab.errors import UserError
@@ -43,6 +43,7 @@ def pictures(
         ),
     ] = None,
     _max_pixels: MaxPixels = None,
+    _trust: Trust = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output.")] = False,
 ) -> None:
     """Draw a study: all runs as bars, and the best variants side by side on one crop."""

@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 
 from srlab.cli import app
-from srlab.cli.options import AnyDevice, MaxPixels
+from srlab.cli.options import AnyDevice, MaxPixels, Trust
 from srlab.cli.output import messages, print_json, printable, say
 from srlab.errors import UserError
 
@@ -105,6 +105,7 @@ def upscale(
         ),
     ] = None,
     _max_pixels: MaxPixels = None,
+    _trust: Trust = None,
     device: AnyDevice = "auto",
     precision: Annotated[
         Literal["fp32", "bf16"], typer.Option(help="bf16 is faster on some devices and a little coarser.")

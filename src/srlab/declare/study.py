@@ -13,9 +13,10 @@ from srlab.declare.objectives import LEAST_SIDE, Objective, PixelObjective
 from srlab.declare.protocol import EvaluationProtocol, TrainingProtocol
 from srlab.errors import UserError
 from srlab.networks import (
-    NETWORKS,
     BicubicOptions,
     NetworkOptions,
+    check_network,
+    is_network_options,
     meta_network,
     network_color,
     preset,
@@ -86,13 +87,17 @@ class Variant:
         where = f"variant {self.name!r}"
         object.__setattr__(self, "taken_from", as_name(self.taken_from))
         for name, types, expected in (
-            ("network", tuple(NETWORKS), 'a network\'s options, such as preset("edsr/baseline", scale=4)'),
             ("objective", Objective, 'an objective, such as PixelObjective(loss="mse")'),
             ("start", Start | None, "a Start, or None"),
             ("protocol", TrainingProtocol | None, "a TrainingProtocol, or None for the study's"),
             ("taken_from", str | None, "the folder of another study, or None"),
         ):
             check_type(getattr(self, name), types, what=f"{where}: its {name}", expected=expected)
+        if not is_network_options(self.network):
+            raise UserError(
+                f"{where}: its network must be the options of a network, such as preset('edsr/baseline', "
+                f"scale=4), or those of your own Architecture, not {shown(self.network)}"
+            )
         if self.learning_rates is not None:
             rates = as_numbers(self.learning_rates, what=f"{where}: learning_rates")
             if not rates:
@@ -187,6 +192,7 @@ class Study:
                     f"a learning rate must be a positive number; study {self.name!r} has {numbers}"
                 )
         self._check_variants()
+        self._check_networks()
         self._check_starts()
         self._check_objectives()
         colored = [variant.name for variant in self.variants if network_color(variant.network) != "luma"]
@@ -221,6 +227,13 @@ class Study:
                         "of a study must differ"
                     )
                 first[key] = variant.name
+
+    def _check_networks(self) -> None:
+        for variant in self.variants:
+            try:
+                check_network(variant.network, scale=self.scale)
+            except UserError as error:
+                raise UserError(f"study {self.name!r}, variant {variant.name!r}: {error}") from error
 
     def _check_starts(self) -> None:
         by_name = {variant.name: variant for variant in self.variants}

@@ -32,6 +32,7 @@ from srlab.declare.study import Variant
 from srlab.errors import UserError
 from srlab.folder import store
 from srlab.folder.store import write_atomically
+from srlab.folder.user_networks import CodeRefusedError, provide_code
 from srlab.networks import (
     BicubicOptions,
     Network,
@@ -235,10 +236,13 @@ def _read_description(
     try:
         if not isinstance(values.get("network"), dict):
             raise TypeError("network is not a JSON object")
+        provide_code(values["network"], path)
         options = options_from_dict(values["network"])
         Variant(name=variant, network=options)  # the name is printed: letters, digits and a few signs
         if variant == "bicubic" and not isinstance(options, BicubicOptions):
             raise ValueError(f"an {architecture(options)} under the name bicubic")
+    except CodeRefusedError:
+        raise
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(
             f"{path} describes a network that srlab does not know: {_first_line(error)}"

@@ -195,12 +195,15 @@ def describe_differences(changed: list[tuple[str, Any, Any]]) -> str:
     'number of steps (10 there, 20 asked for)'
     """
     return ", ".join(
-        f"{_WORDS.get(name, name)} ({_short(found)} there, {_short(asked)} asked for)"
+        f"{_in_words(name)} ({_short(found)} there, {_short(asked)} asked for)"
         for name, found, asked in changed
     )
 
 
-_WORDS = {"protocol.num_steps": "number of steps"}
+def _in_words(name: str) -> str:
+    if name.endswith("network.code"):
+        return f"{name.removesuffix('.code')}: other code of your own"
+    return "number of steps" if name == "protocol.num_steps" else name
 
 
 def _short(value: Any) -> str:

@@ -25,6 +25,7 @@ from srlab.folder import store
 from srlab.folder.checkpoints import load_weights
 from srlab.folder.choice import load_choice, update_choice
 from srlab.folder.records import read_runs, run_status, stored_scores
+from srlab.folder.user_networks import keep_code
 from srlab.lab.claims import begun, check_claims, check_images, declare_study
 from srlab.lab.execution import (
     Event,
@@ -93,6 +94,8 @@ def compare(
             folder / store.STUDY,
             declare_study(plan, question=question, data=data, images=described, notes=notes),
         )
+        for variant in study.variants:
+            keep_code(variant.network, folder)
         announce(plan)
         _score_baseline(study, folder, machine, images)
         failures = _complete(plan, images)

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from srlab.errors import UserError
+from srlab.networks.architectures import Architecture, check_network, find_architecture, known_architecture
 from srlab.networks.bicubic import Bicubic, BicubicOptions
 from srlab.networks.blocks import Network, check_scale, initialize
 from srlab.networks.discriminator import Discriminator, DiscriminatorOptions
@@ -32,6 +33,7 @@ __all__ = [
     "SRCNN",
     "VDSR",
     "Activation",
+    "Architecture",
     "BatchNorm",
     "Bicubic",
     "BicubicOptions",
@@ -48,8 +50,10 @@ __all__ = [
     "SRResNetOptions",
     "VDSROptions",
     "build_network",
+    "check_network",
     "find_preset",
     "fits_every_scale",
+    "is_network_options",
     "network_color",
     "num_parameters",
     "num_running_statistics",
@@ -78,29 +82,44 @@ def build_network(options: NetworkOptions, *, scale: int) -> Network:
     repeatable.
     """
     check_scale(scale)
-    network_class: Any = NETWORKS[type(options)]
-    network: Network = network_class(options, scale=scale)
-    initialize(network, getattr(options, "initialization", "pytorch"))
+    if (own := find_architecture(options)) is not None:
+        network = own.build(options, scale=scale)
+    else:
+        network_class: Any = NETWORKS[type(options)]
+        network = network_class(options, scale=scale)
+        initialize(network, getattr(options, "initialization", "pytorch"))
     return Luma(network) if network_color(options) == "luma" else network
 
 
 def network_color(options: NetworkOptions) -> str:
     """``luma`` where the network works on Y alone, else ``rgb``."""
+    if (own := find_architecture(options)) is not None:
+        return own.color
     return getattr(options, "color", "rgb")
 
 
 def suits_bf16(options: NetworkOptions) -> bool:
     """Whether precision ``auto`` may train the network in bf16; see `Network`."""
-    return NETWORKS[type(options)].suits_bf16
+    own = find_architecture(options)
+    return NETWORKS[type(options)].suits_bf16 if own is None else own.suits_bf16
+
+
+def is_network_options(value: object) -> bool:
+    """Whether a network can be made of `value`: options of srlab's or of a declared `Architecture`."""
+    return type(value) in NETWORKS or find_architecture(value) is not None
 
 
 def fits_every_scale(options: NetworkOptions) -> bool:
     """Whether the same weights serve x2, x3 and x4: where the picture is enlarged first, they do."""
+    if find_architecture(options) is not None:
+        return False
     return getattr(options, "enlargement", "bicubic") != "sub_pixel"
 
 
 def architecture(options: NetworkOptions) -> str:
-    """The name of the network's class, as written in files."""
+    """The name of the network's class, or of the user's architecture, as written in files."""
+    if (own := find_architecture(options)) is not None:
+        return own.name
     return NETWORKS[type(options)].__name__
 
 
@@ -122,12 +141,14 @@ def meta_network(options: NetworkOptions, *, scale: int) -> Network:
 
 
 def options_to_dict(options: NetworkOptions) -> dict[str, Any]:
-    """Every option as JSON has it, and the architecture.
+    """Every option as JSON has it, and the architecture; of a user's also which code it is.
 
     >>> options_to_dict(EDSROptions(num_blocks=2))["architecture"]
     'EDSR'
     """
-    return {"architecture": architecture(options), **to_values(options)}
+    own = find_architecture(options)
+    code = {} if own is None else {"code": own.identity}
+    return {"architecture": architecture(options), **code, **to_values(options)}
 
 
 def options_from_dict(values: Mapping[str, Any]) -> NetworkOptions:
@@ -135,8 +156,11 @@ def options_from_dict(values: Mapping[str, Any]) -> NetworkOptions:
 
     Raises `UserError` if anything is missing, unknown or of the wrong kind.
     """
-    rest = {name: value for name, value in values.items() if name != "architecture"}
     name = values.get("architecture")
+    if "code" in values:
+        rest = {key: value for key, value in values.items() if key not in ("architecture", "code")}
+        return from_values(known_architecture(str(name), str(values["code"])).options, rest)
+    rest = {key: value for key, value in values.items() if key != "architecture"}
     for options_type, network in NETWORKS.items():
         if network.__name__ == name:
             return from_values(options_type, rest)

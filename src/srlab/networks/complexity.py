@@ -1,15 +1,17 @@
 """What a network costs and how far it sees, both read off its own steps.
 
-An operation that this file does not know is an error, not a guess.
+An operation that this file does not know is an error, not a guess. Of a user's network, whose steps may be
+any, torch counts the multiplications, and how far it sees is tried out.
 """
 
 import operator
 from typing import cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from srlab.networks import NetworkOptions, meta_network
+from srlab.networks import NetworkOptions, build_network, meta_network
+from srlab.networks.architectures import UserNetwork
 from srlab.networks.blocks import Enlarge, Network
 from srlab.networks.composed import Chain, SelfEnsemble
 from srlab.networks.luma import MergeYCbCr, SplitYCbCr
@@ -52,12 +54,22 @@ def multiply_adds(options: NetworkOptions, *, scale: int) -> int:
     >>> from srlab.networks import preset
     >>> f"{multiply_adds(preset('vdsr/paper', scale=2), scale=2) / 1e9:.1f} G"
     '612.6 G'
+
+    Of a user's network, those of linear layers and of attention count too.
     """
-    return multiply_adds_of(meta_network(options, scale=scale))
+    network = meta_network(options, scale=scale)
+    if user_network_in(network) is None:
+        return multiply_adds_of(network)
+    try:
+        return _counted(network, device="meta")
+    except Exception:  # a layer that needs numbers
+        return _counted(network_to_measure(options, scale=scale), device="cpu")
 
 
 def multiply_adds_of(network: Network) -> int:
     """As `multiply_adds`, of a network that is there already."""
+    if user_network_in(network) is not None:
+        return _counted(network, device=next(iter(network.parameters()), torch.empty(0)).device.type)
     resolution: dict[Step, int] = {}  # pixels of a step's result for each LR pixel, along one side
     per_pixel = 0
     for step in trace(network):
@@ -70,10 +82,87 @@ def multiply_adds_of(network: Network) -> int:
     )  # without remainder: 1280 * 720 is a multiple of 4, 9 and 16
 
 
+def network_to_measure(options: NetworkOptions, *, scale: int) -> Network:
+    """A network whose steps can be read: shapes only, or a user's with random weights on the CPU."""
+    network = meta_network(options, scale=scale)
+    if user_network_in(network) is not None:
+        with torch.random.fork_rng(devices=[]):
+            network = build_network(options, scale=scale)
+    return network.eval()
+
+
+def user_network_in(network: nn.Module) -> UserNetwork | None:
+    """The user's network in `network`: itself, or the one that works on luma."""
+    return next((module for module in network.modules() if isinstance(module, UserNetwork)), None)
+
+
+def _counted(network: Network, *, device: str) -> int:
+    """Multiplications as torch counts them, of one forward; on a CPU of a small picture, in proportion."""
+    from torch.utils.flop_counter import FlopCounterMode  # not needed for srlab's own networks
+
+    height, width = (720, 1280) if device == "meta" else (96, 96)
+    size = (-(-height // network.scale), -(-width // network.scale))
+    fast_path = torch.backends.mha.get_fastpath_enabled()  # its kernels are not counted
+    torch.backends.mha.set_fastpath_enabled(False)
+    was_training = network.training
+    try:
+        counter = FlopCounterMode(display=False)
+        with counter, torch.no_grad():
+            network.eval()(torch.zeros(1, 3, *size, device=device))
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast_path)
+        network.train(was_training)
+    flops: int = counter.get_total_flops()
+    return flops // 2 * OUTPUT_PIXELS // (network.scale**2 * size[0] * size[1])
+
+
+_TRIED_SIZES = (33, 65, 129)  # of LR, odd: there is a middle
+
+
+def _tried_radius(network: UserNetwork, *, channels: int) -> int:
+    """How far the SR pixels of the middle LR pixel depend on LR, by their gradient for random pictures."""
+    if network.radius is None:
+        device = next(iter(network.parameters()), torch.empty(0)).device
+        if device.type == "meta":
+            raise ValueError("how far a network sees cannot be tried without its weights")
+        modes = {module: module.training for module in network.modules()}
+        try:
+            network.eval()
+            found = 0
+            for size in _TRIED_SIZES:
+                with torch.random.fork_rng(devices=[]), torch.enable_grad():
+                    torch.manual_seed(0)
+                    found = max(
+                        _seen(network, torch.rand(1, channels, size, size, device=device)) for _ in range(2)
+                    )
+                if found < size // 2:
+                    break
+            else:
+                network.sees_all = True
+            network.radius = found
+        finally:
+            for module, mode in modes.items():
+                module.training = mode
+    return network.radius
+
+
+def _seen(network: UserNetwork, lr: Tensor) -> int:
+    middle = lr.shape[-1] // 2
+    lr.requires_grad_(True)
+    inside = slice(network.scale * middle, network.scale * (middle + 1))
+    pixels = network(lr)[..., inside, inside]
+    (gradient,) = torch.autograd.grad((pixels * torch.rand_like(pixels)).sum(), lr)
+    rows, columns = torch.nonzero(gradient.abs().sum(dim=(0, 1)), as_tuple=True)
+    if not len(rows):
+        return 0
+    return int(max((rows - middle).abs().max(), (columns - middle).abs().max()))
+
+
 def receptive_radius(network: Network) -> int:
     """How far an SR pixel sees: at most so many LR pixels around it along each axis, with interpolation.
 
-    LR pixels farther away change nothing, once the network is in `eval` mode.
+    LR pixels farther away change nothing, once the network is in `eval` mode. Of a user's network it is tried
+    out, up to 64 pixels (`UserNetwork.sees_all` where that is not all).
 
     >>> from srlab.networks import build_network, preset
     >>> receptive_radius(build_network(preset("edsr/baseline", scale=2), scale=2))
@@ -87,6 +176,9 @@ def receptive_radius(network: Network) -> int:
             known = cast(Network, link)
             reach = -(-reach // known.scale) + receptive_radius(known)
         return reach
+    if (own := user_network_in(network)) is not None:
+        luma = own is not network
+        return max(_tried_radius(own, channels=1 if luma else 3), INTERPOLATION_RADIUS["bicubic"] * luma)
     steps = trace(network)
     radius = {
         step: 0 for step in steps

@@ -22,6 +22,7 @@ from torch import nn
 from srlab.errors import UserError
 from srlab.files import write_bytes
 from srlab.networks import NetworkOptions, meta_network
+from srlab.networks.architectures import UserNetwork
 from srlab.networks.blocks import Enlarge, Network, Upsampler
 from srlab.networks.discriminator import (
     HR_PATCH_SIZE,
@@ -138,9 +139,16 @@ def picture_of(module: nn.Module, *, scale: int | None = None) -> tuple[list[Box
 
     `scale` is given for a whole network, whose ends are LR and SR.
     """
-    steps = trace(
-        module, is_box=lambda inner: not (isinstance(inner, OPENED) or type(inner) is nn.Sequential)
-    )
+    inside = module.network if isinstance(module, UserNetwork) else None
+    try:
+        steps = trace(
+            module,
+            is_box=lambda inner: (
+                inner is not inside and not (isinstance(inner, OPENED) or type(inner) is nn.Sequential)
+            ),
+        )
+    except Exception:  # whatever a user's forward does that cannot be followed
+        return _parts(module if inside is None else inside, scale=scale)
     is_rgb = scale is not None and not isinstance(module, Luma)
     groups = _groups([step for step in steps if step.kind != "constant" and step.function is not getitem])
     place = {step: i for i, group in enumerate(groups) for step in group}
@@ -154,8 +162,8 @@ def picture_of(module: nn.Module, *, scale: int | None = None) -> tuple[list[Box
         for step in group[0].inputs:
             label = ""
             while step.function is getitem:
-                label = PARTS_OF_YCBCR[int(step.number or 0)]
-                (step,) = step.inputs
+                part, step = step.number, step.inputs[0]
+                label = PARTS_OF_YCBCR[int(part or 0)] if isinstance(step.module, SplitYCbCr) else ""
             if step.kind != "constant":
                 if boxes[target].kind == "sum" and is_rgb and _num_channels(step.module) == 1:
                     label = "1 channel, added to R, G and B"
@@ -166,6 +174,17 @@ def picture_of(module: nn.Module, *, scale: int | None = None) -> tuple[list[Box
             is_skip = boxes[target].kind == "sum" and depth[source] < deepest
             arrows.append(Arrow(source, target, f"all {count}" if count > 1 else label, is_skip))
     return boxes, _whole_skips(arrows)
+
+
+def _parts(module: nn.Module, *, scale: int | None) -> tuple[list[Box], list[Arrow]]:
+    """A module whose way cannot be followed: its parts as they are declared, and a word that says so."""
+    ends = [_box([Step(kind=kind, name=kind, inputs=())], scale=scale) for kind in ("input", "output")]
+    parts = [
+        _box([Step(kind="module", name=name, inputs=(), module=part)], scale=scale)
+        for name, part in module.named_children()
+    ]
+    boxes = [ends[0], Box(("parts as declared", "their order is not known"), "fixed"), *parts, ends[1]]
+    return _told_apart(boxes), [Arrow(place, place + 1, "", is_skip=False) for place in range(len(boxes) - 1)]
 
 
 def _told_apart(boxes: Sequence[Box]) -> list[Box]:
@@ -292,7 +311,7 @@ def _describe(module: nn.Module) -> Iterator[str]:
         yield "RGB to YCbCr"
     elif isinstance(module, MergeYCbCr):
         yield "YCbCr to RGB"
-    elif any(True for _ in module.children()):
+    elif any(True for _ in module.children()) or type(module).__module__.partition(".")[0] != "torch":
         yield re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(module).__name__).lower()
     else:
         yield type(module).__name__

@@ -1,7 +1,7 @@
 """Options of any architecture: checked, changed from text, and as JSON.
 
-They are frozen dataclasses. A field is a bool, int, float, a choice of words (`Literal`), a tuple of ints, an
-`Activation`, a `BatchNorm`, or one of these or None.
+They are frozen dataclasses. A field is a bool, int, float, str, a choice of words (`Literal`), a tuple of
+ints, an `Activation`, a `BatchNorm`, or one of these or None.
 """
 
 import dataclasses
@@ -32,6 +32,7 @@ WORDS = {
     bool: "true or false",
     int: "a whole number",
     float: "a number",
+    str: "a text",
     Activation: "an activation such as relu, leaky_relu:0.3, prelu or prelu:0.25:shared",
     BatchNorm: "a batch normalization such as eps=0.001,momentum=0.1",
 }
@@ -51,6 +52,41 @@ def check_options(options: Options, **at_least: int) -> None:
             raise UserError(f"{_title(type(options))}: {name} must be at least {bound}, not {_write(value)}")
         if any(number > MOST for number in values):
             raise UserError(f"{_title(type(options))}: {name} must be at most {MOST}, not {_write(value)}")
+
+
+def check_declared(options_type: type, *, where: str) -> None:
+    """Raise `UserError` unless the type is a frozen dataclass whose fields are as described above."""
+    if not isinstance(options_type, type) or not dataclasses.is_dataclass(options_type):
+        raise UserError(f"{where}: its options must be a dataclass, not {options_type!r}")
+    settings = getattr(options_type, "__dataclass_params__")  # noqa: B009 - it has no type
+    if not settings.frozen or not settings.eq:
+        raise UserError(f"{where}: write @dataclass(frozen=True) above {options_type.__name__}")
+    try:
+        hints = _hints(options_type)
+    except Exception as error:
+        raise UserError(f"{where}: the types of {options_type.__name__} cannot be read: {error}") from error
+    for name, hint in hints.items():
+        if name in _RESERVED:
+            raise UserError(
+                f"{where}: an option cannot be called {name!r}; srlab stores something else there"
+            )
+        wanted = [member for member in _members(hint) if member is not type(None)]
+        if len(wanted) != 1 or not _is_known(wanted[0]):
+            raise UserError(
+                f"{where}: the option {name} has a type that cannot be stored; use bool, int, float, str, "
+                "Literal[...] of words, tuple[int, ...], or one of these or None"
+            )
+
+
+_RESERVED = ("architecture", "code")
+
+
+def _is_known(hint: Any) -> bool:
+    if get_origin(hint) is tuple:
+        return get_args(hint) == (int, ...)
+    if get_origin(hint) is Literal:
+        return all(isinstance(word, str) for word in get_args(hint))
+    return isinstance(hint, type) and hint in WORDS
 
 
 def with_options(options: OptionsT, changes: Mapping[str, Any]) -> OptionsT:

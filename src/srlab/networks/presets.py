@@ -13,6 +13,7 @@ from srlab.networks.srcnn import SRCNNOptions
 from srlab.networks.srresnet import SRResNetOptions
 from srlab.networks.vdsr import VDSROptions
 
+# Those of a user's own architecture are options too, of a type that srlab does not know.
 NetworkOptions = BicubicOptions | SRCNNOptions | VDSROptions | EDSROptions | RDNOptions | SRResNetOptions
 
 

@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
+from srlab.networks.architectures import UserNetwork
 from srlab.networks.blocks import Enlarge, Network
 from srlab.networks.complexity import INTERPOLATION_RADIUS, factor_of, layer_of
 from srlab.networks.structure import Step, trace
@@ -206,7 +207,12 @@ class _Held:
 
 
 def can_stream(network: nn.Module) -> bool:
-    """Whether strips know what is in `network`: convolutions with zeros around, as many above as below."""
+    """Whether strips know what is in `network`: convolutions with zeros around, as many above as below.
+
+    What the layers of a user's own network do to rows is not known.
+    """
+    if any(isinstance(module, UserNetwork) for module in network.modules()):
+        return False
     convolutions = (module for module in network.modules() if isinstance(module, nn.Conv2d))
     return isinstance(network, Network) and all(
         conv.padding_mode == "zeros"

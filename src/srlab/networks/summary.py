@@ -6,8 +6,9 @@ from itertools import groupby
 import torch
 from torch import nn
 
-from srlab.networks import NetworkOptions, architecture, meta_network, network_color
-from srlab.networks.complexity import multiply_adds_of, receptive_radius
+from srlab.networks import NetworkOptions, architecture, network_color
+from srlab.networks.architectures import UserNetwork
+from srlab.networks.complexity import multiply_adds, network_to_measure, receptive_radius, user_network_in
 from srlab.networks.discriminator import (
     HR_PATCH_SIZE,
     DiscriminatorOptions,
@@ -29,10 +30,14 @@ def summary(options: NetworkOptions, *, scale: int, frozen: Sequence[str] = ()) 
     Blocks that follow each other and are alike are one row. Shapes are those of one LR picture of 24 x 24;
     none of its pixels is computed.
     """
-    network = meta_network(options, scale=scale).eval()
-    table = layer_table(layer_rows(network, torch.empty(1, 3, LR_SIZE, LR_SIZE, device="meta")))
+    network = network_to_measure(options, scale=scale)
+    device = "meta" if user_network_in(network) is None else "cpu"
+    shown = network.network if isinstance(network, UserNetwork) else network
+    table = layer_table(layer_rows(shown, torch.zeros(1, 3, LR_SIZE, LR_SIZE, device=device)))
     rule = "-" * max(map(len, table.splitlines()))
     radius = receptive_radius(network)
+    own = user_network_in(network)
+    at_least = "at least " if own is not None and own.sees_all else ""
     return "\n".join(
         (
             f"{architecture(options)} x{scale}, {network_color(options)}",
@@ -41,8 +46,8 @@ def summary(options: NetworkOptions, *, scale: int, frozen: Sequence[str] = ()) 
             table,
             rule,
             *_counts(network, frozen),
-            f"Multiply-adds: {multiply_adds_of(network) / 1e9:,.1f} G for SR of 1280 x 720 pixels",
-            f"Sees: {radius} LR pixels around each one, so {2 * radius + 1} x {2 * radius + 1}",
+            f"Multiply-adds: {multiply_adds(options, scale=scale) / 1e9:,.1f} G for SR of 1280 x 720 pixels",
+            f"Sees: {at_least}{radius} LR pixels around each one, so {2 * radius + 1} x {2 * radius + 1}",
         )
     )
 

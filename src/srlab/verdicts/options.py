@@ -26,6 +26,7 @@ def options_of(variant: Mapping[str, Any], *, protocol: Mapping[str, Any]) -> Op
     ('none', 'mse', 'none', '10')
     """
     network = dict(variant.get("network") or {})
+    network.pop("code", None)  # of a user's architecture: it changes with the architecture's meaning alone
     objective = dict(variant.get("objective") or {})
     start = dict(variant.get("start") or {})
     options = {"architecture": _word(network.pop("architecture", None))}

@@ -1,13 +1,14 @@
 """The studies that srlab ships, one file each, and how a study is found, by name or in a file."""
 
 import importlib
-import importlib.util
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from srlab.declare.study import Study
 from srlab.errors import UserError
+from srlab.networks.user_code import read_code, run_code
 
 NAMES = ("smoke", "srcnn", "vdsr", "edsr", "rdn", "srresnet", "srgan", "classic")
 
@@ -37,13 +38,10 @@ def load_study(name_or_file: str) -> StudyFile:
     return _study_file(_execute(path), where=str(path))
 
 
-def _execute(path: Path) -> dict[str, object]:
-    spec = importlib.util.spec_from_file_location(f"srlab_study_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise UserError(f"{path} cannot be read as Python")
-    module = importlib.util.module_from_spec(spec)
+def _execute(path: Path) -> Mapping[str, object]:
+    code = read_code(path)
     try:
-        spec.loader.exec_module(module)
+        return run_code(code)
     except UserError as error:
         raise UserError(f"{path}{_line(path, error)}: {error}") from error
     except OSError:
@@ -56,7 +54,6 @@ def _execute(path: Path) -> dict[str, object]:
         raise
     except BaseException as error:  # GeneratorExit too, and kinds of the file's own
         raise UserError(f"{path}{_line(path, error)}: {type(error).__name__}: {error}") from error
-    return vars(module)
 
 
 def _line(path: Path, error: BaseException) -> str:
@@ -71,7 +68,7 @@ def _line(path: Path, error: BaseException) -> str:
     return f", line {lines[-1]}" if lines else ""
 
 
-def _study_file(content: dict[str, object], *, where: str) -> StudyFile:
+def _study_file(content: Mapping[str, object], *, where: str) -> StudyFile:
     study = content.get("STUDY")
     if not isinstance(study, Study):
         raise UserError(f"{where} defines no study; it needs a line STUDY = Study(...), see docs/studies.md")

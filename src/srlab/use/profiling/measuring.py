@@ -23,11 +23,10 @@ from srlab.folder.profile_store import BICUBIC, Enlarging, Profile, Setting, Siz
 from srlab.networks import (
     BicubicOptions,
     NetworkOptions,
-    meta_network,
     num_parameters,
     num_running_statistics,
 )
-from srlab.networks.complexity import multiply_adds, receptive_radius
+from srlab.networks.complexity import multiply_adds, network_to_measure, receptive_radius
 from srlab.networks.parts import num_frozen
 from srlab.training.machine import Machine, precision_of
 from srlab.use.profiling.targets import Target
@@ -135,7 +134,7 @@ def check_size(size: Size, *, scale: int) -> Size:
 
 
 def _counts(options: NetworkOptions, *, scale: int, variant: Variant | None) -> dict[str, int]:
-    network = meta_network(options, scale=scale)
+    network = network_to_measure(options, scale=scale)
     start = None if variant is None else variant.start
     return {
         "parameters": num_parameters(options, scale=scale),

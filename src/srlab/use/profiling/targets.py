@@ -12,8 +12,9 @@ from srlab.errors import UserError
 from srlab.folder import store
 from srlab.folder.checkpoints import load_weights
 from srlab.folder.profile_store import BICUBIC, digest_of
+from srlab.folder.user_networks import read_network
 from srlab.folder.winner import find_weights
-from srlab.networks import find_preset, network_color, only_scale, options_from_dict, preset
+from srlab.networks import find_preset, network_color, only_scale, preset
 
 _NOTHING = ("nothing",)  # in the place of images: none are read
 
@@ -58,7 +59,7 @@ def _study(folder: Path) -> Target:
         study = Study(
             name=values["name"],
             scale=values["scale"],
-            variants=tuple(map(_variant, values["variants"])),
+            variants=tuple(_variant(one, folder) for one in values["variants"]),
             learning_rates=tuple(values["learning_rates"]),
             protocol=_protocol(values["protocol"]),
             evaluation=EvaluationProtocol(**values["evaluation"]),
@@ -79,11 +80,11 @@ def _study(folder: Path) -> Target:
     )
 
 
-def _variant(values: Mapping[str, Any]) -> Variant:
+def _variant(values: Mapping[str, Any], folder: Path) -> Variant:
     start = values.get("start")
     return Variant(
         name=values["name"],
-        network=options_from_dict(values["network"]),
+        network=read_network(values["network"], folder),
         objective=objective_from_dict(values["objective"]),
         start=start and Start(source=start["source"], keep=tuple(start["keep"]), freeze=start["freeze"]),
         protocol=_protocol(values["protocol"]) if "protocol" in values else None,

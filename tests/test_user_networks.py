@@ -1,0 +1,539 @@
+"""What is promised of networks of a user's own: everything that srlab's have, and no code runs unasked."""
+
+import importlib.metadata
+import json
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import srlab
+from same_picture import assert_same_floats
+from srlab.declare.studies import load_study
+from srlab.declare.study import Study, Variant
+from srlab.errors import UserError
+from srlab.folder.checkpoints import load_weights, save_weights
+from srlab.folder.user_networks import trusted
+from srlab.lab.comparison import compare
+from srlab.networks import (
+    Architecture,
+    architectures,
+    build_network,
+    num_parameters,
+    options_from_dict,
+    options_to_dict,
+)
+from srlab.networks.complexity import multiply_adds, receptive_radius, user_network_in
+from srlab.networks.diagram import plot
+from srlab.networks.summary import summary
+from srlab.networks.user_code import identity_of, read_code, run_code
+from srlab.show.leaderboard import leaderboard
+from srlab.use.upscale import upscale_tensor
+from srlab.verdicts import judge
+from tiny_study import MACHINE, write_pictures
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+MINE = '''"""Does a wider network help?"""
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from srlab import Architecture, Study, TrainingProtocol, Variant, preset, with_options
+from helper import activation  # beside this file
+
+
+@dataclass(frozen=True, kw_only=True)
+class MyOptions:
+    width: int = 4
+
+
+class MyNet(nn.Module):
+    """LR to SR."""
+
+    def __init__(self, options, *, scale):
+        super().__init__()
+        self.scale = 0.5  # a name that srlab uses too
+        self.body = nn.Sequential(
+            nn.Conv2d(3, options.width, 3, padding=1),
+            activation(),
+            nn.Conv2d(options.width, 3 * scale**2, 3, padding=1),
+            nn.PixelShuffle(scale),
+        )
+
+    def forward(self, lr):
+        return self.body(lr)
+
+
+mine = Architecture("mine", MyOptions, MyNet)
+
+STUDY = Study(
+    name="mine",
+    scale=2,
+    variants=(
+        Variant(name="mine/narrow", network=mine()),
+        Variant(name="mine/wide", network=mine(width=8)),
+        Variant(
+            name="srcnn/small",
+            network=with_options(preset("srcnn/vanilla", scale=2), {"num_features": "4,4"}),
+        ),
+    ),
+    learning_rates=(1e-3,),
+    protocol=TrainingProtocol(num_steps=4, batch_size=2, lr_patch_size=8),
+    train=(TRAIN,),
+    test=(TEST,),
+)
+'''
+HELPER = "from torch import nn\n\n\ndef activation():\n    return nn.ReLU()\n"
+
+
+@pytest.fixture(autouse=True)
+def _own_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SRLAB_TRUSTED", str(tmp_path / "trusted.txt"))
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The study file, a module beside it, and pictures."""
+    folder = tmp_path_factory.mktemp("mine")
+    train = write_pictures(folder / "train", 3, seed=1)
+    test = write_pictures(folder / "set", 2, seed=2)
+    path = folder / "mine.py"
+    path.write_text(MINE.replace("TRAIN", repr(train)).replace("TEST", repr(test)))
+    (folder / "helper.py").write_text(HELPER)
+    return path
+
+
+@pytest.fixture(scope="module")
+def finished(file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The study's folder after ``srlab study mine.py --jobs 2``, in processes of its own."""
+    folder = tmp_path_factory.mktemp("runs") / "mine"
+    said = run("study", file, "--out", folder, "--jobs", "2", said_yes=folder.parent / "yes.txt")
+    assert said.returncode == 0, said.stderr
+    return folder
+
+
+def run(*words: object, said_yes: Path) -> subprocess.CompletedProcess[str]:
+    """A command in a new process, of a user whose list of code is the file `said_yes`."""
+    return subprocess.run(
+        [sys.executable, "-m", "srlab", *map(str, words)],
+        env={**os.environ, "SRLAB_TRUSTED": str(said_yes), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+
+
+# A study
+
+
+def test_it_stands_in_the_leaderboard_beside_a_network_of_srlab(finished: Path) -> None:
+    rows = {row.name: row for row in leaderboard(finished).standings}
+    assert rows["mine/wide"].parameters == 3 * 9 * 8 + 8 + 8 * 9 * 12 + 12
+    assert rows["mine/wide"].multiply_adds == (3 * 9 * 8 + 8 * 9 * 12) * 640 * 360
+    assert all(rows[name].tests for name in ("mine/narrow", "mine/wide", "srcnn/small"))
+
+
+def test_its_options_are_what_changes_between_variants(finished: Path) -> None:
+    names = [effect.name for effect in judge(finished).effects]
+    assert any("width 4 → 8" in name for name in names)
+    assert not any("code" in name for name in names)
+
+
+def test_every_run_has_its_diagram_and_summary(finished: Path) -> None:
+    folder = finished / "mine-wide-lr0.001-seed0"
+    assert "MyNet" not in (folder / "summary.txt").read_text().splitlines()[0]
+    assert "width = 8" in (folder / "summary.txt").read_text()
+    assert "Sees: 2 LR pixels" in (folder / "summary.txt").read_text()
+    assert "3 → 8" in (folder / "diagram.svg").read_text()
+
+
+def test_its_code_lies_in_the_study_with_all_that_it_imports(finished: Path, file: Path) -> None:
+    (folder,) = (finished / "code").iterdir()
+    described = json.loads((folder / "code.json").read_text())
+    assert (described["entry"], described["files"]) == ("mine.py", ["helper.py", "mine.py"])
+    assert (folder / "helper.py").read_text() == HELPER
+    assert described["sha256"] == read_code(file).digest
+    assert (
+        folder.name
+        == json.loads((finished / "study.json").read_text())["variants"][0]["network"]["code"][:16]
+    )
+
+
+def test_a_study_may_grow_but_its_network_may_not_change(file: Path, finished: Path, tmp_path: Path) -> None:
+    other = tmp_path / "mine.py"
+    (tmp_path / "helper.py").write_text("# a comment\n" + HELPER)
+    text = file.read_text()
+    other.write_text(text.replace("LR to SR.", "Other words.").replace("(1e-3,)", "(1e-3, 1e-4)"))
+    said = run("study", other, "--out", finished, "--plan", "--no-estimate", said_yes=tmp_path / "yes")
+    assert (said.returncode, "6 runs, 3 left" in said.stdout) == (0, True), said.stderr
+    other.write_text(text.replace("0.5", "0.25"))
+    said = run("study", other, "--out", finished, "--plan", said_yes=tmp_path / "yes")
+    assert said.returncode == 2
+    assert "other code of your own" in said.stderr
+    other.write_text(text)
+    (tmp_path / "helper.py").write_text(HELPER.replace("ReLU", "Tanh"))
+    assert run("study", other, "--out", finished, "--plan", said_yes=tmp_path / "yes").returncode == 2
+
+
+# Trust
+
+
+def test_code_runs_only_after_the_user_said_so_and_is_remembered(finished: Path, tmp_path: Path) -> None:
+    write_pictures(tmp_path / "pictures", 1, seed=3)
+    source, out, yes = tmp_path / "pictures" / "0.png", tmp_path / "large.png", tmp_path / "yes.txt"
+    command = ("upscale", source, out, "--model", finished / "mine-wide-lr0.001-seed0")
+    refused = run(*command, said_yes=yes)
+    digest = json.loads(next((finished / "code").glob("*/code.json")).read_text())["sha256"]
+    assert (refused.returncode, out.exists(), yes.exists()) == (2, False, False)
+    assert f"--trust {digest}" in refused.stderr
+    assert len(refused.stderr.strip().splitlines()) == 1
+    assert run(*command, "--trust", digest, said_yes=yes).returncode == 0
+    assert out.exists()
+    assert run(*command, "--overwrite", said_yes=yes).returncode == 0
+
+
+def test_changed_code_must_be_agreed_to_again(finished: Path, tmp_path: Path) -> None:
+    study = shutil.copytree(finished, tmp_path / "mine")
+    helper = next((study / "code").glob("*/helper.py"))
+    helper.write_text("import sys\nsys.exit('the code of a stranger')\n" + HELPER)
+    said = run("evaluate", "--model", study, "--data", tmp_path, said_yes=finished.parent / "yes.txt")
+    assert said.returncode == 2
+    assert "a stranger" not in said.stderr
+
+
+def test_weights_alone_take_the_file_that_declares_them(finished: Path, file: Path, tmp_path: Path) -> None:
+    alone = tmp_path / "weights.safetensors"
+    alone.write_bytes((finished / "mine-narrow-lr0.001-seed0" / "weights.safetensors").read_bytes())
+    said = run("profile", alone, "--size", "32x32", said_yes=tmp_path / "yes.txt")
+    assert said.returncode == 2
+    assert "--trust FILE.py" in said.stderr
+    said = run("profile", alone, "--size", "32x32", "--trust", file, said_yes=tmp_path / "yes.txt")
+    assert said.returncode == 0, said.stderr
+    assert "mine/narrow" in said.stdout
+
+
+@pytest.mark.parametrize("given", ["nothing.py", "abc", "0" * 63])
+def test_what_cannot_be_trusted_is_said(given: str) -> None:
+    with pytest.raises(UserError, match="cannot be trusted"):
+        srlab.trust(given)
+
+
+def test_a_list_that_cannot_be_written_only_asks_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("SRLAB_TRUSTED", str(tmp_path / "file" / "list.txt"))
+    srlab.trust("a" * 64)
+    assert "a" * 64 in trusted()
+
+
+# A network
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deep:
+    """Options of a network of plain convolutions."""
+
+    depth: int = 3
+    pool: bool = False
+    branch: bool = False
+
+
+class DeepNet(nn.Module):
+    """Sees `depth` + 1 pixels, or with `pool` the whole picture; `branch` cannot be traced."""
+
+    def __init__(self, options: Deep, *, scale: int) -> None:
+        super().__init__()
+        self.options = options
+        self.head = nn.Conv2d(3, 4, 1)
+        self.body = nn.Sequential(
+            *(nn.Conv2d(4, 4, 3, padding=1, padding_mode="reflect") for _ in range(options.depth))
+        )
+        self.tail = nn.Sequential(nn.Conv2d(4, 3 * scale**2, 3, padding=1), nn.PixelShuffle(scale))
+
+    def forward(self, lr: Tensor) -> Tensor:
+        x = self.body(self.head(lr))
+        if self.options.branch and x.mean() > 1e9:
+            x = -x
+        if self.options.pool:
+            x = x + x.mean((2, 3), keepdim=True)
+        sr: Tensor = self.tail(x)
+        return sr
+
+
+deep = Architecture("deep", Deep, DeepNet)
+
+
+def test_how_far_it_sees_is_tried_out() -> None:
+    network = build_network(deep(), scale=2)
+    assert receptive_radius(network) == 4
+    own = user_network_in(network)
+    assert own is not None
+    assert not own.sees_all
+    everywhere = build_network(deep(pool=True), scale=2)
+    assert receptive_radius(everywhere) == 64
+    own = user_network_in(everywhere)
+    assert own is not None
+    assert own.sees_all
+    assert "at least 64" in summary(deep(pool=True), scale=2)
+
+
+@pytest.mark.parametrize("tile", [7, 16, 33])
+def test_its_tiles_have_no_seams(tile: int) -> None:
+    network = build_network(deep(), scale=2).eval()
+    lr = torch.rand(1, 3, 50, 61)
+    with torch.no_grad():
+        assert_same_floats(upscale_tensor(network, lr, tile=tile, in_strips=True), network(lr))
+
+
+def test_multiplications_are_counted_by_torch_as_srlab_counts_its_own() -> None:
+    per_pixel = 3 * 4 + 3 * 4 * 4 * 9 + 4 * 9 * 12
+    assert multiply_adds(deep(), scale=2) == per_pixel * 640 * 360
+    assert multiply_adds(deep(branch=True), scale=2) == per_pixel * 640 * 360  # it needs numbers
+
+
+def test_a_network_that_cannot_be_followed_is_drawn_by_its_parts(tmp_path: Path) -> None:
+    plot(deep(branch=True), tmp_path / "net.svg", scale=2, title="deep")
+    drawn = (tmp_path / "net.svg").read_text()
+    assert "parts as declared" in drawn
+    plot(deep(), tmp_path / "net.svg", scale=2, title="deep")
+    assert "parts as declared" not in (tmp_path / "net.svg").read_text()
+
+
+def test_luma_is_given_one_channel() -> None:
+    @dataclass(frozen=True)
+    class Options:
+        pass
+
+    class Y(nn.Module):
+        def __init__(self, options: Options, *, scale: int) -> None:  # noqa: ARG002
+            super().__init__()
+            self.body = nn.Sequential(nn.Conv2d(1, scale**2, 3, padding=1), nn.PixelShuffle(scale))
+
+        def forward(self, y: Tensor) -> Tensor:
+            assert y.shape[1] == 1
+            sr: Tensor = self.body(y)
+            return sr
+
+    luma = Architecture("luma_net", Options, Y, color="luma")
+    network = build_network(luma(), scale=3)
+    assert network(torch.rand(2, 3, 5, 7)).shape == (2, 3, 15, 21)
+    assert receptive_radius(network) == 2  # bicubic chroma
+    assert num_parameters(luma(), scale=3) == 90
+
+
+def test_weights_come_back(tmp_path: Path) -> None:
+    network = build_network(deep(), scale=2)
+    save_weights(tmp_path / "weights.safetensors", network, variant="deep", options=deep(), scale=2)
+    loaded = load_weights(tmp_path / "weights.safetensors")
+    lr = torch.rand(1, 3, 9, 8)
+    assert torch.equal(loaded.network(lr), network.eval()(lr))
+    assert options_from_dict(options_to_dict(deep(depth=2))) == deep(depth=2)
+
+
+def test_options_travel_to_another_process(file: Path) -> None:
+    study = load_study(str(file)).study
+    code = (
+        "import pickle, sys, srlab.networks as n\n"
+        "study = pickle.load(sys.stdin.buffer)\n"
+        "print(n.num_parameters(study.variants[1].network, scale=2))"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", code], input=pickle.dumps(study), capture_output=True, check=True
+    )
+    assert int(said.stdout) == num_parameters(study.variants[1].network, scale=2)
+
+
+# What it is
+
+
+def test_what_a_network_is_leaves_out_what_it_does_not_rest_on(tmp_path: Path) -> None:
+    (tmp_path / "helper.py").write_text(HELPER)
+    path = tmp_path / "mine.py"
+    text = MINE.replace("TRAIN", "'t'").replace("TEST", "'t'")
+
+    def found(changed: str) -> str:
+        path.write_text(changed)
+        return identity_of(read_code(path), "srlab_user", ["MyNet", "MyOptions"])
+
+    first = found(text)
+    for same in (
+        text.replace("1e-3", "1e-4"),
+        text.replace("LR to SR.", "Words."),
+        text + "\n\nUNUSED = 3\n",
+        text.replace("class MyNet", "# a comment\nclass MyNet"),
+    ):
+        assert found(same) == first
+    for other in (text.replace("0.5", "0.6"), text.replace("width: int = 4", "width: int = 5")):
+        assert found(other) != first
+    (tmp_path / "helper.py").write_text(HELPER.replace("ReLU", "Tanh"))
+    assert found(text) != first
+
+
+def test_a_constant_that_it_names_is_a_part_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "net.py"
+    names = []
+    for number in (1, 2):
+        path.write_text(f"N = {number}\nM = N + 1\n\n\nclass Net:\n    size = M\n")
+        names.append(identity_of(read_code(path), "net", ["Net"]))
+    assert names[0] != names[1]
+
+
+def test_two_files_with_a_module_of_one_name_each_have_their_own(tmp_path: Path) -> None:
+    found = []
+    for number in (1, 2):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / "helper_of_two.py").write_text(f"NUMBER = {number}\n")
+        (folder / "a.py").write_text("from helper_of_two import NUMBER\n")
+        found.append(run_code(read_code(folder / "a.py"))["NUMBER"])
+    assert found == [1, 2]
+
+
+# What is refused
+
+
+class Broken(nn.Module):
+    """A network that does what `how` says."""
+
+    def __init__(self, options: Any, *, scale: int) -> None:
+        super().__init__()
+        if options.how == "raises":
+            raise ZeroDivisionError("no")
+        self.how, self.factor = options.how, scale
+
+    def forward(self, lr: Tensor) -> Any:
+        if self.how == "wants more":
+            return lr.repeat_interleave(2, 2).repeat_interleave(2, 3)[..., :16, :16] + lr.view(-1, 3, 16, 16)
+        return {"is small": lr, "no tensor": 3, "not finite": lr.repeat(1, 1, 2, 2) * float("nan")}[self.how]
+
+
+@dataclass(frozen=True)
+class How:
+    """How it is broken."""
+
+    how: str = "raises"
+
+
+broken = Architecture("broken", How, Broken)
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ("raises", "raised ZeroDivisionError: no"),
+        ("is small", r"must become SR of the shape \[1, 3, 24, 26\], but its network gave \[1, 3, 12, 13\]"),
+        ("no tensor", "but its network gave int"),
+        ("wants more", "it must take any height and width"),
+        ("not finite", "gives NaN or infinity"),
+    ],
+)
+def test_a_network_that_cannot_work_is_refused_before_a_study_begins(how: str, message: str) -> None:
+    study = load_study("smoke").study
+    with pytest.raises(UserError, match=message):
+        replace(study, variants=(Variant(name="broken", network=broken(how=how)),))
+
+
+@dataclass
+class Thawed:
+    """Not frozen."""
+
+
+@dataclass(frozen=True)
+class Odd:
+    """A field that cannot be stored."""
+
+    layers: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Reserved:
+    """A field that srlab stores itself."""
+
+    code: int = 1
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("9", How, "not a valid name"),
+        ("a-b", How, "not a valid name"),
+        ("mine", Thawed, r"@dataclass\(frozen=True\) above Thawed"),
+        ("mine", dict, "must be a dataclass"),
+        ("mine", Odd, "the option layers has a type that cannot be stored"),
+        ("mine", Reserved, "cannot be called 'code'"),
+        ("another", How, "share the options How"),
+    ],
+)
+def test_an_architecture_that_cannot_be_stored_is_refused(name: str, options: type, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        Architecture(name, options, Broken)
+
+
+def test_wrong_options_are_refused() -> None:
+    with pytest.raises(UserError, match="depth must be a whole number"):
+        deep(depth="3")
+    with pytest.raises(UserError, match="unexpected keyword argument 'dept'"):
+        deep(dept=3)
+    with pytest.raises(UserError, match="those of your own Architecture, not"):
+        Variant(name="a", network=DeepNet)  # type: ignore[arg-type]
+
+
+# Packages and examples
+
+
+def test_an_installed_package_may_offer_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Point:
+        name, value, dist = "deep", "package:deep", None
+
+        def load(self) -> object:
+            return deep
+
+    def found(group: str) -> Iterator[Point]:
+        assert group == "srlab.architectures"
+        yield Point()
+
+    monkeypatch.setattr(importlib.metadata, "entry_points", found)
+    monkeypatch.setattr(architectures, "_by_identity", {})
+    with pytest.raises(UserError, match="unknown architecture"):
+        architectures.known_architecture("other", "")
+    monkeypatch.setattr(Point, "load", lambda _: 3)
+    with pytest.raises(UserError, match="is no Architecture"):
+        architectures.load_installed()
+
+
+@pytest.mark.parametrize("name", ["espcn", "attention"])
+def test_the_examples_run(name: str, tmp_path: Path) -> None:
+    declared = load_study(str(EXAMPLES / f"{name}.py"))
+    small: Study = replace(
+        declared.study,
+        protocol=replace(declared.study.protocol, num_steps=2, batch_size=2, lr_patch_size=8),
+        train=(write_pictures(tmp_path / "train", 3, seed=1),),
+        validate=(),
+        test=(write_pictures(tmp_path / "set", 2, seed=2),),
+    )
+    failures = compare(
+        small,
+        tmp_path / "study",
+        MACHINE,
+        question=declared.question,
+        announce=lambda _: None,
+        report=lambda _: None,
+    )
+    assert failures == []
+    assert {row.name for row in leaderboard(tmp_path / "study").standings} == {
+        "bicubic",
+        *(variant.name for variant in small.variants),
+    }
