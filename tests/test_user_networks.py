@@ -290,6 +290,15 @@ def test_how_far_it_sees_is_tried_out() -> None:
     assert "at least 64" in summary(deep(pool=True), scale=2)
 
 
+def test_a_layer_that_begins_with_zeros_hides_nothing() -> None:
+    network = build_network(deep(), scale=2)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.zero_()
+    assert receptive_radius(network) == 4
+    assert not any(parameter.any() for parameter in network.parameters())  # a copy was tried
+
+
 @pytest.mark.parametrize("tile", [7, 16, 33])
 def test_its_tiles_have_no_seams(tile: int) -> None:
     network = build_network(deep(), scale=2).eval()

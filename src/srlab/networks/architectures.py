@@ -129,7 +129,7 @@ class UserNetwork(Network):
 def check_network(options: Any, *, scale: int) -> None:
     """Raise `UserError` unless a user's network of `options` makes SR of the right size; others pass."""
     architecture = find_architecture(options)
-    if architecture is None:
+    if architecture is None or (options, scale) in _checked:
         return
     channels = 1 if architecture.color == "luma" else 3
     given = (1, channels, *_PROBE)
@@ -151,6 +151,10 @@ def check_network(options: Any, *, scale: int) -> None:
         )
     if not torch.isfinite(sr).all():
         raise UserError(f"architecture {architecture.name!r}: its untrained network gives NaN or infinity")
+    _checked.add((options, scale))
+
+
+_checked: set[tuple[Any, int]] = set()  # a study is checked each time that it changes
 
 
 def _title(network: Callable[..., nn.Module]) -> str:

@@ -4,6 +4,7 @@ An operation that this file does not know is an error, not a guess. Of a user's 
 any, torch counts the multiplications, and how far it sees is tried out.
 """
 
+import copy
 import operator
 from typing import cast
 
@@ -125,25 +126,29 @@ def _tried_radius(network: UserNetwork, *, channels: int) -> int:
         device = next(iter(network.parameters()), torch.empty(0)).device
         if device.type == "meta":
             raise ValueError("how far a network sees cannot be tried without its weights")
-        modes = {module: module.training for module in network.modules()}
-        try:
-            network.eval()
-            found = 0
+        found = 0
+        with torch.random.fork_rng(devices=[]), torch.enable_grad():
+            torch.manual_seed(0)
+            tried = _without_zeros(network)
             for size in _TRIED_SIZES:
-                with torch.random.fork_rng(devices=[]), torch.enable_grad():
-                    torch.manual_seed(0)
-                    found = max(
-                        _seen(network, torch.rand(1, channels, size, size, device=device)) for _ in range(2)
-                    )
+                pictures = (torch.rand(1, channels, size, size, device=device) for _ in range(2))
+                found = max(_seen(tried, lr) for lr in pictures)
                 if found < size // 2:
                     break
             else:
                 network.sees_all = True
-            network.radius = found
-        finally:
-            for module, mode in modes.items():
-                module.training = mode
+        network.radius = found
     return network.radius
+
+
+def _without_zeros(network: UserNetwork) -> UserNetwork:
+    """A copy in `eval` mode. A layer that begins with zeros lets nothing through before it is trained."""
+    tried = copy.deepcopy(network).eval()
+    with torch.no_grad():
+        for parameter in tried.parameters():
+            if not parameter.any():
+                parameter.normal_(std=0.1)
+    return tried
 
 
 def _seen(network: UserNetwork, lr: Tensor) -> int:
