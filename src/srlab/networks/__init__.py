@@ -6,9 +6,11 @@ not clamped, and has `scale`, `color` and `border`; see `Network`.
 """
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import torch
+from torch.overrides import TorchFunctionMode
 
 from srlab.errors import UserError
 from srlab.networks.architectures import Architecture, check_network, find_architecture, known_architecture
@@ -125,19 +127,44 @@ def architecture(options: NetworkOptions) -> str:
 
 def num_parameters(options: NetworkOptions, *, scale: int) -> int:
     """Trainable parameters, counted without allocating them."""
-    return sum(parameter.numel() for parameter in meta_network(options, scale=scale).parameters())
+    return _counts(options, scale)[0]
 
 
 def num_running_statistics(options: NetworkOptions, *, scale: int) -> int:
     """Running means and variances of batch normalization (Keras counts them as "non-trainable")."""
-    buffers = meta_network(options, scale=scale).named_buffers()
-    return sum(buffer.numel() for name, buffer in buffers if name.endswith(("running_mean", "running_var")))
+    return _counts(options, scale)[1]
+
+
+@cache
+def _counts(options: NetworkOptions, scale: int) -> tuple[int, int]:
+    network = meta_network(options, scale=scale)
+    statistics = (
+        buffer.numel()
+        for name, buffer in network.named_buffers()
+        if name.endswith(("running_mean", "running_var"))
+    )
+    return sum(parameter.numel() for parameter in network.parameters()), sum(statistics)
 
 
 def meta_network(options: NetworkOptions, *, scale: int) -> Network:
     """The network without its numbers: shapes only, so that its size does not matter."""
-    with torch.device("meta"):
+    with torch.device("meta"), _WithoutValues():
         return build_network(options, scale=scale)
+
+
+class _WithoutValues(TorchFunctionMode):
+    """Weights without numbers are not filled: torch would do it in Python, which is most of the time."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func in _FILLS or getattr(func, "__module__", "") == "torch.nn.init":
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs)
+
+
+_FILLS = (torch.Tensor.uniform_, torch.Tensor.normal_, torch.Tensor.zero_, torch.Tensor.fill_)
 
 
 def options_to_dict(options: NetworkOptions) -> dict[str, Any]:

@@ -6,6 +6,7 @@ any, torch counts the multiplications, and how far it sees is tried out.
 
 import copy
 import operator
+from functools import cache
 from typing import cast
 
 import torch
@@ -58,6 +59,11 @@ def multiply_adds(options: NetworkOptions, *, scale: int) -> int:
 
     Of a user's network, those of linear layers and of attention count too.
     """
+    return _multiply_adds(options, scale)
+
+
+@cache
+def _multiply_adds(options: NetworkOptions, scale: int) -> int:
     network = meta_network(options, scale=scale)
     if user_network_in(network) is None:
         return multiply_adds_of(network)
