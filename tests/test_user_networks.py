@@ -38,6 +38,7 @@ from srlab.networks.summary import summary
 from srlab.networks.user_code import identity_of, read_code, run_code
 from srlab.show.leaderboard import leaderboard
 from srlab.use.upscale import upscale_tensor
+from srlab.use.upscaler import Upscaler
 from srlab.verdicts import judge
 from tiny_study import MACHINE, write_pictures
 
@@ -290,6 +291,13 @@ def test_how_far_it_sees_is_tried_out() -> None:
     assert "at least 64" in summary(deep(pool=True), scale=2)
 
 
+def test_where_it_sees_the_whole_picture_a_user_is_told_of_seams() -> None:
+    for pool in (False, True):
+        network = build_network(deep(pool=pool), scale=2)
+        assert Upscaler(network, variant="deep").may_show_seams == pool
+    assert not Upscaler(build_network(deep(), scale=2), variant="deep").may_show_seams
+
+
 def test_a_layer_that_begins_with_zeros_hides_nothing() -> None:
     network = build_network(deep(), scale=2)
     with torch.no_grad():
@@ -409,6 +417,24 @@ def test_two_files_with_a_module_of_one_name_each_have_their_own(tmp_path: Path)
         (folder / "a.py").write_text("from helper_of_two import NUMBER\n")
         found.append(run_code(read_code(folder / "a.py"))["NUMBER"])
     assert found == [1, 2]
+
+
+def test_a_module_of_the_same_name_that_is_there_already_stays(tmp_path: Path) -> None:
+    before = sys.modules["same_picture"]
+    (tmp_path / "same_picture.py").write_text("NUMBER = 3\n")
+    (tmp_path / "a.py").write_text("from same_picture import NUMBER\n")
+    assert run_code(read_code(tmp_path / "a.py"))["NUMBER"] == 3
+    assert sys.modules["same_picture"] is before
+
+
+def test_a_network_of_a_notebooks_cell_is_refused() -> None:
+    code = (
+        "from dataclasses import dataclass\nfrom torch import nn\nfrom srlab import Architecture\n"
+        "@dataclass(frozen=True)\nclass O: pass\nclass N(nn.Module): pass\n"
+        "Architecture('n', O, N)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "UserError: architecture 'n': its network is defined in no file" in " ".join(said.stderr.split())
 
 
 # What is refused

@@ -410,6 +410,11 @@ def _enlarge(
     check_writable(target, cost.output, quality=quality)
     upscaler.check_cost(source, target, cost)
     output = cost.output
+    if cost.tiles > 1 and upscaler.may_show_seams:
+        say(
+            f"{source.name}: this network looks farther than the margin around a tile, so seams may show; a "
+            "larger --tile makes fewer"
+        )
     largest = int(1.01 * output.num_bytes)  # what zlib makes of noise
     say(
         f"{source.name}: {output.width // upscaler.scale}x{output.height // upscaler.scale} -> "

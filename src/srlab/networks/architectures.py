@@ -68,7 +68,7 @@ class Architecture:
                 raise UserError(f"{where}: its {what} must be a whole number of pixels, not {value!r}")
         check_declared(self.options, where=where)
         module, names = self._defined_in()
-        code = running_code() or _code_of(module)
+        code = running_code() or _code_of(module, where=where)
         object.__setattr__(self, "code", code)
         found = _installed(module) if code is None else identity_of(code, module, names)
         object.__setattr__(self, "identity", found)
@@ -249,9 +249,14 @@ def _installed(module: str) -> str:
     return top
 
 
-def _code_of(module: str) -> Code | None:
+def _code_of(module: str, *, where: str) -> Code | None:
     """The file of a module that is neither installed nor run by srlab: a script of the user's."""
-    path = getattr(sys.modules.get(module), "__file__", None)
-    if path is None or module.partition(".")[0] in importlib.metadata.packages_distributions():
+    if module.partition(".")[0] in importlib.metadata.packages_distributions():
         return None
+    path = getattr(sys.modules.get(module), "__file__", None)
+    if path is None or not Path(path).is_file():
+        raise UserError(
+            f"{where}: its network is defined in no file, so its weights could not be used later; write it "
+            "into a Python file, and import it from there"
+        )
     return read_code(Path(path))

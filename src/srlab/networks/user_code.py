@@ -161,22 +161,21 @@ def run_code(code: Code) -> Mapping[str, object]:
 
 @contextmanager
 def _importing(code: Code) -> Iterator[None]:
-    """While a code runs, its own modules are imported, and afresh: another code may have one of that name."""
-    own = {name.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for name, _ in code.files}
-    for name in own & set(sys.modules):
-        if not hasattr(sys.modules[name], "__file__") or isinstance(_loader_of(name), _Loader):
-            del sys.modules[name]
+    """While a code runs, its own modules are imported, whatever else has their names; then all is as before.
+
+    Only where nothing else has the name do they stay, for imports inside of functions.
+    """
+    own = {_module_name(name) for name, _ in code.files if name != code.entry}
+    hidden = {name: sys.modules.pop(name) for name in own & set(sys.modules)}
     finder = _Finder(code)
     sys.meta_path.insert(0, finder)
     try:
         yield
     finally:
         sys.meta_path.remove(finder)
-
-
-def _loader_of(name: str) -> object:
-    spec = getattr(sys.modules[name], "__spec__", None)
-    return spec.loader if spec is not None else None
+        for name, module in hidden.items():
+            if not isinstance(getattr(module.__spec__, "loader", None), _Loader):
+                sys.modules[name] = module
 
 
 # What a network is

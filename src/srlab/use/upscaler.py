@@ -27,6 +27,7 @@ from torch import Tensor, nn
 
 from srlab.errors import UserError
 from srlab.files import is_stream
+from srlab.networks.complexity import user_network_in
 from srlab.pixels.images import Layout, Picture, read_header, read_picture
 from srlab.pixels.memory import available_bytes, in_words
 from srlab.pixels.picture_files import (
@@ -101,6 +102,12 @@ class Upscaler:
         self._in_strips = device_of(network).type == "cpu"
         self.tile = default_tile(network, in_strips=self._in_strips) if tile is None else tile
         self.precision = precision
+
+    @property
+    def may_show_seams(self) -> bool:
+        """Whether its network, a user's, looks farther than the margin around a tile."""
+        own = user_network_in(self.network)
+        return own is not None and own.sees_all
 
     def __repr__(self) -> str:
         return f"<Upscaler {self.variant} x{self.scale} on {device_of(self.network)}>"
