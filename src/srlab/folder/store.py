@@ -20,10 +20,10 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from srlab.declare.protocol import validation_interval
 from srlab.errors import UserError
 from srlab.files import write_atomically as write_atomically
 from srlab.files import write_text as write_text
-from srlab.declare.protocol import validation_interval
 from srlab.folder import shapes
 
 STUDY = "study.json"

@@ -16,10 +16,10 @@ from srlab.declare.protocol import protocol_to_dict
 from srlab.declare.study import Run, Start, Study, Variant
 from srlab.errors import UserError
 from srlab.folder import store
+from srlab.folder.records import precision_begun
 from srlab.lab.planning import Cost, Plan
 from srlab.lab.sources import Source, SourceMissingError, find_source
 from srlab.networks import options_to_dict
-from srlab.folder.records import precision_begun
 from srlab.training.machine import Machine, precision_of, precision_of_run
 
 FREE_TO_DIFFER = ("threads",)
