@@ -1,5 +1,6 @@
 """What `srlab.load(...).upscale(...)` promises: the same kind of picture, larger, with all that it had."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +169,22 @@ def test_a_pil_image_gives_a_pil_image(upscaler: Upscaler, mode: str, expected: 
     enlarged = upscaler.upscale(image)
     assert isinstance(enlarged, Image.Image)
     assert (enlarged.mode, enlarged.size) == (expected, (10, 8))
+
+
+def test_threads_may_share_an_upscaler(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In strips the network is changed while it runs, and torch.fx traces one network at a time."""
+    monkeypatch.setattr("srlab.use.upscale.whole_pixels", lambda *_, **__: 100)
+    network = build_network(EDSROptions(num_blocks=1, num_features=4), scale=2)
+    shared = Upscaler(network, variant="edsr", tile=20)
+    pictures = [np.full((70, 80, 3), value, np.uint8) for value in (10, 90, 170, 250)]
+
+    def enlarge(picture: NDArray[Any]) -> NDArray[Any]:
+        return shared.upscale(picture)
+
+    alone = [enlarge(picture) for picture in pictures]
+    with ThreadPoolExecutor(4) as pool:
+        for found, expected in zip(pool.map(enlarge, pictures), alone, strict=True):
+            assert np.array_equal(found, expected)
 
 
 def test_a_palette_becomes_colour_with_alpha_where_it_is_transparent(upscaler: Upscaler) -> None:

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from threading import RLock
 from typing import Any, Literal
 
 from torch import fx, nn
 
+ONE_AT_A_TIME = RLock()  # torch.fx changes torch for all threads while it traces
 KINDS: dict[str, Literal["input", "module", "function", "constant", "output"]] = {
     "placeholder": "input",
     "call_module": "module",
@@ -51,7 +53,9 @@ def trace(network: nn.Module, *, is_box: Callable[[nn.Module], bool] = lambda _:
     def replaced(argument: Any) -> Any:
         return steps[argument] if isinstance(argument, fx.Node) else argument
 
-    for node in Tracer().trace(network).nodes:
+    with ONE_AT_A_TIME:
+        nodes = Tracer().trace(network).nodes
+    for node in nodes:
         kind = KINDS[node.op]
         numbers = [argument for argument in node.args if isinstance(argument, int | float)]
         steps[node] = Step(

@@ -179,7 +179,7 @@ def pixel_limit(asked: int | None = None) -> int:
     text = os.environ.get(MAX_PIXELS_VARIABLE)
     if text is None:
         return MAX_PIXELS
-    if not text.isdecimal() or int(text) == 0:
+    if not (text.isascii() and text.isdecimal()) or int(text) == 0:
         raise UserError(
             f"{MAX_PIXELS_VARIABLE} must be a number of pixels, such as {MAX_PIXELS}; it is {text!r}"
         )

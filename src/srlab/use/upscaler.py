@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from srlab.errors import UserError
 from srlab.files import is_stream
 from srlab.networks.complexity import user_network_in
+from srlab.networks.structure import ONE_AT_A_TIME
 from srlab.pixels.images import Layout, Picture, read_header, read_picture
 from srlab.pixels.memory import available_bytes, in_words
 from srlab.pixels.picture_files import (
@@ -199,6 +200,10 @@ class Upscaler:
         if flatten is not None and given.has_alpha:
             given = replace(given, channels=3)
         output = given.enlarged(self.scale)
+        copies = 1 + header.layout.has_alpha  # hidden colours are filled in a copy
+        held = copies * header.layout.num_bytes
+        if held > available_bytes():  # a header may say anything, and the tiles of that would never end
+            return Cost(memory=held, tiles=0, output=output)
         rows = self._rows(output)
         boxes = grid((given.height, given.width), self.tile, rows=rows)
         band = max(bottom - top for top, _, bottom, _ in boxes) * output.num_bytes // given.height
@@ -209,8 +214,6 @@ class Upscaler:
             margins = 2 * margin_of(self.network)
             box = (seen[2] - seen[0] - margins, seen[3] - seen[1] - margins)
             tile = tile_bytes(self.network, box, in_strips=self._in_strips)
-        copies = 1 + header.layout.has_alpha  # hidden colours are filled in a copy
-        held = copies * header.layout.num_bytes
         top, left, bottom, right = largest
         pieces = _PIECES * 12 * self.scale**2 * (bottom - top) * (right - left)
         work = held + tile + pieces + 2 * band + encoding_bytes(out, output)
@@ -333,7 +336,7 @@ class Upscaler:
 
         start, end, missing = 0, 0, 0  # of the band that is being filled, in LR rows; in LR pixels
         band = np.empty((0, 0, 0), pixels.dtype)
-        for box, piece in upscale_tiles(
+        tiles = upscale_tiles(
             self.network,
             read,
             size=(height, width),
@@ -342,7 +345,13 @@ class Upscaler:
             precision=self.precision,
             in_strips=self._in_strips,
             progress=progress,
-        ):
+        )
+        while True:
+            with ONE_AT_A_TIME:  # threads may share an upscaler; its network is changed while it runs
+                found = next(tiles, None)
+            if found is None:
+                break
+            box, piece = found
             if not torch.isfinite(piece).all():
                 raise UserError(
                     f"the output of {self.variant} for this picture is not finite; use other weights"
