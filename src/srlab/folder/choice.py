@@ -294,11 +294,17 @@ def started_rate(source: str, folder: Path) -> float | None:
     return next(iter(_started_rates(source, folder, store.load_study(folder))), None)
 
 
-def why_waiting(name: str, folder: Path) -> str | None:
-    """Why the variant has no learning rate yet, in words; None if it waits for nothing."""
+def why_waiting(
+    name: str, folder: Path, *, choices: Mapping[str, Mapping[str, Any]] | None = None
+) -> str | None:
+    """Why the variant has no learning rate yet, in words; None if it waits for nothing.
+
+    `choices` are those of the folder, if they are known already.
+    """
     if not store.is_study(folder):
         return None
-    waits_for = load_choice(folder).get(name, {}).get("waits_for", [])
+    choices = load_choice(folder) if choices is None else choices
+    waits_for = choices.get(name, {}).get("waits_for", [])
     ends = {
         "failed": "has failed",
         "blocked": "could not start",

@@ -12,6 +12,7 @@ import os
 import platform
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -137,7 +138,7 @@ def _contradiction(study: Mapping[str, Any]) -> str | None:
     names = [variant["name"] for variant in study["variants"]]
     folders = [run["name"] for run in study["runs"]]
     for of_what, found in (("variant", names), ("run", folders)):
-        if doubled := sorted({name for name in found if found.count(name) > 1}):
+        if doubled := sorted(name for name, count in Counter(found).items() if count > 1):
             return f"two {of_what}s have the name {doubled[0]!r}"
     for run in study["runs"]:
         if Path(run["name"]).name != run["name"] or run["name"] in ("", "..") or "\0" in run["name"]:

@@ -117,9 +117,9 @@ def leaderboard(folder: Path, *, verdicts: Verdicts | None = None) -> Leaderboar
     `verdicts` are those of the folder, if they are known already.
     """
     study = store.load_study(folder)
-    verdicts = verdicts or judge(folder)
-    choice, outdated = load_choice(folder), outdated_starts(folder)
     runs = read_runs(folder)
+    verdicts = verdicts or judge(folder, runs=runs)
+    choice, outdated = load_choice(folder), outdated_starts(folder)
     protocol = EvaluationProtocol(**study["evaluation"])
     standings = [
         _standing(
@@ -127,7 +127,7 @@ def leaderboard(folder: Path, *, verdicts: Verdicts | None = None) -> Leaderboar
             [run for run in runs if run.variant == variant["name"]],
             choice.get(variant["name"], {}),
             verdicts,
-            waits_for=why_waiting(variant["name"], folder),
+            waits_for=why_waiting(variant["name"], folder, choices=choice),
             outdated_start=outdated.get(variant["name"]),
         )
         for variant in study["variants"]

@@ -11,9 +11,10 @@ difference.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
@@ -59,15 +60,28 @@ def matched_pairs(options: Mapping[str, Options], *, base: str) -> dict[Changes,
             change, one, two = reverse(change), two, one
         found.setdefault(change, []).append((one, two))
     items = {change: _unordered(change) for change in found}
+    known, sizes = set(found), sorted({len(item) for item in items.values()})
+    there = set(items.values())
+
+    def has_a_part(item: frozenset[Any]) -> bool:
+        """Whether another change is a part of this one."""
+        if 2 ** len(item) > len(there):
+            return any(other < item for other in there)
+        return any(
+            frozenset(part) in there
+            for size in sizes
+            if size < len(item)
+            for part in combinations(item, size)
+        )
+
     return {
         change: pairs
         for change, pairs in found.items()
-        if not any(other < items[change] for other in items.values())
-        and not _is_difference_of_two(change, found, usual=options[base])
+        if not has_a_part(items[change]) and not _is_difference_of_two(change, known, usual=options[base])
     }
 
 
-def _is_difference_of_two(change: Changes, found: Iterable[Changes], *, usual: Options) -> bool:
+def _is_difference_of_two(change: Changes, known: Set[Changes], *, usual: Options) -> bool:
     """Whether both settings of one option are compared with the base's already."""
     if len(change) > 1:
         return False
@@ -76,7 +90,6 @@ def _is_difference_of_two(change: Changes, found: Iterable[Changes], *, usual: O
         Change(option=one.option, before=usual.get(one.option, ""), after=to)
         for to in (one.before, one.after)
     )
-    known = set(found)
     return all((setting,) in known for setting in settings)
 
 

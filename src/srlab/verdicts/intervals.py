@@ -171,9 +171,17 @@ def quantile(weights: Sequence[tuple[float, int]], tail: float) -> float:
 def _quantiles(shares: NDArray[np.float64], dfs: NDArray[np.float64], tail: float) -> NDArray[np.float64]:
     """The same for many: `shares` are [..., parts] and sum to 1, `dfs` [parts]."""
     cochran = -(shares * stdtrit(dfs, tail)).sum(axis=-1)
-    satterthwaite = -stdtrit(1 / (shares**2 / dfs).sum(axis=-1), tail)
+    one_over_df, student = _student(tail)
+    satterthwaite = np.interp((shares**2 / dfs).sum(axis=-1), one_over_df, student)
     cautious = caution(2 * tail, smallest_df=int(dfs.min()))
     return np.asarray(cautious * cochran + (1 - cautious) * satterthwaite)
+
+
+@lru_cache(maxsize=64)
+def _student(tail: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Student's upper quantiles for 1 / df from 0 to 1, so close together that a line between two will do."""
+    one_over_df = np.linspace(0, 1, 4097)
+    return one_over_df, -stdtrit(1 / np.maximum(one_over_df, 1e-9), tail)
 
 
 def caution(alpha: float, *, smallest_df: int) -> float:

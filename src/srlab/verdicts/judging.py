@@ -38,6 +38,7 @@ def judge(
     level: float = 0.95,
     variants: Sequence[str] | None = None,
     images: Mapping[str, Sequence[str]] | None = None,
+    runs: Sequence[RunRecord] | None = None,
 ) -> Verdicts:
     """What can be concluded now from the files in a study's `folder`, even if runs are missing.
 
@@ -47,6 +48,7 @@ def judge(
         level: of intervals and tests, in [0.5, 1): 0.95 is 95 % and tests at 5 %.
         variants: only these, in the study's order; families, ranks and effects are of what is left.
         images: by test set only these of its images; sets that are not named are left out.
+        runs: those of the folder, if they are known already.
 
     Raises:
         UserError: `folder` is not a study's, or a name is not one of the study.
@@ -58,7 +60,7 @@ def judge(
     names = tuple(variant["name"] for variant in declared)
     test_sets = select_images(study, images)
     base = names[0] if base is None else find_variant(names, base)
-    runs = [run for run in read_runs(folder) if run.variant in names]
+    runs = [run for run in (read_runs(folder) if runs is None else runs) if run.variant in names]
     runs_of = {name: [run for run in runs if run.variant == name] for name in names}
     choice = load_choice(folder)
     measures = measures_of(study, runs)

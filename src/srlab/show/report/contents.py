@@ -70,8 +70,8 @@ def gather(study_dir: Path, *, base: str | None = None) -> Contents:
         UserError: `study_dir` is not a study's folder, or `base` is not one of its variants.
     """
     study = store.load_study(study_dir)
-    verdicts = judge(study_dir, base=base)
     runs = tuple(read_runs(study_dir))
+    verdicts = judge(study_dir, base=base, runs=runs)
     measured = measured_costs(study_dir)
     costs = {cost.variant: cost for cost in verdicts.costs}
     protocol = EvaluationProtocol(**study["evaluation"])
