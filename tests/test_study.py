@@ -123,10 +123,10 @@ def test_variants_that_do_not_differ_are_refused(study: Study) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"network": None}, "its network must be a network's options, such as .*, not None"),
+        ({"network": None}, "its network must be the options of a network, such as .*, not None"),
         (
             {"network": "edsr/baseline"},
-            "its network must be a network's options, such as .*, not 'edsr/baseline'",
+            "its network must be the options of a network, such as .*, not 'edsr/baseline'",
         ),
         (
             {"objective": "mse"},

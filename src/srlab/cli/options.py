@@ -184,6 +184,7 @@ Trust = Annotated[  # so does this one's
         metavar="FILE|SHA256",
         help="Run the code of a network that is not srlab's: a Python file, or the SHA-256 that a refusal "
         "names. It is remembered.",
+        show_default="only code that you agreed to before",
         callback=_trust,
     ),
 ]
