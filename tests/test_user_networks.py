@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from srlab.networks import (
     Architecture,
     architectures,
     build_network,
+    check_network,
     num_parameters,
     options_from_dict,
     options_to_dict,
@@ -225,6 +226,21 @@ def test_weights_alone_take_the_file_that_declares_them(finished: Path, file: Pa
     assert "mine/narrow" in said.stdout
 
 
+def test_the_code_is_found_from_within_the_runs_folder(
+    finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(finished / "mine-wide-lr0.001-seed0")
+    monkeypatch.setattr(architectures, "_by_identity", {})
+    with pytest.raises(UserError, match=r"--trust [0-9a-f]{64}"):
+        load_weights(Path("weights.safetensors"))
+
+
+def test_a_trusted_file_that_calls_exit_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("import sys\nsys.exit(0)\n")
+    with pytest.raises(UserError, match="cannot be run: SystemExit"):
+        srlab.trust(tmp_path / "a.py")
+
+
 @pytest.mark.parametrize("given", ["nothing.py", "abc", "0" * 63])
 def test_what_cannot_be_trusted_is_said(given: str) -> None:
     with pytest.raises(UserError, match="cannot be trusted"):
@@ -383,7 +399,7 @@ def test_what_a_network_is_leaves_out_what_it_does_not_rest_on(tmp_path: Path) -
 
     def found(changed: str) -> str:
         path.write_text(changed)
-        return identity_of(read_code(path), "srlab_user", ["MyNet", "MyOptions"])
+        return declared(path)
 
     first = found(text)
     for same in (
@@ -399,12 +415,104 @@ def test_what_a_network_is_leaves_out_what_it_does_not_rest_on(tmp_path: Path) -
     assert found(text) != first
 
 
+def declared(path: Path) -> str:
+    mine = run_code(read_code(path))["mine"]
+    assert isinstance(mine, Architecture)
+    return mine.identity
+
+
+NET = """from dataclasses import dataclass
+from functools import partial
+import helper_of_net, torch
+from helper_of_net import *
+from srlab import Architecture
+
+TABLE = [0]
+LIST = []
+
+@dataclass(frozen=True)
+class Options:
+    width: int = 4
+
+def fill(value):
+    TABLE.append(value)
+
+def plain(function):
+    def inner(options, *, scale):
+        return function(options, scale=scale)
+    return inner
+
+class Net(torch.nn.Module):
+    def forward(self, lr):
+        from inner_of_net import SIZE
+        return (lr, TABLE, SIZE, PLACE, "a")
+MORE
+mine = Architecture("mine", Options, NETWORK)
+AFTER
+"""
+
+
+@pytest.mark.parametrize("network", ["Net", "lambda o, scale: Net(o)", "partial(Net)", "plain(Net)"])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("torch.nn.Module", "torch.nn.Conv2d"),
+        ("PLACE = 1", "PLACE = 2"),
+        ("SIZE = 1", "SIZE = 2"),
+        ("MORE", "fill(1)"),
+        ("MORE", "for i in range(2):\n    TABLE.append(i)"),
+        ("AFTER", "TABLE[0] = 1"),
+        ("AFTER", "Net.size = 1"),
+        ("MORE", "torch.set_default_dtype(torch.float64)"),
+        ("Module.size = 1", "Module.size = 2"),
+        (", NETWORK)", ", NETWORK, border=2)"),
+    ],
+)
+def test_what_a_network_rests_on_is_a_part_of_it(
+    network: str, before: str, after: str, tmp_path: Path
+) -> None:
+    assert before_and_after(before, after, network, tmp_path) == "other"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("AFTER", "for width in (1, 2):\n    LIST.append(mine(width=width))"),
+        ("AFTER", "lr = (1e-3,)\nscale = 2"),
+        ("AFTER", "if __name__ == '__main__':\n    print(mine())"),
+        (", NETWORK)", ", NETWORK, radius=2)"),
+        ("AFTER", "@dataclass(frozen=True)\nclass Others:\n    width: int = 4"),
+        ('return (lr, TABLE, SIZE, PLACE, "a")', "return (  # all\n            lr, TABLE, SIZE, PLACE, 'a')"),
+        ("import partial", "import partial, reduce"),
+    ],
+)
+def test_what_it_does_not_rest_on_is_not(before: str, after: str, tmp_path: Path) -> None:
+    assert before_and_after(before, after, "Net", tmp_path) == "same"
+
+
+def before_and_after(before: str, after: str, network: str, folder: Path) -> str:
+    """Whether a network is ``same`` or ``other`` once a text in its files is another."""
+    files = {
+        "net.py": NET.replace("NETWORK", network) if before != ", NETWORK)" else NET,
+        "helper_of_net.py": "from torch.nn import Module\nPLACE = 1\nModule.size = 1\n",
+        "inner_of_net.py": "SIZE = 1\n",
+    }
+    assert any(before in text for text in files.values())
+    found = []
+    for old, new in ((before, before), (before, after)):
+        for name, text in files.items():
+            changed = text.replace(old, new).replace("NETWORK", network)
+            (folder / name).write_text(changed.replace("MORE", "").replace("AFTER", ""))
+        found.append(declared(folder / "net.py"))
+    return "same" if found[0] == found[1] else "other"
+
+
 def test_a_constant_that_it_names_is_a_part_of_it(tmp_path: Path) -> None:
     path = tmp_path / "net.py"
     names = []
     for number in (1, 2):
         path.write_text(f"N = {number}\nM = N + 1\n\n\nclass Net:\n    size = M\n")
-        names.append(identity_of(read_code(path), "net", ["Net"]))
+        names.append(identity_of(read_code(path), "net", [("net", "Net")]))
     assert names[0] != names[1]
 
 
@@ -435,6 +543,106 @@ def test_a_network_of_a_notebooks_cell_is_refused() -> None:
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "UserError: architecture 'n': its network is defined in no file" in " ".join(said.stderr.split())
+
+
+# Networks as they are found elsewhere
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Which of the things that networks do."""
+
+    kind: str = "plain"
+    width: int = 4
+
+
+class Unusual(nn.Module):
+    """One convolution, with something that some networks do."""
+
+    def __init__(self, options: Kind, *, scale: int) -> None:
+        super().__init__()
+        self.kind = options.kind
+        first: nn.Module = nn.Conv2d(3, 3 * scale**2, 3, padding=1)
+        if self.kind == "numbers":
+            self.rates = [rate.item() for rate in torch.linspace(0, 0.1, 4)]
+        elif self.kind == "weight norm":
+            first = nn.utils.weight_norm(first)
+        elif self.kind == "mask":
+            self.register_buffer("mask", torch.ones(1, 1, 1, dtype=torch.bool))
+        elif self.kind == "no copy":
+            self.rows = (row for row in range(3))
+        elif self.kind == "lazy":
+            first = nn.LazyConv2d(3 * scale**2, 3, padding=1)
+        body = nn.Sequential(first, nn.PixelShuffle(scale))
+        self.body: Any = torch.jit.script(body) if self.kind == "script" else body
+
+    def forward(self, lr: Tensor) -> Tensor:
+        if self.kind == "in place":
+            lr.sub_(0.5)
+        sr: Tensor = self.body(lr * self.get_buffer("mask") if self.kind == "mask" else lr)
+        return sr.detach() if self.kind == "no gradient" else sr
+
+
+unusual = Architecture("unusual", Kind, Unusual)
+
+
+@pytest.mark.filterwarnings("ignore")  # torch advises against some
+@pytest.mark.parametrize("kind", ["numbers", "weight norm", "mask", "no copy", "script", "in place"])
+def test_what_networks_do_elsewhere_works_here(kind: str, tmp_path: Path) -> None:
+    options = unusual(kind=kind)
+    assert multiply_adds(options, scale=2) == 3 * 9 * 12 * 640 * 360
+    assert "Sees: 1 LR pixels" in summary(options, scale=2)
+    plot(options, tmp_path / "net.svg", scale=2, title="unusual")
+    network = build_network(options, scale=2)
+    save_weights(tmp_path / "a.safetensors", network, variant="a", options=options, scale=2)
+    load_weights(tmp_path / "a.safetensors")
+
+
+def test_where_it_cannot_be_tried_how_far_it_sees_is_unknown() -> None:
+    network = build_network(unusual(kind="no gradient"), scale=2)
+    assert receptive_radius(network) == 64
+    assert "at least 64" in summary(unusual(kind="no gradient"), scale=2)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_layer_without_a_shape_is_refused_before_a_study_begins() -> None:
+    with pytest.raises(UserError, match="has no shape yet"):
+        check_network(unusual(kind="lazy"), scale=2)
+
+
+@dataclass(frozen=True)
+class Doubled:
+    """A value that changes each time."""
+
+    kind: str = "plain"
+    width: int = 4
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "width", 2 * self.width)
+
+
+class Stateful(nn.Conv2d):
+    """Its state is more than tensors."""
+
+    def __init__(self, options: Any, *, scale: int) -> None:  # noqa: ARG002
+        super().__init__(3, 3, 1)
+
+    def get_extra_state(self) -> int:
+        return 1
+
+
+def test_what_would_not_come_back_is_refused_before_a_study_begins() -> None:
+    doubled = Architecture("doubled", Doubled, Unusual)
+    with pytest.raises(UserError, match="made again from its values, it is Doubled"):
+        check_network(doubled(), scale=2)
+
+    @dataclass(frozen=True)
+    class Options:
+        pass
+
+    stateful = Architecture("stateful", Options, Stateful)
+    with pytest.raises(UserError, match=r"tensors only, but network\._extra_state is a int"):
+        check_network(stateful(), scale=2)
 
 
 # What is refused
@@ -500,9 +708,25 @@ class Reserved:
     code: int = 1
 
 
+@dataclass(frozen=True)
+class Hidden:
+    """A field that does not come back."""
+
+    width: int = field(default=3, init=False)
+
+
+@dataclass(frozen=True)
+class Equal:
+    """Options that look the same whatever they are."""
+
+    width: int = field(default=3, compare=False)
+
+
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
+        ("mine", Hidden, "width could not be told from others"),
+        ("mine", Equal, "width could not be told from others"),
         ("9", How, "not a valid name"),
         ("a-b", How, "not a valid name"),
         ("mine", Thawed, r"@dataclass\(frozen=True\) above Thawed"),

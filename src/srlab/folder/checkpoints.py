@@ -39,6 +39,7 @@ from srlab.networks import (
     NetworkOptions,
     architecture,
     build_network,
+    meta_network,
     options_from_dict,
     options_to_dict,
 )
@@ -291,12 +292,8 @@ def _check_shapes(
 ) -> None:
     """Compare the file's tensors with those of the network it describes, before anything is allocated."""
     try:
-        with (
-            torch.device("meta"),
-            _at_most_parameters(max(len(shapes), MOST_PARAMETERS)),
-            torch.random.fork_rng(devices=[]),
-        ):
-            network = build_network(options, scale=scale)
+        with _at_most_parameters(max(len(shapes), MOST_PARAMETERS)), torch.random.fork_rng(devices=[]):
+            network = meta_network(options, scale=scale)
     except Exception as error:  # whatever hostile options do to a constructor
         raise UserError(f"{path} describes a network that cannot be built: {_first_line(error)}") from error
     if network.color != color:
@@ -319,6 +316,10 @@ _DTYPES = {
     "I64": torch.int64,
     "I32": torch.int32,
     "U8": torch.uint8,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "BOOL": torch.bool,
+    "C64": torch.complex64,
 }
 
 

@@ -81,7 +81,8 @@ def provide_code(values: Mapping[str, Any], where: Path) -> None:
 
 
 def _provide(name: str, identity: str, where: Path) -> None:
-    for folder in (where, *where.parents[:2]):
+    where_is = where.absolute()
+    for folder in (where_is, *where_is.parents[:2]):
         kept = folder / CODE / identity[:_SHORT]
         if _DIGEST.fullmatch(identity) and (kept / _DESCRIPTION).is_file():
             code = _read_kept(kept)
@@ -119,7 +120,7 @@ def _read_kept(folder: Path) -> Code:
 def _run(code: Code) -> None:
     try:
         run_code(code)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UserError(
             f"{Path(code.folder, code.entry)} cannot be run: {type(error).__name__}: {error}"
         ) from error

@@ -148,8 +148,14 @@ def _counts(options: NetworkOptions, scale: int) -> tuple[int, int]:
 
 def meta_network(options: NetworkOptions, *, scale: int) -> Network:
     """The network without its numbers: shapes only, so that its size does not matter."""
-    with torch.device("meta"), _WithoutValues():
-        return build_network(options, scale=scale)
+    try:
+        with torch.device("meta"), _WithoutValues():
+            return build_network(options, scale=scale)
+    except UserError:
+        if find_architecture(options) is None:
+            raise
+    with torch.random.fork_rng(devices=[]):  # it computes with numbers when it is made
+        return build_network(options, scale=scale).to("meta")
 
 
 class _WithoutValues(TorchFunctionMode):

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import UninitializedParameter
 
 from srlab.errors import UserError
 from srlab.networks.blocks import Network
@@ -67,10 +68,10 @@ class Architecture:
             if not (what == "radius" and value is None) and (type(value) is not int or value < 0):
                 raise UserError(f"{where}: its {what} must be a whole number of pixels, not {value!r}")
         check_declared(self.options, where=where)
-        module, names = self._defined_in()
+        module = getattr(self.network, "__module__", "")
         code = running_code() or _code_of(module, where=where)
         object.__setattr__(self, "code", code)
-        found = _installed(module) if code is None else identity_of(code, module, names)
+        found = _installed(module) if code is None else identity_of(code, self.name, self._places())
         object.__setattr__(self, "identity", found)
         _register(self)
 
@@ -101,13 +102,10 @@ class Architecture:
             )
         return UserNetwork(made, self, scale=scale)
 
-    def _defined_in(self) -> tuple[str, list[str]]:
-        """The module of the network, and the names there of network and options."""
-        module = getattr(self.network, "__module__", "")
-        names = [getattr(self.network, "__qualname__", "")]
-        if self.options.__module__ == module:
-            names.append(self.options.__qualname__)
-        return module, names
+    def _places(self) -> list[tuple[str, str]]:
+        """The modules and names of network and options."""
+        defined = (self.network, self.options)
+        return [(one.__module__, getattr(one, "__qualname__", "")) for one in defined]
 
 
 class UserNetwork(Network):
@@ -136,6 +134,7 @@ def check_network(options: Any, *, scale: int) -> None:
     wanted = (1, channels, scale * _PROBE[0], scale * _PROBE[1])
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         network = architecture.build(options, scale=scale).eval()
+        _check_stored(architecture, options, network)
         try:
             sr = network(torch.rand(given))
         except Exception as error:
@@ -152,6 +151,24 @@ def check_network(options: Any, *, scale: int) -> None:
     if not torch.isfinite(sr).all():
         raise UserError(f"architecture {architecture.name!r}: its untrained network gives NaN or infinity")
     _checked.add((options, scale))
+
+
+def _check_stored(architecture: Architecture, options: Any, network: nn.Module) -> None:
+    """Raise `UserError` if what is stored of a trained network would not make it again."""
+    where = f"architecture {architecture.name!r}"
+    again: Any = from_values(architecture.options, to_values(options))
+    if again != options:
+        raise UserError(
+            f"{where}: {options} cannot be stored: made again from its values, it is {again}; "
+            "__post_init__ must not change a value twice"
+        )
+    for name, found in network.state_dict().items():
+        if isinstance(found, UninitializedParameter):
+            raise UserError(f"{where}: {name} has no shape yet; say how many channels a Lazy layer has")
+        if not isinstance(found, Tensor):
+            raise UserError(
+                f"{where}: state_dict() may hold tensors only, but {name} is a {type(found).__name__}"
+            )
 
 
 _checked: set[tuple[Any, int]] = set()  # a study is checked each time that it changes

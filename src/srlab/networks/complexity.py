@@ -4,8 +4,9 @@ An operation that this file does not know is an error, not a guess. Of a user's 
 any, torch counts the multiplications, and how far it sees is tried out.
 """
 
-import copy
 import operator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import cast
 
@@ -132,36 +133,54 @@ def _tried_radius(network: UserNetwork, *, channels: int) -> int:
         device = next(iter(network.parameters()), torch.empty(0)).device
         if device.type == "meta":
             raise ValueError("how far a network sees cannot be tried without its weights")
-        found = 0
-        with torch.random.fork_rng(devices=[]), torch.enable_grad():
-            torch.manual_seed(0)
-            tried = _without_zeros(network)
-            for size in _TRIED_SIZES:
-                pictures = (torch.rand(1, channels, size, size, device=device) for _ in range(2))
-                found = max(_seen(tried, lr) for lr in pictures)
-                if found < size // 2:
-                    break
-            else:
-                network.sees_all = True
-        network.radius = found
+        try:
+            with torch.random.fork_rng(devices=[]), torch.enable_grad(), _without_zeros(network):
+                torch.manual_seed(0)
+                found = _tried(network, channels=channels, device=device)
+        except Exception:  # such as one that cuts the gradient: nothing is known of it
+            found = None
+        network.sees_all = found is None
+        network.radius = _TRIED_SIZES[-1] // 2 if found is None else found
     return network.radius
 
 
-def _without_zeros(network: UserNetwork) -> UserNetwork:
-    """A copy in `eval` mode. A layer that begins with zeros lets nothing through before it is trained."""
-    tried = copy.deepcopy(network).eval()
-    with torch.no_grad():
-        for parameter in tried.parameters():
-            if not parameter.any():
-                parameter.normal_(std=0.1)
-    return tried
+def _tried(network: UserNetwork, *, channels: int, device: torch.device) -> int | None:
+    """None if it sees as far as is tried."""
+    for size in _TRIED_SIZES:
+        pictures = (torch.rand(1, channels, size, size, device=device) for _ in range(2))
+        if (found := max(_seen(network, lr) for lr in pictures)) < size // 2:
+            return found
+    return None
+
+
+@contextmanager
+def _without_zeros(network: UserNetwork) -> Iterator[None]:
+    """In `eval` mode. A layer that begins with zeros lets nothing through before it is trained.
+
+    It is then as before; a copy is not possible of every network.
+    """
+    before = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+    training = {module: module.training for module in network.modules()}
+    try:
+        network.eval()
+        with torch.no_grad():
+            for parameter in network.parameters():
+                if not parameter.any():
+                    parameter.normal_(std=0.1)
+        yield
+    finally:
+        with torch.no_grad():
+            for name, tensor in network.state_dict().items():
+                tensor.copy_(before[name])
+        for module, was in training.items():
+            module.training = was
 
 
 def _seen(network: UserNetwork, lr: Tensor) -> int:
     middle = lr.shape[-1] // 2
     lr.requires_grad_(True)
     inside = slice(network.scale * middle, network.scale * (middle + 1))
-    pixels = network(lr)[..., inside, inside]
+    pixels = network(lr * 1)[..., inside, inside]  # it may change what it is given
     (gradient,) = torch.autograd.grad((pixels * torch.rand_like(pixels)).sum(), lr)
     rows, columns = torch.nonzero(gradient.abs().sum(dim=(0, 1)), as_tuple=True)
     if not len(rows):

@@ -338,7 +338,8 @@ def _draw(graph: Any, network: nn.Module, *, scale: int | None) -> None:
         if box.kind != "block" or box.module is None or repr(box.module) in drawn:
             continue
         drawn.add(repr(box.module))
-        box.module.requires_grad_(True)  # one picture of its inside, for frozen ones and others
+        for parameter in box.module.parameters():  # one picture of its inside, for frozen ones and others
+            parameter.requires_grad_(parameter.is_floating_point() or parameter.is_complex())
         inner_boxes, inner_arrows = picture_of(box.module)
         prefix = f"{i}."
         cluster = graph.add_subgraph(

@@ -65,6 +65,12 @@ def check_declared(options_type: type, *, where: str) -> None:
         hints = _hints(options_type)
     except Exception as error:
         raise UserError(f"{where}: the types of {options_type.__name__} cannot be read: {error}") from error
+    for field in dataclasses.fields(options_type):
+        if not field.init or not field.compare:
+            raise UserError(
+                f"{where}: the option {field.name} could not be told from others; leave out init=False "
+                "and compare=False"
+            )
     for name, hint in hints.items():
         if name in _RESERVED:
             raise UserError(

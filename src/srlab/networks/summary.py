@@ -33,10 +33,15 @@ def summary(options: NetworkOptions, *, scale: int, frozen: Sequence[str] = ()) 
     network = network_to_measure(options, scale=scale)
     device = "meta" if user_network_in(network) is None else "cpu"
     shown = network.network if isinstance(network, UserNetwork) else network
-    table = layer_table(layer_rows(shown, torch.zeros(1, 3, LR_SIZE, LR_SIZE, device=device)))
+    own = user_network_in(network)
+    try:
+        table = layer_table(layer_rows(shown, torch.zeros(1, 3, LR_SIZE, LR_SIZE, device=device)))
+    except Exception as error:
+        if own is None:
+            raise
+        table = f"The layers cannot be listed: {' '.join(str(error).split())[:80]}"
     rule = "-" * max(map(len, table.splitlines()))
     radius = receptive_radius(network)
-    own = user_network_in(network)
     at_least = "at least " if own is not None and own.sees_all else ""
     return "\n".join(
         (

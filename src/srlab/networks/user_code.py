@@ -5,6 +5,7 @@ changes under a running study, and the text can be stored beside the weights tha
 """
 
 import ast
+import builtins
 import hashlib
 import importlib.abc
 import importlib.util
@@ -75,15 +76,10 @@ def _imported(text: str, folder: Path, name: str) -> Iterator[str]:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError):
         return  # running it says where
-    package = name.split("/")[:-1]
     for node in ast.walk(tree):
         names: list[str] = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.level + 1] if node.level else []
-            module = ".".join([*base, *([node.module] if node.module else [])])
-            names = [module, *(f"{module}.{alias.name}" for alias in node.names)]
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names = [one for both in _what_is_imported(node, name) for one in (both[0], ".".join(both))]
         for dotted in names:
             yield from _files_of(dotted, folder)
 
@@ -91,7 +87,7 @@ def _imported(text: str, folder: Path, name: str) -> Iterator[str]:
 def _files_of(dotted: str, folder: Path) -> Iterator[str]:
     """``a/__init__.py`` and ``a/b.py`` for ``a.b``, where they are."""
     parts = [part for part in dotted.split(".") if part]
-    if not parts or parts[0] in sys.stdlib_module_names:
+    if not parts or parts[0] in (*sys.stdlib_module_names, "srlab"):
         return
     for length in range(1, len(parts) + 1):
         path = "/".join(parts[:length])
@@ -181,66 +177,194 @@ def _importing(code: Code) -> Iterator[None]:
 # What a network is
 
 
-def identity_of(code: Code, module: str, names: Sequence[str]) -> str:
-    """SHA-256 of the parts of `code` that the definitions `names` of `module` rest on.
+def identity_of(code: Code, architecture: str, places: Sequence[tuple[str, str]]) -> str:
+    """SHA-256 of the parts of `code` that an architecture rests on: what declares it, and its `places`.
 
-    These are the definitions themselves, all others of the same code that they name, and so on. What does not
-    count: the rest of the file, such as the study that it declares, comments, blank lines and docstrings.
-    `module` is the name of a module of the code; any other name stands for its entry.
+    A place is a module and a name defined there; a module that is none of the code's stands for its entry.
+    Counted are these, all definitions of the same code that they name, and so on, and the statements that
+    may change any of those when the code runs, such as a loop that fills a table. What does not count: the
+    rest, such as the study that it declares, its `radius`, and how it is written: comments, line breaks,
+    docstrings. Where nothing in the code declares `architecture` by this name, all definitions count.
     """
-    files = {name: _definitions(text) for name, text in code.files}
-    known = {_module_name(name): name for name in files if name != code.entry}
-    start = known.get(module, code.entry)
-    left = [(start, name.partition(".")[0]) for name in names]
-    seen: set[tuple[str, str]] = set()
-    parts: set[tuple[str, str]] = set()
-    while left:
-        at = left.pop()
-        if at in seen:
-            continue
-        seen.add(at)
-        name, wanted = at
-        if wanted == "*":
-            left += [(name, defined) for defined in files[name]]
-        for node, text in files[name].get(wanted, ()):
-            if isinstance(node, ast.Import | ast.ImportFrom):
-                left += _behind(node, known)
-            parts.add((name, text))
-            left += [(name, used) for used in _names_in(node) if used in files[name]]
+    own = _Statements(code)
+    start = [(own.file_of(module), name.partition(".")[0]) for module, name in places]
+    declaring = own.declaring(architecture)
+    if not declaring:
+        start += [(code.entry, name) for name in own.definitions[code.entry] if name != "STUDY"]
+    reached = own.behind(start, declaring)
+    left = own.effects
+    while changing := [one for one in left if own.may_change(one, reached)]:
+        reached = own.behind(start, [*declaring, *(one for one in own.effects if one not in left), *changing])
+        left = [one for one in left if one not in changing]
     found = hashlib.sha256()
-    for name, text in sorted(parts):
+    for name, text in sorted(reached.parts):
         found.update(f"\0{name}\0{text}".encode())
     return found.hexdigest()
+
+
+@dataclass(frozen=True)
+class _Reached:
+    """Names (and the files that define them), statements as text, and whether any is of another library."""
+
+    names: set[tuple[str, str]]
+    parts: set[tuple[str, str]]
+    is_outside: bool
+
+
+class _Statements:
+    """The statements of a code's files: what each defines, and which only have an effect when they run."""
+
+    def __init__(self, code: Code) -> None:
+        self._entry = code.entry
+        self.definitions: dict[str, dict[str, list[ast.stmt]]] = {}
+        self.effects: list[tuple[str, ast.stmt]] = []
+        self._all: list[tuple[str, ast.stmt]] = []
+        self._modules = {_module_name(name): name for name, _ in code.files if name != code.entry}
+        for name, text in code.files:
+            try:
+                body = ast.parse(text).body
+            except (SyntaxError, ValueError, RecursionError):
+                body = [ast.Expr(ast.Constant(text))]  # if it is needed, importing it says what is wrong
+            found = self.definitions[name] = {}
+            for node in (one for statement in body for one in _apart(statement)):
+                self._all.append((name, node))
+                for defined in _defined_by(node):
+                    found.setdefault(defined, []).append(node)
+                if _has_effect(node):
+                    self.effects.append((name, node))
+
+    def file_of(self, module: str) -> str:
+        return self._modules.get(module, self._entry)
+
+    def declaring(self, architecture: str) -> list[tuple[str, ast.stmt]]:
+        """The statements with ``Architecture("NAME", ...)``."""
+        return [
+            (name, node)
+            for name, node in self._all
+            if any(_declares(inner, architecture) for inner in ast.walk(node))
+        ]
+
+    def may_change(self, effect: tuple[str, ast.stmt], reached: _Reached) -> bool:
+        """Whether a statement does something to what is reached, or to another library."""
+        name, node = effect
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            touched = self.behind([], [effect], is_open=False)
+            return touched.is_outside or bool(touched.names & reached.names)
+        decorators = [(name, used) for one in node.decorator_list for used in _names_in(one)]
+        touched = self.behind(decorators, [], is_open=False)
+        return any(
+            not all(isinstance(one, ast.Import | ast.ImportFrom) for one in self.definitions[file][used])
+            for file, used in touched.names & reached.names
+        )
+
+    def behind(
+        self,
+        names: Sequence[tuple[str, str]],
+        statements: Sequence[tuple[str, ast.stmt]],
+        *,
+        is_open: bool = True,
+    ) -> _Reached:
+        """All that names and statements rest on; not `is_open`: without what declared architectures do."""
+        left, todo = list(names), list(statements)
+        seen: set[tuple[str, str]] = set()
+        parts: dict[tuple[str, int], str] = {}
+        is_outside = False
+        while left or todo:
+            if not todo:
+                at = left.pop()
+                if at[1] not in self.definitions[at[0]] and not _is_builtin(at[1]):
+                    at = (at[0], "*")  # what comes by a star may have any name
+                nodes = self.definitions[at[0]].get(at[1], [])
+                if not is_open:
+                    nodes = [node for node in nodes if not _declares_any(node)]
+                if nodes and at not in seen:
+                    seen.add(at)
+                    todo = [(at[0], node) for node in nodes]
+                continue
+            name, node = todo.pop()
+            if (name, id(node)) in parts:
+                continue
+            parts[name, id(node)] = _as_text(node)
+            left += [(name, one) for one in _names_in(node)]
+            for inner in ast.walk(node):
+                if isinstance(inner, ast.Import | ast.ImportFrom):
+                    left += self._imported(inner, name)
+                    is_outside = is_outside or _is_outside(inner, self._modules)
+        return _Reached(seen, {(name, text) for (name, _), text in parts.items()}, is_outside)
+
+    def _imported(self, node: ast.Import | ast.ImportFrom, name: str) -> Iterator[tuple[str, str]]:
+        """The definitions of the code's own modules that an import in the file `name` brings."""
+        for module, wanted in _what_is_imported(node, name):
+            whole = f"{module}.{wanted}" if module and wanted else module or wanted
+            if wanted and wanted != "*" and module in self._modules:
+                yield self._modules[module], wanted
+            if whole in self._modules or wanted == "*":
+                file = self._modules.get(module if wanted == "*" else whole)
+                if file is not None:
+                    yield from ((file, defined) for defined in self.definitions[file])
+
+
+def _is_builtin(name: str) -> bool:
+    return hasattr(builtins, name) or name.startswith("__")
+
+
+def _what_is_imported(node: ast.Import | ast.ImportFrom, name: str) -> Iterator[tuple[str, str]]:
+    """Modules and the names that are taken from them; an empty name for the module itself."""
+    if isinstance(node, ast.Import):
+        yield from ((alias.name, "") for alias in node.names)
+        return
+    package = name.split("/")[:-1]
+    base = package[: len(package) - node.level + 1] if node.level else []
+    module = ".".join([*base, *([node.module] if node.module else [])])
+    yield from ((module, alias.name) for alias in node.names)
+
+
+def _is_outside(node: ast.Import | ast.ImportFrom, modules: Mapping[str, str]) -> bool:
+    tops = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
+    return any(
+        top.partition(".")[0] not in {"", "srlab", *sys.stdlib_module_names, *modules} for top in tops
+    ) and not (isinstance(node, ast.ImportFrom) and node.level)
 
 
 def _module_name(file: str) -> str:
     return file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
-def _behind(node: ast.Import | ast.ImportFrom, known: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """The definitions of the code's own modules that an import brings."""
+def _apart(node: ast.stmt) -> Iterator[ast.stmt]:
+    """The imports of one statement as a statement for each name; any other as it is."""
     if isinstance(node, ast.Import):
-        for alias in node.names:
-            if alias.name in known:
-                yield known[alias.name], "*"
-        return
-    module = node.module or ""
-    candidates = [one for one in known if one == module or (node.level and one.endswith(module))]
-    for alias in node.names:
-        for one in candidates:
-            yield known[one], alias.name
-        if (inner := f"{module}.{alias.name}".strip(".")) in known:
-            yield known[inner], "*"
+        yield from (ast.Import([alias]) for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        yield from (ast.ImportFrom(node.module, [alias], node.level) for alias in node.names)
+    else:
+        yield node
 
 
-def _definitions(text: str) -> dict[str, list[tuple[ast.stmt, str]]]:
-    """The statements of a file by what they define; a statement that defines nothing is left out."""
-    lines = text.splitlines()
-    found: dict[str, list[tuple[ast.stmt, str]]] = {}
-    for node in ast.parse(text).body:
-        for name in _defined_by(node):
-            found.setdefault(name, []).append((node, _text_of(node, lines)))
-    return found
+def _has_effect(node: ast.stmt) -> bool:
+    """Whether a statement does more than to give names to what it makes."""
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return False
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return bool(node.decorator_list)
+    if isinstance(node, ast.Assign | ast.AnnAssign):
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        return any(isinstance(one, ast.Attribute | ast.Subscript) for to in targets for one in ast.walk(to))
+    return not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+
+
+def _declares_any(node: ast.stmt) -> bool:
+    return any(_declares(inner, None) for inner in ast.walk(node))
+
+
+def _declares(node: ast.AST, name: str | None) -> bool:
+    """Whether it is the call ``Architecture(name, ...)``; None for any name."""
+    if not isinstance(node, ast.Call):
+        return False
+    called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    if called != "Architecture":
+        return False
+    given = [*node.args[:1], *(one.value for one in node.keywords if one.arg == "name")]
+    return name is None or any(isinstance(one, ast.Constant) and one.value == name for one in given)
 
 
 def _defined_by(node: ast.stmt) -> set[str]:
@@ -248,11 +372,7 @@ def _defined_by(node: ast.stmt) -> set[str]:
         return {node.name}
     if isinstance(node, ast.Import | ast.ImportFrom):
         return {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
-    return {
-        inner.id
-        for inner in ast.walk(node)
-        if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store)
-    } | {
+    return _stored(node) | {
         name
         for inner in ast.walk(node)
         if inner is not node
@@ -261,32 +381,67 @@ def _defined_by(node: ast.stmt) -> set[str]:
     }
 
 
-def _text_of(node: ast.stmt, lines: Sequence[str]) -> str:
-    """A statement's lines without docstrings, comments on lines of their own, and blank lines."""
-    decorators = getattr(node, "decorator_list", [])
-    first = min([node.lineno, *(one.lineno for one in decorators)])
-    left_out: set[int] = set()
-    for inner in ast.walk(node):
-        body = getattr(inner, "body", None)
-        if (
-            isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-            and body
-            and isinstance(body[0], ast.Expr)
-            and isinstance(body[0].value, ast.Constant)
-            and isinstance(body[0].value.value, str)
-        ):
-            left_out |= set(range(body[0].lineno, (body[0].end_lineno or 0) + 1))
-    kept = [
-        line.rstrip()
-        for number, line in enumerate(lines[first - 1 : node.end_lineno], start=first)
-        if number not in left_out and line.strip() and not line.lstrip().startswith("#")
-    ]
-    return "\n".join(kept)
+def _as_text(node: ast.AST) -> str:
+    """What a statement says, without how it is written, the same in every version of Python."""
+    said = []
+    for field_name, value in ast.iter_fields(node):
+        values = value if isinstance(value, list) else [value]
+        if field_name == "body" and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            values = values[_is_text(values[0]) :]
+        if field_name == "keywords" and _declares(node, None):
+            values = [one for one in values if one.arg != "radius"]  # only tiles look at it
+        if field_name not in ("ctx", "kind", "type_comment") and any(one is not None for one in values):
+            texts = (_as_text(one) if isinstance(one, ast.AST) else ascii(one) for one in values)
+            said.append(f"{field_name}=[{','.join(texts)}]")
+    return f"{type(node).__name__}({' '.join(said)})"
+
+
+def _is_text(node: ast.stmt) -> bool:
+    """Whether it is a docstring, if it comes first."""
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
+
+
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+_LOOPS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_INSIDE = ("body", "generators", "elt", "key", "value")
 
 
 def _names_in(node: ast.AST) -> set[str]:
-    return {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)} | {
-        inner.value  # a type hint in quotes
-        for inner in ast.walk(node)
-        if isinstance(inner, ast.Constant) and isinstance(inner.value, str) and inner.value.isidentifier()
-    }
+    """The names of the file that it reads; not what is local to a function."""
+    if isinstance(node, ast.Name):
+        return set() if isinstance(node.ctx, ast.Store) else {node.id}
+    if isinstance(node, ast.Constant):  # a type hint in quotes
+        return {node.value} if isinstance(node.value, str) and node.value.isidentifier() else set()
+    if isinstance(node, ast.Global):
+        return set(node.names)
+    has_scope = isinstance(node, (*_FUNCTIONS, *_LOOPS))
+    outside: set[str] = set()
+    inside: set[str] = set()
+    for name, value in ast.iter_fields(node):
+        for one in value if isinstance(value, list) else [value]:
+            if isinstance(one, ast.AST):
+                (inside if has_scope and name in _INSIDE else outside).update(_names_in(one))
+    return outside | (inside - _local(node) if has_scope else inside)
+
+
+def _local(node: ast.AST) -> set[str]:
+    """The names that a function or a comprehension gives to what is its own."""
+    found = _stored(node)
+    if isinstance(node, _FUNCTIONS):
+        found |= {one.arg for one in ast.walk(node.args) if isinstance(one, ast.arg)}
+    return found - {name for one in ast.walk(node) if isinstance(one, ast.Global) for name in one.names}
+
+
+def _stored(node: ast.AST) -> set[str]:
+    """The names that are assigned in it, but not in functions within."""
+    found: set[str] = set()
+    for one in ast.iter_child_nodes(node):
+        if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store):
+            found.add(one.id)
+        if not isinstance(one, (*_FUNCTIONS, *_LOOPS, ast.ClassDef)):
+            found |= _stored(one)
+    return found

@@ -70,7 +70,8 @@ class Monitor:
         try:
             graph = trace(network)
         except Exception as error:  # the tracer gives up in many ways, and training does not need it
-            logger.warning("TensorBoard will not show the graph of this network: %s", error)
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            logger.warning("TensorBoard will not show the graph of this network: %s", reason)
         else:
             self._events.add_graph(graph)
 
