@@ -569,6 +569,10 @@ class Unusual(nn.Module):
             first = nn.utils.weight_norm(first)
         elif self.kind == "mask":
             self.register_buffer("mask", torch.ones(1, 1, 1, dtype=torch.bool))
+        elif self.kind == "stride":
+            first = nn.Sequential(
+                nn.Conv2d(3, 8, 2, stride=2), nn.ConvTranspose2d(8, 3 * scale**2, 2, stride=2)
+            )
         elif self.kind == "no copy":
             self.rows = (row for row in range(3))
         elif self.kind == "lazy":
@@ -579,6 +583,11 @@ class Unusual(nn.Module):
     def forward(self, lr: Tensor) -> Tensor:
         if self.kind == "in place":
             lr.sub_(0.5)
+        if self.kind == "stride":
+            height, width = lr.shape[-2:]
+            padded = nn.functional.pad(lr, (0, width % 2, 0, height % 2))
+            whole: Tensor = self.body(padded)
+            return whole[..., : 2 * height, : 2 * width]
         sr: Tensor = self.body(lr * self.get_buffer("mask") if self.kind == "mask" else lr)
         return sr.detach() if self.kind == "no gradient" else sr
 
@@ -596,6 +605,12 @@ def test_what_networks_do_elsewhere_works_here(kind: str, tmp_path: Path) -> Non
     network = build_network(options, scale=2)
     save_weights(tmp_path / "a.safetensors", network, variant="a", options=options, scale=2)
     load_weights(tmp_path / "a.safetensors")
+
+
+def test_where_a_stride_makes_seams_possible_a_user_is_told() -> None:
+    network = build_network(unusual(kind="stride"), scale=2)
+    assert receptive_radius(network) == 1
+    assert Upscaler(network, variant="stride").may_show_seams
 
 
 def test_where_it_cannot_be_tried_how_far_it_sees_is_unknown() -> None:

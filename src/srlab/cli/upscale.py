@@ -412,8 +412,8 @@ def _enlarge(
     output = cost.output
     if cost.tiles > 1 and upscaler.may_show_seams:
         say(
-            f"{source.name}: this network looks farther than the margin around a tile, so seams may show; a "
-            "larger --tile makes fewer"
+            f"{source.name}: this network looks farther than the margin around a tile, or minds where a tile "
+            "begins, so seams may show; a larger --tile makes fewer"
         )
     largest = int(1.01 * output.num_bytes)  # what zlib makes of noise
     say(

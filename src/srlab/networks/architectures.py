@@ -117,6 +117,7 @@ class UserNetwork(Network):
         self.name = architecture.name
         self.radius = architecture.radius
         self.sees_all = False  # whether the radius was looked for and not found
+        self.is_aligned = False  # whether it matters where a picture begins, so far as was tried
         self.suits_bf16 = architecture.suits_bf16
 
     def forward(self, lr: Tensor) -> Tensor:

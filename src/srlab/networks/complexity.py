@@ -147,8 +147,11 @@ def _tried_radius(network: UserNetwork, *, channels: int) -> int:
 def _tried(network: UserNetwork, *, channels: int, device: torch.device) -> int | None:
     """None if it sees as far as is tried."""
     for size in _TRIED_SIZES:
-        pictures = (torch.rand(1, channels, size, size, device=device) for _ in range(2))
-        if (found := max(_seen(network, lr) for lr in pictures)) < size // 2:
+        pictures = [torch.rand(1, channels, size, size, device=device) for _ in range(2)]
+        # with a stride, neighbors see differently
+        found = max(_seen(network, lr, at=size // 2 + place) for place, lr in enumerate(pictures))
+        if found < size // 2:
+            network.is_aligned = _is_aligned(network, pictures[0].detach(), at=size // 2)
             return found
     return None
 
@@ -176,16 +179,23 @@ def _without_zeros(network: UserNetwork) -> Iterator[None]:
             module.training = was
 
 
-def _seen(network: UserNetwork, lr: Tensor) -> int:
-    middle = lr.shape[-1] // 2
+def _is_aligned(network: UserNetwork, lr: Tensor, *, at: int) -> bool:
+    """Whether the SR of an LR pixel depends on how far from the edge it is, as with strides and windows."""
+    with torch.no_grad():
+        whole, less = network(lr * 1), network(lr[..., 1:, 1:] * 1)
+    first, second = (slice(network.scale * place, network.scale * (place + 1)) for place in (at, at - 1))
+    return not torch.allclose(whole[..., first, first], less[..., second, second], rtol=1e-3, atol=1e-4)
+
+
+def _seen(network: UserNetwork, lr: Tensor, *, at: int) -> int:
     lr.requires_grad_(True)
-    inside = slice(network.scale * middle, network.scale * (middle + 1))
+    inside = slice(network.scale * at, network.scale * (at + 1))
     pixels = network(lr * 1)[..., inside, inside]  # it may change what it is given
     (gradient,) = torch.autograd.grad((pixels * torch.rand_like(pixels)).sum(), lr)
     rows, columns = torch.nonzero(gradient.abs().sum(dim=(0, 1)), as_tuple=True)
     if not len(rows):
         return 0
-    return int(max((rows - middle).abs().max(), (columns - middle).abs().max()))
+    return int(max((rows - at).abs().max(), (columns - at).abs().max()))
 
 
 def receptive_radius(network: Network) -> int:

@@ -106,9 +106,11 @@ class Upscaler:
 
     @property
     def may_show_seams(self) -> bool:
-        """Whether its network, a user's, looks farther than the margin around a tile."""
+        """Whether its network, a user's, looks farther than the margin around a tile, or differs with where a
+        tile begins.
+        """
         own = user_network_in(self.network)
-        return own is not None and own.sees_all
+        return own is not None and (own.sees_all or own.is_aligned)
 
     def __repr__(self) -> str:
         return f"<Upscaler {self.variant} x{self.scale} on {device_of(self.network)}>"
