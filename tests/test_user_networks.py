@@ -516,6 +516,24 @@ def test_a_constant_that_it_names_is_a_part_of_it(tmp_path: Path) -> None:
     assert names[0] != names[1]
 
 
+def test_a_network_of_a_package_beside_a_script_comes_back(tmp_path: Path) -> None:
+    package = tmp_path / "nets_of_mine"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "blocks.py").write_text("from torch.nn import Identity as Block\n")
+    (package / "net.py").write_text(
+        "from dataclasses import dataclass\nfrom srlab import Architecture\nfrom .blocks import Block\n"
+        "@dataclass(frozen=True)\nclass Options:\n    width: int = 4\n"
+        "class Net(Block):\n    pass\nmine = Architecture('mine', Options, Net)\n"
+    )
+    script = (
+        "import pickle, sys\nfrom nets_of_mine.net import mine\nsys.stdout.buffer.write(pickle.dumps(mine()))"
+    )
+    (tmp_path / "script.py").write_text(script)
+    sent = subprocess.run([sys.executable, tmp_path / "script.py"], capture_output=True, check=True).stdout
+    assert pickle.loads(sent).width == 4
+
+
 def test_two_files_with_a_module_of_one_name_each_have_their_own(tmp_path: Path) -> None:
     found = []
     for number in (1, 2):

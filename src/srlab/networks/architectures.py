@@ -17,7 +17,7 @@ from torch.nn.parameter import UninitializedParameter
 from srlab.errors import UserError
 from srlab.networks.blocks import Network
 from srlab.networks.options import check_declared, check_options, from_values, to_values
-from srlab.networks.user_code import Code, identity_of, read_code, run_code, running_code
+from srlab.networks.user_code import Code, identity_of, read_code, read_module, run_code, running_code
 from srlab.networks.values import Color
 
 ENTRY_POINTS = "srlab.architectures"
@@ -277,4 +277,4 @@ def _code_of(module: str, *, where: str) -> Code | None:
             f"{where}: its network is defined in no file, so its weights could not be used later; write it "
             "into a Python file, and import it from there"
         )
-    return read_code(Path(path))
+    return read_module(module, Path(path)) if "." in module else read_code(Path(path))

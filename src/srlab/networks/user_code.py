@@ -52,15 +52,27 @@ def read_code(path: Path) -> Code:
 
     Raises `UserError` if the file is no Python text, and `OSError` if it cannot be read.
     """
-    found: dict[str, str] = {}
-    left = [path.name]
+    return _with_imports(path.name, _read(path), path.parent)
+
+
+def read_module(module: str, path: Path) -> Code:
+    """As `read_code`, of the module at `path` of a package: a file of one line that imports it is the entry.
+
+    So its relative imports work.
+    """
+    folder = path.parents[module.count(".") + (path.name == "__init__.py")]
+    return _with_imports(f"import_{module.replace('.', '_')}.py", f"import {module}\n", folder)
+
+
+def _with_imports(entry: str, text: str, folder: Path) -> Code:
+    found = {entry: text}
+    left = list(_imported(text, folder, entry))
     while left:
         name = left.pop()
-        if name in found:
-            continue
-        found[name] = _read(path.parent / name)
-        left += [other for other in _imported(found[name], path.parent, name) if other not in found]
-    return Code(entry=path.name, files=tuple(sorted(found.items())), folder=str(path.parent))
+        if name not in found:
+            found[name] = _read(folder / name)
+            left += [other for other in _imported(found[name], folder, name) if other not in found]
+    return Code(entry=entry, files=tuple(sorted(found.items())), folder=str(folder))
 
 
 def _read(path: Path) -> str:
