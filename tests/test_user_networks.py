@@ -100,8 +100,13 @@ HELPER = "from torch import nn\n\n\ndef activation():\n    return nn.ReLU()\n"
 
 
 @pytest.fixture(autouse=True)
-def _own_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A list of agreed code of its own; and what the code of a test does to torch ends with the test."""
     monkeypatch.setenv("SRLAB_TRUSTED", str(tmp_path / "trusted.txt"))
+    before = set(vars(nn.Module))
+    yield
+    for name in set(vars(nn.Module)) - before:
+        delattr(nn.Module, name)
 
 
 @pytest.fixture(scope="module")
@@ -463,7 +468,7 @@ AFTER
         ("MORE", "for i in range(2):\n    TABLE.append(i)"),
         ("AFTER", "TABLE[0] = 1"),
         ("AFTER", "Net.size = 1"),
-        ("MORE", "torch.set_default_dtype(torch.float64)"),
+        ("MORE", "torch.set_default_dtype(torch.float32)"),
         ("Module.size = 1", "Module.size = 2"),
         (", NETWORK)", ", NETWORK, border=2)"),
     ],
@@ -689,8 +694,15 @@ class Broken(nn.Module):
         if options.how == "raises":
             raise ZeroDivisionError("no")
         self.how, self.factor = options.how, scale
+        self.weight = nn.Parameter(torch.ones(1))
+        self.mask: Tensor | None = None
 
     def forward(self, lr: Tensor) -> Any:
+        if self.how == "one size":
+            self.mask = torch.ones_like(lr) if self.mask is None else self.mask
+            return self.weight * (lr * self.mask).repeat(1, 1, 2, 2)
+        if self.how == "no gradient":
+            return self.weight.detach() * lr.repeat(1, 1, 2, 2)
         if self.how == "wants more":
             return lr.repeat_interleave(2, 2).repeat_interleave(2, 3)[..., :16, :16] + lr.view(-1, 3, 16, 16)
         return {"is small": lr, "no tensor": 3, "not finite": lr.repeat(1, 1, 2, 2) * float("nan")}[self.how]
@@ -714,6 +726,8 @@ broken = Architecture("broken", How, Broken)
         ("no tensor", "but its network gave int"),
         ("wants more", "it must take any height and width"),
         ("not finite", "gives NaN or infinity"),
+        ("one size", "it must take any height and width"),
+        ("no gradient", "cannot be trained"),
     ],
 )
 def test_a_network_that_cannot_work_is_refused_before_a_study_begins(how: str, message: str) -> None:

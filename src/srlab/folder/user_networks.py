@@ -37,8 +37,13 @@ def keep_code(options: NetworkOptions, study: Path) -> None:
     trust_digest(architecture.code.digest)
     folder = study / CODE / architecture.identity[:_SHORT]
     if folder.is_dir():
-        return
+        with suppress(UserError, OSError):
+            _read_kept(folder)
+            return
+        shutil.rmtree(folder)  # it lost a file
     folder.parent.mkdir(parents=True, exist_ok=True)
+    for left in folder.parent.glob(".*"):  # by a kill; the study's lock is held
+        shutil.rmtree(left, ignore_errors=True)
     part = Path(tempfile.mkdtemp(prefix=".", dir=folder.parent))
     try:
         for name, text in architecture.code.files:
@@ -113,7 +118,9 @@ def _read_kept(folder: Path) -> Code:
             raise ValueError("its files lie elsewhere")
         files = tuple(sorted((name, (folder / name).read_text(encoding="utf-8")) for name in names))
     except (KeyError, TypeError, ValueError, OSError) as error:
-        raise UserError(f"{folder} is damaged ({error}); put a copy of it back") from error
+        raise CodeRefusedError(
+            f"{folder} is damaged ({error}); put a copy of it back, or run its study again"
+        ) from error
     return Code(entry=entry, files=files, folder=str(folder))
 
 
@@ -137,8 +144,8 @@ def trust(given: str | os.PathLike[str]) -> None:
     Raises:
         UserError: it is neither, or the file cannot be run.
     """
-    if _DIGEST.fullmatch(str(given)):
-        trust_digest(str(given))
+    if _DIGEST.fullmatch(str(given).lower()):
+        trust_digest(str(given).lower())
         return
     path = Path(given)
     if path.suffix != ".py" or not path.is_file():

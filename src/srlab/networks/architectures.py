@@ -21,7 +21,7 @@ from srlab.networks.user_code import Code, identity_of, read_code, read_module, 
 from srlab.networks.values import Color
 
 ENTRY_POINTS = "srlab.architectures"
-_PROBE = (12, 13)  # height and width of the LR picture that a network is tried with
+_PROBES = ((12, 13), (17, 10))  # heights and widths of the LR pictures that a network is tried with
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,28 +130,42 @@ def check_network(options: Any, *, scale: int) -> None:
     architecture = find_architecture(options)
     if architecture is None or (options, scale) in _checked:
         return
-    channels = 1 if architecture.color == "luma" else 3
-    given = (1, channels, *_PROBE)
-    wanted = (1, channels, scale * _PROBE[0], scale * _PROBE[1])
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
+    with torch.random.fork_rng(devices=[]), torch.enable_grad():
         network = architecture.build(options, scale=scale).eval()
         _check_stored(architecture, options, network)
-        try:
-            sr = network(torch.rand(given))
-        except Exception as error:
-            raise UserError(
-                f"architecture {architecture.name!r}: its network raised {_reason(error)} for an LR picture "
-                f"of the shape {list(given)}; it must take any height and width"
-            ) from error
-    if not isinstance(sr, Tensor) or tuple(sr.shape) != wanted:
+        for size in _PROBES:
+            _check_sr(architecture, network, size=size)
+    _checked.add((options, scale))
+
+
+def _check_sr(architecture: Architecture, network: Network, *, size: tuple[int, int]) -> None:
+    """Raise `UserError` unless LR of that size becomes SR, with a gradient for the weights."""
+    where = f"architecture {architecture.name!r}"
+    channels, scale = 1 if architecture.color == "luma" else 3, network.scale
+    given = [1, channels, *size]
+    wanted = [1, channels, scale * size[0], scale * size[1]]
+    weights = [weight for weight in network.parameters() if weight.requires_grad]
+    try:
+        sr = network(torch.rand(given))
+    except Exception as error:
+        raise UserError(
+            f"{where}: its network raised {_reason(error)} for an LR picture of the shape {given}; it must "
+            "take any height and width"
+        ) from error
+    if not isinstance(sr, Tensor) or list(sr.shape) != wanted:
         found = list(sr.shape) if isinstance(sr, Tensor) else type(sr).__name__
         raise UserError(
-            f"architecture {architecture.name!r}: LR of the shape {list(given)} at x{scale} must become SR "
-            f"of the shape {list(wanted)}, but its network gave {found}"
+            f"{where}: LR of the shape {given} at x{scale} must become SR of the shape {wanted}, but its "
+            f"network gave {found}"
         )
     if not torch.isfinite(sr).all():
-        raise UserError(f"architecture {architecture.name!r}: its untrained network gives NaN or infinity")
-    _checked.add((options, scale))
+        raise UserError(f"{where}: its untrained network gives NaN or infinity")
+    try:
+        gradients = torch.autograd.grad(sr.mean(), weights, allow_unused=True) if weights else (sr,)
+    except Exception as error:
+        raise UserError(f"{where}: its network cannot be trained: {_reason(error)}") from error
+    if all(gradient is None for gradient in gradients):
+        raise UserError(f"{where}: no gradient reaches the weights of its network, so it cannot be trained")
 
 
 def _check_stored(architecture: Architecture, options: Any, network: nn.Module) -> None:
