@@ -22,7 +22,7 @@ from srlab.declare.studies import load_study
 from srlab.declare.study import Study, Variant
 from srlab.errors import UserError
 from srlab.folder.checkpoints import load_weights, save_weights
-from srlab.folder.user_networks import trusted
+from srlab.folder.user_networks import keep_code, trusted
 from srlab.lab.comparison import compare
 from srlab.networks import (
     Architecture,
@@ -818,6 +818,26 @@ def test_an_installed_package_may_offer_one(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(Point, "load", lambda _: 3)
     with pytest.raises(UserError, match="is no Architecture"):
         architectures.load_installed()
+
+
+def test_the_example_of_the_page_is_a_study(tmp_path: Path) -> None:
+    page = (EXAMPLES.parent / "docs" / "own-networks.md").read_text(encoding="utf-8")
+    code = page.partition("```python\n")[2].partition("```")[0]
+    (tmp_path / "mine.py").write_text(code, encoding="utf-8")
+    study = load_study(str(tmp_path / "mine.py")).study
+    assert [variant.name for variant in study.variants] == ["mine/plain", "mine/attention", "srcnn/vanilla"]
+    assert "Sees: 2 LR pixels" in summary(study.variants[1].network, scale=2)
+
+
+def test_code_that_lost_a_file_is_kept_again(file: Path, tmp_path: Path) -> None:
+    network = load_study(str(file)).study.variants[0].network
+    keep_code(network, tmp_path)
+    (folder,) = (tmp_path / "code").iterdir()
+    (folder / "helper.py").unlink()
+    (tmp_path / "code" / ".left").mkdir()  # as a kill leaves it
+    keep_code(network, tmp_path)
+    assert (folder / "helper.py").read_text() == HELPER
+    assert list((tmp_path / "code").iterdir()) == [folder]
 
 
 @pytest.mark.parametrize("name", ["espcn", "attention"])
