@@ -211,7 +211,7 @@ BAD_WEIGHTS: dict[str, tuple[Callable[[Path], object], str]] = {
         r"'head.weight' is \[4, 3, 3, 3\] bfloat16 there",
     ),
     "strange dtype": (
-        change_tensor(lambda values: values.update({FIRST: values[FIRST].bool()})),
+        change_tensor(lambda values: values.update({FIRST: values[FIRST].to(torch.uint16)})),
         "holds tensors that no network of srlab has",
     ),
     "nan": (change_tensor(lambda values: values[FIRST].fill_(torch.nan)), "weights that are not finite"),
