@@ -60,8 +60,8 @@ class AttentionNet(nn.Module):
 
 
 # A window begins at a multiple of 8 pixels, so what lies in a window depends on where a tile begins. Whole
-# pictures are exact; the radius of two windows keeps the seams of tiles small.
-network = Architecture("attention_net", Options, AttentionNet, radius=2 * WINDOW)
+# pictures are exact; `srlab upscale` says that a picture in tiles may show seams.
+network = Architecture("attention_net", Options, AttentionNet)
 
 STUDY = Study(
     name="attention",

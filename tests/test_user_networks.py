@@ -634,6 +634,18 @@ def test_where_a_stride_makes_seams_possible_a_user_is_told() -> None:
     network = build_network(unusual(kind="stride"), scale=2)
     assert receptive_radius(network) == 1
     assert Upscaler(network, variant="stride").may_show_seams
+    example = load_study(str(EXAMPLES / "attention.py")).study.variants
+    seams = [Upscaler(build_network(one.network, scale=2), variant="x").may_show_seams for one in example]
+    assert seams == [True, False]
+
+
+def test_a_declared_radius_sets_the_margin_and_hides_no_seams() -> None:
+    network = build_network(unusual(kind="stride"), scale=2)
+    own = user_network_in(network)
+    assert own is not None
+    own.radius = 9  # as if it were declared
+    assert receptive_radius(network) == 9
+    assert Upscaler(network, variant="stride").may_show_seams
 
 
 def test_where_it_cannot_be_tried_how_far_it_sees_is_unknown() -> None:

@@ -82,6 +82,7 @@ def test_a_study_killed_again_and_again_ends_as_one_left_alone(tmp_path: Path) -
         ("coverage.py", "--repeats", "10"),
         ("frozen_step.py", "--rounds", "1"),
         ("adversarial_step.py", "--rounds", "1", "--batch-size", "2"),
+        ("many_runs.py", "--variants", "3", "--seeds", "2"),
         ("content_scale.py", "--images", "pictures"),
         ("precision.py", "--steps", "2", "--seeds", "2", "--train", "pictures", "--validate", "pictures"),
     ],

@@ -116,6 +116,7 @@ class UserNetwork(Network):
         self.network = network
         self.name = architecture.name
         self.radius = architecture.radius
+        self.is_tried = False  # whether it was tried how it looks at a picture
         self.sees_all = False  # whether the radius was looked for and not found
         self.is_aligned = False  # whether it matters where a picture begins, so far as was tried
         self.suits_bf16 = architecture.suits_bf16

@@ -128,19 +128,27 @@ _TRIED_SIZES = (33, 65, 129)  # of LR, odd: there is a middle
 
 
 def _tried_radius(network: UserNetwork, *, channels: int) -> int:
-    """How far the SR pixels of the middle LR pixel depend on LR, by their gradient for random pictures."""
-    if network.radius is None:
-        device = next(iter(network.parameters()), torch.empty(0)).device
-        if device.type == "meta":
+    """How far the SR pixels of the middle LR pixel depend on LR, by their gradient for random pictures.
+
+    A declared radius stands; where tiles begin may matter all the same.
+    """
+    device = next(iter(network.parameters()), torch.empty(0)).device
+    if device.type == "meta":
+        if network.radius is None:
             raise ValueError("how far a network sees cannot be tried without its weights")
+        return network.radius
+    if not network.is_tried:
+        network.is_tried = True
         try:
             with torch.random.fork_rng(devices=[]), torch.enable_grad(), _without_zeros(network):
                 torch.manual_seed(0)
                 found = _tried(network, channels=channels, device=device)
         except Exception:  # such as one that cuts the gradient: nothing is known of it
             found = None
-        network.sees_all = found is None
-        network.radius = _TRIED_SIZES[-1] // 2 if found is None else found
+        if network.radius is None:
+            network.sees_all = found is None
+            network.radius = _TRIED_SIZES[-1] // 2 if found is None else found
+    assert network.radius is not None
     return network.radius
 
 
