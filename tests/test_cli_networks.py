@@ -97,6 +97,19 @@ def test_on_a_terminal_the_list_is_no_wider_and_no_name_is_broken(
     assert {"interpolation;", "normalization"} <= words  # no word is broken either
 
 
+def test_while_it_counts_a_terminal_shows_how_far_it_is_and_a_pipe_nothing(
+    srlab: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert srlab("networks", "srcnn", "--scale", "2")[2] == ""
+    shown = io.StringIO()
+    console = Console(file=shown, force_terminal=True, color_system=None, width=80)
+    monkeypatch.setattr("srlab.cli.networks.messages", console)
+    code, out, _ = srlab("networks", "srcnn", "--scale", "2")
+    assert code == 0
+    assert "counting parameters and multiply-adds" in shown.getvalue()
+    assert "counting" not in out
+
+
 def test_one_variant_is_shown_layer_by_layer(srlab: Command) -> None:
     code, out, _ = srlab("networks", "edsr/batch_norm")
     assert code == 0

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from srlab.cli import app
-from srlab.cli.output import print_json, say, show, show_path
+from srlab.cli.output import messages, print_json, say, show, show_path
 from srlab.errors import UserError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from srlab.networks import NetworkOptions
+    from srlab.networks.presets import Preset
 
 
 @app.command()
@@ -77,15 +78,15 @@ def networks(
             raise UserError(
                 "--set and --plot need a variant, such as: srlab networks edsr/vanilla --plot edsr.svg"
             )
-        rows = [
-            _row(known.name, known.options, known_scale, about=known.about)
+        listed = [
+            (known, known_scale)
             for known in family
             for known_scale in known.scales
             if scale in (None, known_scale)
         ]
-        if not rows:
+        if not listed:
             raise UserError(f"no variant of {name} exists at x{scale}; `srlab networks {name}` lists them")
-        _print_list(rows, as_json=as_json)
+        _print_list(_counted(listed), as_json=as_json)
         return
     assert name is not None
     if plot:
@@ -165,6 +166,20 @@ def _discriminator(
         show_path(plot)
     else:
         typer.echo(f"{name}: {discriminator_summary(options, hr_patch_size=side)}")
+
+
+def _counted(listed: "list[tuple[Preset, int]]") -> list[dict[str, Any]]:
+    """A row for each preset and scale; on a terminal a bar says how many are done."""
+    from rich.progress import track
+
+    steps = track(
+        listed,
+        "counting parameters and multiply-adds",
+        console=messages,
+        transient=True,
+        disable=not messages.is_terminal,
+    )
+    return [_row(known.name, known.options, scale, about=known.about) for known, scale in steps]
 
 
 def _row(name: str, options: "NetworkOptions", scale: int, *, about: str) -> dict[str, Any]:
