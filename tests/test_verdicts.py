@@ -376,6 +376,38 @@ def test_a_gan_without_perceptual_scores_is_not_ranked(tmp_path: Path) -> None:
     assert any("psnr_y alone would be unfair" in remark for remark in verdicts.remarks)
 
 
+@pytest.mark.parametrize(
+    ("psnr", "distance", "said"),
+    [
+        (33.0, None, "psnr_y"),
+        (31.0, 0.05, "lpips_squeeze"),
+        (33.0, 0.05, "psnr_y and lpips_squeeze"),
+        (31.0, 0.3, ""),
+    ],
+)
+def test_the_headline_of_a_gan_study_says_by_which_metric_bicubic_is_better_than_all(
+    tmp_path: Path, psnr: float, distance: float | None, said: str
+) -> None:
+    folder = gan_study(tmp_path)
+    study = ScoredStudy(folder, sets={"one": 19})
+    study.bicubic({"one": noisy(psnr, seeds=1, key=20)})
+    if distance is not None:
+        path = folder / store.BASELINE / "test" / "perceptual.json"
+        study.save_scores(path, "lpips_squeeze", {"one": noisy(distance, sd=0.005, seeds=1, key=21)[0]})
+    headline = judge(folder).headline
+    sentence = f" Bicubic has a better mean {said} than every variant on one."
+    assert headline.endswith(sentence) if said else "Bicubic" not in headline
+
+
+def test_where_a_gan_study_has_no_ranking_bicubic_s_psnr_y_is_named_all_the_same(tmp_path: Path) -> None:
+    folder = gan_study(tmp_path, lpips=False)
+    ScoredStudy(folder, sets={"one": 19}).bicubic({"one": noisy(33.0, seeds=1, key=20)})
+    assert judge(folder).headline == (
+        "There is no ranking: a variant was trained with a discriminator, and perceptual scores are missing. "
+        "Bicubic has a better mean psnr_y than every variant on one."
+    )
+
+
 def test_runs_that_have_not_ended_have_curves_and_their_time_counts(tmp_path: Path) -> None:
     study = ScoredStudy(tmp_path / "mine", sets={"one": 5})
     study.variant("a", noisy(30, images=5, seeds=1), curve=[(50, 20.0, 5.0), (100, 30.0, 10.0)])

@@ -81,7 +81,8 @@ def judge(
     }
     all_effects = _effects(cells, declared, options, base=base, metrics=metrics, level=level)
     adversarial = any(map(is_adversarial, declared))
-    plane = _plane(tables, names) if adversarial else {}
+    plane_tables = _plane_tables(tables) if adversarial else ()
+    plane = _plane(plane_tables, names)
     missing = missing_cells(cells, runs, rates, metrics or ("psnr_y",))
     is_complete = all(cell.is_final for cell in missing) and all(
         run.status in ("finished", "diverged") for run in runs
@@ -105,6 +106,7 @@ def judge(
         test_sets=test_sets,
         is_complete=is_complete,
         is_adversarial=adversarial,
+        plane=plane_tables,
     )
     return Verdicts(
         study=study["name"],
@@ -192,13 +194,18 @@ def _ranks(table: Table | None) -> dict[str, Rank]:
     return {row.variant: row.rank for row in table.rows if row.rank is not None} if table else {}
 
 
+def _plane_tables(tables: Sequence[Table]) -> tuple[Table, ...]:
+    """Of psnr_y and of the perceptual distance that ranks, on the scope that ranks; those that there are."""
+    by_metric = {table.metric: table for table in reversed(tables) if table.scope == tables[0].scope}
+    perception = [name for name in PERCEPTION if name in by_metric]
+    return tuple(by_metric[name] for name in ("psnr_y", *perception[:1]) if name in by_metric)
+
+
 def _plane(tables: Sequence[Table], names: Sequence[str]) -> dict[str, Rank]:
     """Ranks by distortion and perception, of the variants that have scores of both."""
-    by_metric = {table.metric: table for table in reversed(tables) if table.scope == tables[0].scope}
-    found = [by_metric[name] for name in PERCEPTION if name in by_metric]
-    if "psnr_y" not in by_metric or not found:
+    if len(tables) < 2:
         return {}
-    distortion, perception = by_metric["psnr_y"], found[0]
+    distortion, perception = tables
     both = [name for name in names if name in _ranks(distortion) and name in _ranks(perception)]
     known = set(both)
     pairs = [

@@ -377,7 +377,8 @@ class Verdicts:
     variant's objective is; `plane` are then ranks by distortion and perception together (a variant stands
     behind those that are better beyond doubt by psnr_y *and* by LPIPS), empty without LPIPS scores, and
     psnr_y alone ranks nothing. `images` are in order of disagreement by psnr_y, largest first.
-    `headline` is the verdict in one sentence, with which `answer` begins; `remarks` must be read with it.
+    `headline` is the verdict in one sentence, with which `answer` begins. A second one names the
+    metrics by which bicubic leads an adversarial study. `remarks` must be read with it.
     """
 
     study: str

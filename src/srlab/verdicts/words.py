@@ -90,20 +90,23 @@ def answer(
     test_sets: Iterable[str],
     is_complete: bool,
     is_adversarial: bool,
+    plane: Sequence[Table] = (),
 ) -> tuple[str, ...]:
     """Who is ahead, and what each change brings, in a few sentences; the first is the answer by itself.
 
-    `table` is the one that ranks, `others` are those of single test sets beside it.
+    `table` is the one that ranks, `others` are those of single test sets beside it. `plane` are the tables
+    that rank together in an adversarial study. Where bicubic leads one of them, the answer says so too.
     """
     scored = [row for row in table.rows if row.mean is not None and row.variant in ranks] if table else []
+    where = scope_words(table.scope, test_sets) if table is not None else ""
+    bicubic_leads = _bicubic_leads(plane, where=where)
     if table is None or not scored:
         if table is not None and is_adversarial and any(row.mean is not None for row in table.rows):
             return (
                 "There is no ranking: a variant was trained with a discriminator, and perceptual scores are "
-                "missing.",
+                f"missing.{bicubic_leads}",
             )
         return ("There is no answer yet: no variant has test scores.",)
-    where = scope_words(table.scope, test_sets)
     ahead = scored[0]
     below = [row.variant for row in scored if not is_adversarial and _is_below_bicubic(row)]
     none_beat_it = len(below) == len(scored)
@@ -113,6 +116,7 @@ def answer(
         first = _headline(scored, ranks, table, base=base, where=where, is_adversarial=is_adversarial)
         if below:
             first = f"{first.removesuffix('.')}; {_below(below, scored)}."
+    first += bicubic_leads
     sentences = [first if is_complete else f"Not finished yet; so far: {first}"]
     if not is_adversarial:
         sentences += _told_apart_alone(others, _first(ranks))
@@ -210,6 +214,18 @@ def _below(names: Sequence[str], rows: Sequence[Row]) -> str:
 
 def _is_below_bicubic(row: Row) -> bool:
     return row.to_bicubic is not None and is_ahead(row.to_bicubic) is False
+
+
+def _bicubic_leads(tables: Sequence[Table], *, where: str) -> str:
+    """A sentence with a space before it: the metrics by which no variant's mean reaches bicubic's; or ""."""
+    led = []
+    for table in tables:
+        means = {row.variant: row.mean for row in table.rows if row.mean is not None}
+        bicubic = means.pop(BICUBIC, None)
+        sign = -1 if metric_of(table.metric).is_lower_better else 1
+        if bicubic is not None and means and all(sign * mean < sign * bicubic for mean in means.values()):
+            led.append(table.metric)
+    return f" Bicubic has a better mean {_listed(led)} than every variant on {where}." if led else ""
 
 
 def _first(ranks: Mapping[str, Rank]) -> list[str]:
