@@ -112,7 +112,7 @@ def test_a_folder_is_done_file_by_file_and_a_bad_one_stops_no_other(
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "c.webp", "d.PNG"]
     assert "skipped notes.txt" in err
     assert "b.png is not a picture" in err
-    assert "srlab: 1 of 4 pictures were not enlarged" in err
+    assert "srlab: 1 of 4 pictures was not enlarged" in err
 
 
 def test_a_fault_of_srlabs_own_stops_no_other_picture(
@@ -284,6 +284,57 @@ def test_a_link_that_leads_nowhere_is_told(upscale: Command, model: Path, tmp_pa
     _, err = upscale(tmp_path / "in", tmp_path / "out", "--model", model, code=2)
     assert "b.png is a link to gone.png, which does not exist" in err
     assert (tmp_path / "out" / "a.png").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs links and pipes")
+def test_links_in_a_circle_pipes_and_folders_in_place_of_pictures_are_one_line(
+    upscale: Command, tmp_path: Path
+) -> None:
+    by = ("--model", "bicubic", "--scale", "2")
+    good = picture(tmp_path / "in" / "good.png")
+    (tmp_path / "in" / "a.png").symlink_to("b.png")
+    (tmp_path / "in" / "b.png").symlink_to("a.png")
+    (tmp_path / "in" / "folder.png").mkdir()
+    os.mkfifo(tmp_path / "in" / "pipe.png")
+    for name, message in {
+        "a.png": "a.png could not be read: Too many levels of symbolic links",
+        "folder.png": "folder.png is a folder",
+        "pipe.png": "pipe.png is not a plain file, not a picture",
+    }.items():
+        _, err = upscale(tmp_path / "in" / name, *by, code=2)
+        assert message in err.replace("\n", " ")
+    _, err = upscale(good, tmp_path / "in" / "a.png", *by, code=2)
+    assert "a.png could not be written: Too many levels of symbolic links" in err.replace("\n", " ")
+    _, err = upscale(tmp_path / "in", tmp_path / "out", *by, code=2)
+    assert "2 of 3 pictures were not enlarged" in err
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["good.png"]
+    _, err = upscale(good, good / "below.png", *by, code=2)
+    assert "below.png could not be written: Not a directory; a file is where" in err.replace("\n", " ")
+
+
+def test_a_name_that_only_the_enlargement_makes_too_long_is_one_line(
+    upscale: Command, tmp_path: Path
+) -> None:
+    by = ("--model", "bicubic", "--scale", "2")
+    source = picture(tmp_path / "in" / f"{251 * 'a'}.png")
+    before = list(source.parent.iterdir())
+    _, err = upscale(source, *by, code=2)
+    assert "ile name too long; choose a shorter name" in err.replace("\n", " ")
+    assert list(source.parent.iterdir()) == before
+    upscale(source, f"{tmp_path / 'out'}/", *by)  # no longer than the picture's own
+    upscale(source.parent, tmp_path / "folder", *by)
+    assert [path.name for path in (tmp_path / "folder").iterdir()] == [source.name]
+
+
+def test_a_wrong_limit_on_pixels_is_told_once(
+    upscale: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "abc":
+        picture(tmp_path / "in" / f"{name}.png")
+    monkeypatch.setenv("SRLAB_MAX_PIXELS", "many")
+    _, err = upscale(tmp_path / "in", tmp_path / "out", "--model", "bicubic", "--scale", "2", code=2)
+    assert err.count("SRLAB_MAX_PIXELS must be a number of pixels") == 1
+    assert not (tmp_path / "out").exists()
 
 
 def test_names_with_line_breaks_stay_in_their_line(upscale: Command, model: Path, tmp_path: Path) -> None:

@@ -104,10 +104,45 @@ def test_standard_output_is_written_in_its_place_wherever_it_goes(tmp_path: Path
 
 @posix
 def test_what_the_system_refuses_names_the_file_that_was_asked_for(tmp_path: Path) -> None:
-    for path in (tmp_path, tmp_path / (250 * "a")):  # the file beside has a longer name
+    write_text(tmp_path / "file", "values")
+    (tmp_path / "loop").symlink_to("loop")
+    for name in (".", 300 * "a", "file/below", "loop"):
+        path = tmp_path / name
         with pytest.raises(OSError, match=r".") as caught:
             write_text(path, "values")
         assert caught.value.filename == str(path)
+
+
+@posix
+def test_a_name_as_long_as_the_system_takes_is_written_and_its_leftovers_are_removed(tmp_path: Path) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    for name in (255 * "a", 127 * "é"):  # the file beside would have a longer name
+        path = tmp_path / name
+
+        def fail_as_killed(part: Path) -> None:
+            part.rename(part.with_name(part.name.replace(str(os.getpid()), str(dead.pid))))
+            raise OSError("killed")
+
+        with pytest.raises(OSError, match="killed"):
+            write_atomically(path, fail_as_killed)
+        assert len(list(tmp_path.iterdir())) == 1
+        write_text(path, "values")
+        assert list(tmp_path.iterdir()) == [path]
+        path.unlink()
+
+
+@posix
+def test_what_cannot_be_written_is_told_before_the_work(tmp_path: Path) -> None:
+    write_text(tmp_path / "file", "values")
+    (tmp_path / "loop").symlink_to("loop")
+
+    def work(_: Path) -> None:
+        raise AssertionError("this takes an hour")
+
+    for name in (300 * "a", "file/below", "loop"):
+        with pytest.raises(OSError, match=r"too long|Not a directory|Too many levels"):
+            write_atomically(tmp_path / name, work)
 
 
 def test_only_a_file_with_a_fitting_suffix_can_be_an_output(tmp_path: Path) -> None:

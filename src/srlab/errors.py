@@ -20,6 +20,7 @@ REMEDIES = {
     errno.EROFS: "choose another place",
     errno.ENAMETOOLONG: "choose a shorter name",
     errno.ENOTDIR: "a file is where a folder should be; choose another place",
+    errno.ELOOP: "the link leads back to itself; choose another place",
     errno.EISDIR: "name a file, not a folder",
 }
 

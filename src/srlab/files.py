@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import hashlib
 import os
 import sys
 import tempfile
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from srlab.errors import UserError, naming
 
+_LONG_NAME = 100  # bytes; most file systems take 255
 _STANDARD = {"/dev/stdout": 1, "/dev/stderr": 2}  # opened anew, a file behind them would be written over
 
 
@@ -23,10 +25,13 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     if is_stream(path):
         _write_into(path, write)
         return
+    with naming(path), contextlib.suppress(FileNotFoundError):
+        path.stat()  # before the work: a name that is too long, a link to itself, a file for a folder
     target = Path(os.path.realpath(path))
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    partial = target.with_name(f".{target.name}.{os.getpid()}.part")
+    start, end = _partial_name(target)
+    partial = target.with_name(f"{start}{os.getpid()}{end}")
     with naming(path, beside=partial):
         target.parent.mkdir(parents=True, exist_ok=True)
         _remove_leftovers(target)
@@ -97,9 +102,20 @@ def _write_into(path: Path, write: Callable[[Path], object]) -> None:
         stream.write(content)
 
 
+def _partial_name(target: Path) -> tuple[str, str]:
+    """What stands before and after the process's number in the name of the file beside `target`.
+
+    A long name would be too long with the number, so its hash takes its place.
+    """
+    name = target.name
+    if len(os.fsencode(name)) > _LONG_NAME:
+        name = hashlib.sha256(os.fsencode(name)).hexdigest()[:32]
+    return f".{name}.", ".part"
+
+
 def _remove_leftovers(target: Path) -> None:
     """Remove what processes that are no more have left of writing `target`."""
-    start, end = f".{target.name}.", ".part"
+    start, end = _partial_name(target)
     for path in target.parent.iterdir():
         is_partial = path.name.startswith(start) and path.name.endswith(end)
         number = path.name[len(start) : -len(end)] if is_partial else ""

@@ -21,9 +21,13 @@ OF_STUDY = "the study's"  # a default that the study's file has
 
 
 def _limit_pixels(context: typer.Context, pixels: int | None) -> None:
-    """For as long as the command runs, also in the processes that it starts."""
-    from srlab.pixels.images import MAX_PIXELS_VARIABLE
+    """For as long as the command runs, also in the processes that it starts.
 
+    A wrong variable is told here, once, and not with each picture.
+    """
+    from srlab.pixels.images import MAX_PIXELS_VARIABLE, pixel_limit
+
+    pixel_limit(pixels)
     if pixels is not None:
         before = os.environ.get(MAX_PIXELS_VARIABLE)
         os.environ[MAX_PIXELS_VARIABLE] = str(pixels)

@@ -179,7 +179,8 @@ def upscale(
     if failures:
         finished = any(target.exists() for source, target in jobs if source in failures)
         raise UserError(
-            f"{len(failures)} of {len(jobs)} pictures were not enlarged; the reasons are above"
+            f"{len(failures)} of {len(jobs)} {'picture' if len(jobs) == 1 else 'pictures'} "
+            f"{'was' if len(failures) == 1 else 'were'} not enlarged; the reasons are above"
             + ("; --skip-existing skips those that exist already" if finished else "")
         )
 
@@ -219,7 +220,7 @@ def _request(words: list[str], *, overwrite: bool, format_: Format | None, suffi
         folder = paths[1]
         if folder.exists() and not folder.is_dir():
             raise UserError(f"{first} is a folder and {folder} is a file; give a folder to write to")
-        if folder.resolve() == first.resolve() and not suffix:
+        if _place(folder) == _place(first) and not suffix:
             raise UserError(f"{folder} is the folder of the pictures itself; give another, or a --suffix")
         sources = list_images(first, suffixes=ENLARGED_SUFFIXES)
         chosen = {source.name for source in sources}
@@ -257,7 +258,7 @@ def _out(words: list[str], *, overwrite: bool) -> Path | None:
         return last
     if len(words) > 2:
         return None  # the last of several pictures
-    if Path(words[0]).resolve() == last.resolve():
+    if _place(Path(words[0])) == _place(last):
         raise UserError(f"{last} is the picture itself; give its enlargement another name")
     may_be_replaced = _may_be_replaced(Path(words[0]), last)
     if not overwrite or not may_be_replaced:
@@ -291,8 +292,13 @@ def _check_out_file(out: Path, source: Path, *, format_: Format | None) -> None:
         raise UserError(
             f"--format {format_} does not fit the suffix of {out}; leave --format out, or change the suffix"
         )
-    if out.resolve() == source.resolve():
+    if _place(out) == _place(source):
         raise UserError(f"{out} is the picture itself; give its enlargement another name")
+
+
+def _place(path: Path) -> str:
+    """Where the file is, links followed; a link that leads back to itself is no error here."""
+    return os.path.realpath(path)
 
 
 def _targets(
@@ -325,15 +331,15 @@ def _check_targets(
     from srlab.files import is_stream
     from srlab.pixels.picture_files import FORMATS, LOSSY, check_installed
 
-    sources = {source.resolve() for source in request.sources}
-    by_target: dict[Path, Path] = {}
+    sources = {_place(source) for source in request.sources}
+    by_target: dict[str, Path] = {}
     for source, target in jobs:
-        other = by_target.setdefault(target.resolve(), source)
+        other = by_target.setdefault(_place(target), source)
         if other is not source:
             raise UserError(
                 f"{other} and {source} would both be written to {target}; write them to folders of their own"
             )
-        if target.resolve() in sources:
+        if _place(target) in sources:
             raise UserError(
                 f"{target} is one of the pictures itself; name a folder to write to, or another --suffix"
             )

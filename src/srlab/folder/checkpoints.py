@@ -182,6 +182,8 @@ def load_weights(path: Path) -> LoadedWeights:
     """
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
+        if path.exists() and not path.is_dir():
+            what = "is not a plain file"
         raise UserError(
             f"{path} {what}; a weights file of srlab was expected, as weights.safetensors in a run"
         )

@@ -15,6 +15,7 @@ Pillow's names of modes and formats are used throughout. No torch.
 import contextlib
 import hashlib
 import io
+import logging
 import os
 import struct
 import warnings
@@ -23,13 +24,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, TiffImagePlugin, UnidentifiedImageError, features
+from PIL import Image, ImageCms, UnidentifiedImageError, features
 
 from srlab.errors import UserError
+from srlab.pixels.damage import DamagedError, check_end, damaged, no_picture
 from srlab.pixels.deep_color import decode_16_bit
 from srlab.pixels.metadata import Metadata, read_metadata
 from srlab.pixels.quiet import quiet_libraries
@@ -44,11 +46,10 @@ ENLARGED_SUFFIXES = (*SUFFIXES, ".gif", ".avif", *HEIC_SUFFIXES)
 _FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
 _ORIENTATION = 0x0112  # EXIF
 _TIFF_WIDTH, _TIFF_HEIGHT, _BITS_PER_SAMPLE = 256, 257, 258
-_TIFF_CHANNELS, _TIFF_PLANAR, _TIFF_KIND = 277, 284, 339
+_TIFF_PLANAR, _TIFF_KIND = 284, 339
 _PNG_TEXTS = (b"eXIf", b"iTXt", b"tEXt", b"zTXt")  # chunks that an orientation may be in
 _PNG_BITS_AT, _PNG_COLOR_TYPE_AT, _PNG_GRAY_ALPHA = 24, 25, 4  # bytes of IHDR, always the first chunk
 _BAND_BYTES = 1 << 24  # of pixels that are taken over from Pillow at a time
-_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _TURNED: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {  # by EXIF orientation; views, no copies
     2: lambda pixels: pixels[:, ::-1],
     3: lambda pixels: pixels[::-1, ::-1],
@@ -59,6 +60,7 @@ _TURNED: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {  # by EXIF orient
     8: np.rot90,
 }
 _pillows_limit = Lock()
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # else what it logs goes to standard error
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -158,7 +160,8 @@ def list_images(folder: Path, *, suffixes: tuple[str, ...] = SUFFIXES) -> list[P
     A link that leads nowhere is among them, and reading it is an error: no picture is left out in silence.
     """
     if not folder.is_dir():
-        what = "is a file, not a folder" if folder.exists() else "does not exist"
+        other = "is not a folder" if folder.exists() else "does not exist"
+        what = "is a file, not a folder" if folder.is_file() else other
         raise UserError(f"the folder {folder} {what}")
     paths = [
         path
@@ -284,6 +287,8 @@ def register_heic() -> bool:
 
 def _decode(path: Path, *, formats: tuple[str, ...], max_pixels: int | None) -> _Decoded:
     with _opened(path, formats=formats, max_pixels=max_pixels) as image:
+        with path.open("rb") as file:
+            check_end(file, image.format)
         notes = []
         frames = getattr(image, "n_frames", 1)
         if frames > 1 and image.format == "GIF":
@@ -324,41 +329,76 @@ def _decode(path: Path, *, formats: tuple[str, ...], max_pixels: int | None) -> 
 
 @contextlib.contextmanager
 def _opened(path: Path, *, formats: tuple[str, ...], max_pixels: int | None) -> Iterator[Image.Image]:
-    """The picture at `path`, its header read, its pixels not yet; one picture, and not too large."""
+    """The picture at `path`, its header read, its pixels not yet; one picture, and not too large.
+
+    Raises:
+        UserError: it is not that, or the file is another one at the end than at the beginning.
+    """
+    with _open(path) as file:
+        before = os.fstat(file.fileno())
+        start = file.read(16)
+        if not start:
+            raise UserError(f"{path} is empty (0 bytes)")
+        try:
+            with _damage_named(path, start, formats):
+                # A file and not its path: Pillow would map it into memory, and the process would be killed
+                # if another program then cut the file short.
+                with _any_size():
+                    image = Image.open(file, formats=sorted(formats))
+                with image:
+                    _check_size(path, image, pixel_limit(max_pixels))
+                    yield image
+        except UserError:
+            _check_unchanged(path, before)  # then what was found wrong may be wrong itself
+            raise
+        _check_unchanged(path, before)
+
+
+def _open(path: Path) -> BinaryIO:
     try:
         if path.exists() and not path.is_file():  # reading a device or a pipe may never end
             raise UserError(f"{path} is {'a folder' if path.is_dir() else 'not a plain file'}, not a picture")
-        with path.open("rb") as file:
-            start = file.read(16)
+        return path.open("rb")
     except FileNotFoundError:
         if path.is_symlink():
             raise UserError(f"{path} is a link to {path.readlink()}, which does not exist") from None
         raise UserError(f"the picture {path} does not exist") from None
     except OSError as error:
         raise UserError(f"{path} could not be read: {error.strerror or error}") from error
-    if not start:
-        raise UserError(f"{path} is empty (0 bytes)")
-    with _damage_named(path, start, formats):
-        image = _open_of_any_size(path, formats)
-        with image:
-            limit = pixel_limit(max_pixels)
-            if image.width * image.height > limit:
-                raise UserError(
-                    f"{path} has {image.width}x{image.height} pixels, more than the limit of {limit:,}; "
-                    f"if the size is right, raise the limit with --max-pixels, or with {MAX_PIXELS_VARIABLE} "
-                    "for every command"
-                )
-            frames = getattr(image, "n_frames", 1)
-            if frames > 1 and image.format not in ("MPO", "GIF"):
-                raise UserError(
-                    f"{path} holds {frames} pictures (an animation or pages); save each as a separate file"
-                )
-            yield image
 
 
-def _open_of_any_size(path: Path, formats: tuple[str, ...]) -> Image.Image:
-    with _any_size():
-        return Image.open(path, formats=sorted(formats))
+def _check_size(path: Path, image: Image.Image, limit: int) -> None:
+    if image.width * image.height > limit:
+        raise UserError(
+            f"{path} has {image.width}x{image.height} pixels, more than the limit of {limit:,}; "
+            f"if the size is right, raise the limit with --max-pixels, or with {MAX_PIXELS_VARIABLE} "
+            "for every command"
+        )
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1 and image.format not in ("MPO", "GIF"):
+        raise UserError(
+            f"{path} holds {frames} pictures (an animation or pages); save each as a separate file"
+        )
+
+
+def changed(path: Path) -> str:
+    """The message for a file that another program writes while it is read."""
+    return f"{path} was changed while it was read; run the command again when the file is complete"
+
+
+def _check_unchanged(path: Path, before: os.stat_result) -> None:
+    """Raise `UserError` if the file at `path` is another one, or was written to."""
+    try:
+        now = path.stat()
+        is_same = (now.st_ino, now.st_size, now.st_mtime_ns) == (
+            before.st_ino,
+            before.st_size,
+            before.st_mtime_ns,
+        )
+    except OSError:
+        is_same = False
+    if not is_same:
+        raise UserError(changed(path))
 
 
 @contextlib.contextmanager
@@ -383,39 +423,13 @@ def _damage_named(path: Path, start: bytes, formats: tuple[str, ...]) -> Iterato
         except (UserError, MemoryError):
             raise
         except UnidentifiedImageError:
-            raise UserError(_no_picture(path, start, formats)) from None
+            raise UserError(no_picture(path, start, formats)) from None
+        except DamagedError as error:
+            raise UserError(damaged(path, str(error))) from None
         except Exception as error:  # OSError, SyntaxError, struct.error, ...: each decoder has its own
-            raise UserError(f"{path} is damaged or cut short: {error}") from error
-
-
-def _no_picture(path: Path, start: bytes, formats: tuple[str, ...]) -> str:
-    """Why a file that starts with `start` is not a picture in one of the `formats`."""
-    kind = None
-    if start.startswith(b"GIF8"):
-        kind = "GIF"
-    elif start[4:8] == b"ftyp":
-        kind = (
-            "AVIF" if start[8:12] in (b"avif", b"avis") else "HEIC" if start[8:12] in _HEIC_BRANDS else None
-        )
-    if kind is not None and "GIF" not in formats:
-        return f"{path} is {kind}; for training and scoring, give PNG, JPEG, WebP, TIFF or BMP"
-    if kind == "HEIC" and "HEIF" not in formats:
-        return (
-            f"{path} is HEIC; reading it needs the package pillow-heif; install it: pip install pillow-heif"
-        )
-    if kind == "AVIF" and "AVIF" not in formats:
-        return (
-            f"{path} is AVIF, which this version of Pillow cannot read; install a newer one: pip install "
-            "-U pillow"
-        )
-    if start.startswith((b"II", b"MM")) and (what := _tiff_pixels(path)) is not None:
-        return f"{path} is a TIFF of {what}; srlab reads 1 to 4 channels of 1 to 8 or 16 bits"
-    read = (
-        "PNG, JPEG, WebP, TIFF or BMP"
-        if "GIF" not in formats
-        else "PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF or HEIC"
-    )
-    return f"{path} is not a picture ({read}), whatever its name says"
+            is_short = str(error).startswith("image file is truncated")
+            what = "its end is missing" if is_short else f"it cannot be decoded ({error})"
+            raise UserError(damaged(path, what)) from error
 
 
 def _upright_size(path: Path, image: Image.Image) -> tuple[int, int]:
@@ -460,21 +474,6 @@ def _png_orientation(path: Path) -> int:
 
 def _png_chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
-def _tiff_pixels(path: Path) -> str | None:
-    """The kind of pixels of a TIFF that Pillow does not open, in words; None if it is no TIFF."""
-    with contextlib.suppress(Exception), path.open("rb") as file:  # each damage raises its own
-        start = file.read(8)
-        tags = TiffImagePlugin.ImageFileDirectory_v2(start + (file.read(8) if 43 in start[2:4] else b""))
-        file.seek(tags.next)
-        tags.load(file)
-        bits, kind = max(tags[_BITS_PER_SAMPLE]), tags.get(_TIFF_KIND, (1,))[0]
-        channels = tags.get(_TIFF_CHANNELS, 1)
-        named = {2: "signed integers", 3: "floats"}.get(kind, "integers")
-        pages = ", on several pages" if tags.next else ""
-        return f"{channels} channel{'' if channels == 1 else 's'} of {bits}-bit {named}{pages}"
-    return None
 
 
 def _as_it_is(pixels: NDArray[Any]) -> NDArray[Any]:
@@ -559,7 +558,8 @@ def _color_16_bit(
             f"{path} has 16 bits a channel and one transparent colour, which srlab cannot read; save it "
             "with an alpha channel"
         )
-    pixels = decode_16_bit(path.read_bytes(), upper, turn=_TURNED.get(orientation, _as_it_is))
+    with quiet_libraries():  # libpng writes to standard error itself
+        pixels = decode_16_bit(path.read_bytes(), upper, turn=_TURNED.get(orientation, _as_it_is))
     if pixels is None:
         way = "in a layout that srlab cannot read; save it as a 16-bit PNG"
         if getattr(image, "tag_v2", {}).get(_TIFF_PLANAR) == 2:

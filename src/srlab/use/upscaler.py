@@ -29,7 +29,7 @@ from srlab.errors import UserError
 from srlab.files import is_stream
 from srlab.networks.complexity import user_network_in
 from srlab.networks.structure import ONE_AT_A_TIME
-from srlab.pixels.images import Layout, Picture, read_header, read_picture
+from srlab.pixels.images import Layout, Picture, changed, read_header, read_picture
 from srlab.pixels.memory import available_bytes, in_words
 from srlab.pixels.picture_files import (
     FORMATS,
@@ -274,6 +274,8 @@ class Upscaler:
         height, width, channels = pixels.shape
         given = Layout(height=height, width=width, channels=channels, bits=8 * pixels.itemsize)
         layout = given.enlarged(self.scale)
+        if layout != cost.output:  # neither the memory nor the format was checked for this one
+            raise UserError(changed(path))
         metadata = metadata.for_size(layout.height, layout.width)
         write_strips(
             out,
