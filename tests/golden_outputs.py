@@ -26,6 +26,7 @@ PINNED = (Path(__file__).parents[1] / "constraints.txt").read_text(encoding="utf
 DRAWS_ALIKE = f"matplotlib=={matplotlib.__version__}\n" in PINNED
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 UNROUNDED = re.compile(r"\.\d{9}|e-")
+COPIED = ("scores.csv", "curves.csv", "study.json")  # numbers that are stored already: long, and all the same
 MOST_LINES = 40  # of a difference that is shown
 MOST_COLUMNS = 150  # of a line that is shown whole
 
@@ -53,6 +54,7 @@ def run(words: str, *, columns: int | None, patch: pytest.MonkeyPatch) -> int:
     """The command in this process; its exit code."""
     patch.setattr(sys, "argv", ["srlab", *words.split()])
     patch.setenv("SRLAB_DATA", "no-data")
+    patch.setattr("srlab.show.data_files.has_parquet", lambda: False)  # the same with and without pyarrow
     patch.setenv("COLUMNS", str(columns or 100))
     patch.setenv("TTY_COMPATIBLE", "0" if columns is None else "1")
     for module in [found for name, found in sys.modules.items() if name.startswith("srlab")]:
@@ -97,6 +99,9 @@ def as_text(path: Path) -> str:
     if path.suffix in (".png", ".jpg"):
         return f"[{_size(path.read_bytes())}]\n"
     text = path.read_text(encoding="utf-8")
+    if path.name in COPIED:
+        head = "".join(text.splitlines(keepends=True)[:2])
+        return f"{head}[{len(text.splitlines())} lines, {_digest(text.encode())}]\n"
     if path.suffix == ".html":
         return page(text)
     if path.suffix == ".svg":

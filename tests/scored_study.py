@@ -18,6 +18,18 @@ PROTOCOL = {"num_steps": 100, "batch_size": 2, "lr_patch_size": 8}
 
 Scores = NDArray[np.float64]  # [seeds, images]
 
+# What another tool may write: two variants, two seeds, two images.
+FOUR = """variant,seed,image,value
+base,0,a,30.1
+base,0,b,31.2
+base,1,a,30.2
+base,1,b,31.1
+mine,0,a,30.6
+mine,0,b,31.9
+mine,1,a,30.8
+mine,1,b,31.7
+"""
+
 
 @dataclass
 class ScoredStudy:

@@ -20,8 +20,11 @@ every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.re
 
 
 def without_output(text: str) -> str:
-    """The page without fenced blocks of no language, which show what a command printed."""
-    return re.sub(r"^```\n.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
+    """The page without fenced blocks of no language, which show what a command printed.
+
+    Those of the language "text" are what a test runs and compares whole.
+    """
+    return re.sub(r"^```(?:text)?\n.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
 
 
 def paragraphs(text: str) -> Iterator[str]:

@@ -553,7 +553,10 @@ def test_the_command_prints_what_it_wrote(tmp_path: Path) -> None:
         check=True,
         env={**os.environ, "NO_COLOR": "1"},
     )
-    assert json.loads(done.stdout) == {"report": str(study / "report.html"), "files": []}
+    printed = json.loads(done.stdout)
+    assert printed["report"] == str(study / "report.html")
+    data = {"scores.csv", "curves.csv", "costs.csv"}
+    assert {Path(file).name for file in printed["files"]} - {"scores.parquet"} == data
     assert (study / "report.html").stat().st_size > 50_000
 
 

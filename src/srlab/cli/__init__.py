@@ -27,6 +27,8 @@ ORDER = (  # in which one comes to need them; the help lists them so
     "leaderboard",
     "compare",
     "report",
+    "scores",
+    "verdict",
     "pictures",
     "tensorboard",
     "perceptual",
@@ -170,7 +172,9 @@ from srlab.cli import (  # noqa: E402, F401 - each registers its commands
     profile,
     report,
     results,
+    scores,
     study,
     train,
     upscale,
+    verdict,
 )

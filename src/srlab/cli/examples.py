@@ -15,6 +15,11 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     "leaderboard": ("srlab leaderboard runs/srcnn", "srlab leaderboard runs/srcnn --markdown srcnn.md"),
     "compare": ("srlab compare runs/srcnn residual vanilla", "srlab compare runs/srcnn vanilla bicubic"),
     "report": ("srlab report runs/srcnn", "srlab report runs/srcnn --base residual --out srcnn.html"),
+    "scores": ("srlab scores runs/srcnn", "srlab scores runs/srcnn --out srcnn-numbers"),
+    "verdict": (
+        "srlab verdict scores.csv",
+        "srlab verdict mine.csv --metric lpips --base baseline --report mine.html",
+    ),
     "pictures": ("srlab pictures runs/srcnn", "srlab pictures runs/srcnn --image photo.png"),
     "tensorboard": ("srlab tensorboard runs/srcnn", "srlab tensorboard runs/srcnn --top 3 --port 0"),
     "perceptual": ("srlab perceptual runs/srgan", "srlab perceptual runs/srgan --test set5,set14"),

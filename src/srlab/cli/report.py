@@ -7,7 +7,7 @@ import typer
 
 from srlab.cli import app
 from srlab.cli.options import MaxPixels, Trust
-from srlab.cli.output import print_json, results
+from srlab.cli.output import print_json, results, say
 from srlab.cli.results import StudyDir
 
 
@@ -36,10 +36,17 @@ def report(
     _trust: Trust = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output.")] = False,
 ) -> None:
-    """Write a study's report: one HTML page that works offline and needs nothing beside it."""
+    """Write a study's report: one HTML page that works offline and needs nothing beside it.
+
+    Its scores, curves and costs are written beside it as CSV, for those who want to compute them again.
+    """
+    from srlab.files import is_stream
+    from srlab.show.data_files import about_parquet
     from srlab.show.report import write_report
 
     paths = write_report(study_dir, out, base=base, figures=figures)
+    if not is_stream(paths[0]) and (missing := about_parquet(paths[0].parent)):
+        say(missing)
     if json:
         print_json({"report": str(paths[0]), "files": [str(path) for path in paths[1:]]})
     else:

@@ -5,7 +5,9 @@ docs/statistics.md gives every choice with its reason and source.
 
 from srlab.folder.scores import PERCEPTION
 from srlab.verdicts.compare import is_ahead
-from srlab.verdicts.judging import judge
+from srlab.verdicts.judging import judge, judge_scores
+from srlab.verdicts.score_files import read_scores
+from srlab.verdicts.score_table import ScoreTable, read_score_table
 from srlab.verdicts.values import (
     ALL_SETS,
     BICUBIC,
@@ -33,6 +35,9 @@ from srlab.verdicts.values import (
     Spread,
     Table,
     Verdicts,
+    declared,
+    known_metric,
+    metric_of,
 )
 
 __all__ = [
@@ -60,9 +65,16 @@ __all__ = [
     "Remark",
     "RemarkKind",
     "Row",
+    "ScoreTable",
     "Spread",
     "Table",
     "Verdicts",
+    "declared",
     "is_ahead",
     "judge",
+    "judge_scores",
+    "known_metric",
+    "metric_of",
+    "read_score_table",
+    "read_scores",
 ]

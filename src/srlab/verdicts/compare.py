@@ -13,21 +13,15 @@ from srlab.verdicts.intervals import infer
 from srlab.verdicts.values import (
     ALL_SETS,
     BICUBIC,
-    METRICS,
     Difference,
     Effect,
-    Metric,
     Outcome,
     Row,
     Table,
+    metric_of,
 )
 
 Tested = TypeVar("Tested", Difference, Effect)
-
-
-def metric_of(name: str) -> Metric:
-    """How a metric is read; of an unknown one, larger is better."""
-    return METRICS.get(name, Metric(name=name, unit="", decimals=4))
 
 
 def difference(

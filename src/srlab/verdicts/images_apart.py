@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from srlab.verdicts.cells import Cells
-from srlab.verdicts.compare import metric_of
-from srlab.verdicts.values import BICUBIC, ImageRow
+from srlab.verdicts.values import BICUBIC, ImageRow, metric_of
 
 
 def image_rows(cells: Cells, variants: Sequence[str], metrics: Sequence[str]) -> tuple[ImageRow, ...]:

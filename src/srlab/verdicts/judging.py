@@ -1,7 +1,7 @@
 """From a study's folder to its verdicts."""
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,20 @@ from srlab.verdicts.images_apart import image_rows
 from srlab.verdicts.options import options_of
 from srlab.verdicts.rates import rate_effects, sensitivity
 from srlab.verdicts.same import same_scores
+from srlab.verdicts.score_table import ScoreTable, gaps
 from srlab.verdicts.selection import find_variant, select_images, select_variants
-from srlab.verdicts.values import BICUBIC, METRICS, Curve, Effect, Progress, Rank, Table, Verdicts
+from srlab.verdicts.values import (
+    BICUBIC,
+    METRICS,
+    Curve,
+    Effect,
+    Progress,
+    Rank,
+    Remark,
+    Table,
+    Verdicts,
+    known_metric,
+)
 from srlab.verdicts.words import answer, remarks
 
 
@@ -53,8 +65,7 @@ def judge(
     Raises:
         UserError: `folder` is not a study's, or a name is not one of the study.
     """
-    if not 0.5 <= level < 1:
-        raise UserError(f"the level is at least 0.5 and below 1, such as 0.95, not {level!r}")
+    check_level(level)
     study = store.load_study(folder)
     declared = select_variants(study, variants)
     names = tuple(variant["name"] for variant in declared)
@@ -155,6 +166,12 @@ def judge(
     )
 
 
+def check_level(level: float) -> None:
+    """Raise `UserError` if intervals and tests cannot have this level."""
+    if not 0.5 <= level < 1:
+        raise UserError(f"the level is at least 0.5 and below 1, such as 0.95, not {level!r}")
+
+
 def _metrics(cells: Cells) -> tuple[str, ...]:
     """Those that any run has, psnr_y first."""
     found = {
@@ -229,3 +246,121 @@ def _progress(
     if not final:
         return ()
     return progress(curves, costs, variants=names, target=statistics.fmean(final))
+
+
+def judge_scores(
+    table: ScoreTable,
+    *,
+    base: str | None = None,
+    level: float = 0.95,
+    metrics: Sequence[str] | None = None,
+) -> Verdicts:
+    """What can be concluded from a table of scores alone, whoever made it.
+
+    What is not in it, is not in the verdicts: learning rates, curves and costs. All that is there counts as
+    complete.
+
+    Args:
+        table: one learning rate for each variant; `srlab.verdicts.read_scores` reads one.
+        base: the variant that the others are compared with; by default the first of the table.
+        level: of intervals and tests, in [0.5, 1).
+        metrics: only these, of which the first ranks; by default all, psnr_y first.
+
+    Raises:
+        UserError: a name is not one of the table.
+    """
+    check_level(level)
+    names, cells = table.variants, table.cells
+    base = names[0] if base is None else find_variant(names, base, of="the file")
+    there = _metrics(cells)
+    for metric in metrics or ():
+        if metric not in there:
+            raise UserError(f"there are no scores of {metric!r}; there are some of {', '.join(there)}")
+    judged = there if metrics is None else tuple(metrics)
+    tables = tuple(
+        make_table(cells, names, base=base, scope=scope, metric=metric, level=level)
+        for metric in judged
+        for scope in scopes(cells)
+    )
+    options = {name: table.options.get(name, {}) for name in names}
+    found = [
+        effect
+        for metric in judged
+        for scope in scopes(cells)
+        for effect in effects(cells, options, {}, base=base, scope=scope, metric=metric, level=level)
+    ]
+    adversarial = metrics is None and any(of.get("objective") == "adversarial" for of in options.values())
+    plane_tables = _plane_tables(tables) if adversarial else ()
+    plane = _plane(plane_tables, names)
+    ranking = tables[0]
+    missing = gaps(table, judged)
+    sentences = answer(
+        ranking,
+        [other for other in tables[1:] if other.metric == ranking.metric],
+        found,
+        plane if adversarial else _ranks(ranking),
+        base=base,
+        test_sets=cells.test_sets,
+        is_complete=True,
+        is_adversarial=adversarial,
+        plane=plane_tables,
+    )
+    return Verdicts(
+        study=table.study,
+        question=f"Which of {len(names)} variants is best by {ranking.metric}?"
+        if len(names) > 1
+        else f"How good is {names[0]} by {ranking.metric}?",
+        scale=table.scale,
+        protocol=table.protocol_in_words or "not known",
+        base=base,
+        level=level,
+        is_complete=True,
+        is_adversarial=adversarial,
+        variants=names,
+        test_sets=cells.test_sets,
+        metrics=judged,
+        headline=sentences[0],
+        answer=" ".join(sentences),
+        tables=tables,
+        plane=plane,
+        effects=tuple(found),
+        unknown_effects=unknown(contrasts(options, base=base)),
+        learning_rates=(),
+        curves=(),
+        budgets=(),
+        progress=(),
+        costs=(),
+        images=image_rows(cells, names, judged),
+        missing=missing,
+        remarks=(
+            *_about_scores(table, judged),
+            *(
+                remark
+                for remark in remarks(
+                    {"evaluation": {}},
+                    (),
+                    tables,
+                    (),
+                    missing,
+                    test_sets=cells.test_sets,
+                    level=level,
+                    is_adversarial=adversarial,
+                    has_plane=bool(plane),
+                    same=same_scores(cells, names),
+                )
+                if remark.kind not in ("protocol", "rates")  # nothing is known of them
+            ),
+        ),
+    )
+
+
+def _about_scores(table: ScoreTable, metrics: Sequence[str]) -> Iterator[Remark]:
+    """What only the one who made the scores can know."""
+    yield Remark(
+        table.protocol_in_words
+        or "the file does not say how the scores were made; they must all be of one scale and one protocol",
+        "protocol",
+    )
+    for metric in metrics:
+        if known_metric(metric) is None:
+            yield Remark(f"larger is taken to be better by {metric!r}, which srlab does not know", "metric")

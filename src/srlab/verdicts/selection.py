@@ -8,8 +8,11 @@ from srlab.errors import UserError
 from srlab.verdicts.cells import images_by_set
 
 
-def find_variant(names: Sequence[str], wanted: str) -> str:
-    """`wanted` in full: a variant's name, or what stands after its "/"; a `UserError` for another name."""
+def find_variant(names: Sequence[str], wanted: str, *, of: str = "the study") -> str:
+    """`wanted` in full: a variant's name, or what stands after its "/"; a `UserError` for another name.
+
+    `of` is what the names are of.
+    """
     if wanted in names:
         return wanted
     short = [name for name in names if name.rpartition("/")[2] == wanted]
@@ -20,7 +23,7 @@ def find_variant(names: Sequence[str], wanted: str) -> str:
     parts = {name.rpartition("/")[2]: name for name in names} | {name: name for name in names}
     near = difflib.get_close_matches(wanted, parts, n=1)
     hint = f"did you mean {parts[near[0]]}? It" if near else "it"
-    raise UserError(f"the study has no variant {wanted!r}; {hint} has {', '.join(names)}")
+    raise UserError(f"{of} has no variant {wanted!r}; {hint} has {', '.join(names)}")
 
 
 def select_variants(study: Mapping[str, Any], wanted: Sequence[str] | None) -> list[dict[str, Any]]:

@@ -5,8 +5,11 @@ learning rate. What is missing is None or stands in `Verdicts.missing`; there is
 ``math.inf`` where a picture was reproduced exactly (PSNR); `srlab.folder.scores.to_json` writes that.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 from srlab.folder.scores import PERCEPTION
@@ -39,6 +42,50 @@ METRICS: Mapping[str, Metric] = {
         *(Metric(name=name, unit="", decimals=4, is_lower_better=True) for name in PERCEPTION),
     )
 }
+
+
+# As other tools call them; srlab's own names say more.
+_OF_OTHER_TOOLS: Mapping[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric(name="psnr", unit="dB", decimals=2),
+        Metric(name="ssim", unit="", decimals=4),
+        Metric(name="ms_ssim", unit="", decimals=4),
+        *(
+            Metric(name=name, unit="", decimals=4, is_lower_better=True)
+            for name in ("lpips", "niqe", "brisque", "mae", "mse", "rmse")
+        ),
+    )
+}
+_DECLARED: ContextVar[Mapping[str, Metric]] = ContextVar("_DECLARED", default=MappingProxyType({}))
+
+
+def known_metric(name: str) -> Metric | None:
+    """How a metric is read, whatever the case of its name; None if srlab does not know it."""
+    lower = name.lower()
+    return METRICS.get(lower) or _DECLARED.get().get(name) or _OF_OTHER_TOOLS.get(lower)
+
+
+def metric_of(name: str) -> Metric:
+    """How a metric is read; of an unknown one, larger is better."""
+    return known_metric(name) or Metric(name=name, unit="", decimals=4)
+
+
+@contextmanager
+def declared(metrics: Iterable[Metric]) -> Iterator[None]:
+    """For as long as it lasts, these metrics are known too.
+
+    >>> with declared([Metric(name="ergas", unit="", decimals=2, is_lower_better=True)]):
+    ...     metric_of("ergas").is_lower_better
+    True
+    >>> metric_of("ergas").is_lower_better
+    False
+    """
+    token = _DECLARED.set({**_DECLARED.get(), **{metric.name: metric for metric in metrics}})
+    try:
+        yield
+    finally:
+        _DECLARED.reset(token)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -338,6 +385,7 @@ class MissingCell:
 
 RemarkKind = Literal[
     "protocol",
+    "metric",
     "unfinished",
     "missing",
     "weights",
@@ -415,8 +463,8 @@ class Verdicts:
         )
 
     def ranks(self) -> Mapping[str, Rank]:
-        """By variant the rank that counts: of `plane` in an adversarial study, of psnr_y otherwise."""
+        """By variant the rank that counts: of `plane` in an adversarial study, else of the first table."""
         if self.is_adversarial:
             return self.plane
-        table = self.table()
-        return {row.variant: row.rank for row in table.rows if row.rank is not None} if table else {}
+        first = self.tables[:1]
+        return {row.variant: row.rank for table in first for row in table.rows if row.rank is not None}

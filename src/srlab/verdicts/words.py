@@ -6,7 +6,7 @@ from typing import Any
 
 from srlab.declare.protocol import EvaluationProtocol
 from srlab.folder.records import RunRecord
-from srlab.verdicts.compare import is_ahead, metric_of
+from srlab.verdicts.compare import is_ahead
 from srlab.verdicts.intervals import coverage_if_skewed
 from srlab.verdicts.values import (
     ALL_SETS,
@@ -20,6 +20,7 @@ from srlab.verdicts.values import (
     Remark,
     Row,
     Table,
+    metric_of,
 )
 
 _MOST_NAMED = 6

@@ -6,19 +6,21 @@ the page.
 
 from pathlib import Path
 
-from srlab.files import check_output, write_text
-from srlab.show.report.contents import Contents, gather
+from srlab.files import check_output, is_stream, write_text
+from srlab.show.data_files import check_data, write_data
+from srlab.show.report.contents import Contents, gather, gather_scores
 from srlab.show.report.files import write_files
 from srlab.show.report.page import render
-from srlab.show.report.viewer import make_viewer
+from srlab.show.report.viewer import Viewer, make_viewer
+from srlab.verdicts import Verdicts
 
-__all__ = ["Contents", "gather", "write_files", "write_report"]
+__all__ = ["Contents", "gather", "gather_scores", "write_files", "write_report", "write_scores_report"]
 
 
 def write_report(
     study_dir: Path, out: Path | None = None, *, base: str | None = None, figures: Path | None = None
 ) -> list[Path]:
-    """Write the report of a study and return the files, the page first.
+    """Write the report of a study, its data beside it, and return the files, the page first.
 
     Args:
         study_dir: a study's folder, finished or not; it is only read.
@@ -27,13 +29,34 @@ def write_report(
         figures: a folder for every figure as PNG and SVG, and every table as CSV, Markdown and LaTeX.
 
     Raises:
-        UserError: `study_dir` is not a study's folder, `base` is not one of its variants, or `out` is not an
-            .html or .htm file.
+        UserError: `study_dir` is not a study's folder, `base` is not one of its variants, `out` is not an
+            .html or .htm file, or a file is in the way of the data (`srlab.show.data_files`).
     """
     if out is not None:
         check_output(out, ".html", ".htm", what="the report")
+    page = out or study_dir / "report.html"
+    has_data = not is_stream(page)
+    if has_data:
+        check_data(study_dir, page.parent)
     contents = gather(study_dir, base=base)
     viewer = make_viewer(study_dir, contents.study, contents.verdicts)
-    page = out or study_dir / "report.html"
     write_text(page, render(contents, viewer))
-    return [page, *(write_files(contents, figures) if figures is not None else [])]
+    written = [page]
+    if has_data:
+        written += write_data(study_dir, page.parent, runs=contents.runs, costs=contents.verdicts.costs)
+    return [*written, *(write_files(contents, figures) if figures is not None else [])]
+
+
+def write_scores_report(verdicts: Verdicts, out: Path, *, command: str) -> None:
+    """Write the report of verdicts on a file of scores: no pictures, curves or costs, which it does not have.
+
+    Args:
+        verdicts: those of `srlab.verdicts.judge_scores`.
+        out: the page's file, an .html or .htm.
+        command: what makes the page again; it stands on it.
+
+    Raises:
+        UserError: `out` is not an .html or .htm file.
+    """
+    check_output(out, ".html", ".htm", what="the report")
+    write_text(out, render(gather_scores(verdicts, command=command), Viewer(scenes=(), remarks=())))

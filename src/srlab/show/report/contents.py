@@ -10,6 +10,7 @@ from srlab.folder import store
 from srlab.folder.profile_store import measured_costs
 from srlab.folder.records import RunRecord, read_runs, validation_scores
 from srlab.show.leaderboard import leaderboard, notes_of_variants
+from srlab.show.report.commands import Commands
 from srlab.show.report.cost_tables import budgets_grid, costs_grid, measured_grid, progress_grid, rates_grid
 from srlab.show.report.figures import Drawing, drawings
 from srlab.show.report.grids import Grid
@@ -25,10 +26,11 @@ from srlab.verdicts import VALIDATION, Verdicts, judge
 class Contents:
     """A study's verdicts as tables, figures and cards; grids are by scope and metric, or by metric.
 
-    `notes` say of each variant what is not as it should be, in the leaderboard's words.
+    `notes` say of each variant what is not as it should be, in the leaderboard's words. Contents of a file of
+    scores have no study's folder, and nothing that only a folder knows.
     """
 
-    study_dir: Path
+    study_dir: Path | None
     study: Mapping[str, Any]
     verdicts: Verdicts
     runs: tuple[RunRecord, ...]
@@ -61,6 +63,42 @@ class Contents:
             self.plane,
         ]
         return [grid for grid in every if grid.rows]
+
+
+def gather_scores(verdicts: Verdicts, *, command: str) -> Contents:
+    """What verdicts on a file of scores say; `command` makes the page again."""
+    seeds = {seed for table in verdicts.tables for row in table.rows for seed in row.seeds}
+    study = {"variants": [], "scale": verdicts.scale, "seeds": sorted(seeds)}
+    scopes = [(table.scope, table.metric) for table in verdicts.tables]
+    effects = {key: effects_grid(verdicts, scope=key[0], metric=key[1]) for key in scopes}
+    return Contents(
+        study_dir=None,
+        study=study,
+        verdicts=verdicts,
+        runs=(),
+        leaderboards={
+            (table.scope, table.metric): leaderboard_grid(table, verdicts, study=study, costs={})
+            for table in verdicts.tables
+        },
+        effects={key: grid for key, grid in effects.items() if grid.rows},
+        images={metric: images_grid(verdicts, metric=metric) for metric in verdicts.metrics},
+        costs=costs_grid(verdicts),
+        progress=progress_grid(verdicts),
+        budgets=budgets_grid(verdicts),
+        rates=rates_grid(verdicts),
+        measured=measured_grid(verdicts, {}),
+        plane=plane_grid(verdicts),
+        drawings=tuple(drawings(verdicts, bicubic=None)),
+        published=(),
+        cards=(),
+        setting=Setting(
+            protocol=(("Scores", verdicts.protocol),),
+            machines=(),
+            commands=Commands(lines=(command,), remarks=()),
+            remarks=(),
+        ),
+        notes=(),
+    )
 
 
 def gather(study_dir: Path, *, base: str | None = None) -> Contents:

@@ -16,7 +16,7 @@ from srlab.show.report.plots.forest import ForestRow, draw_forest
 from srlab.show.report.plots.pareto import CostAxis, draw_pareto
 from srlab.show.report.svg import inline_svg
 from srlab.show.report.tables import outcome_in_words
-from srlab.show.report.texts import listed, metric_of, number, plural, rate, with_bounds
+from srlab.show.report.texts import listed, number, plural, rate, with_bounds
 from srlab.verdicts import (
     BICUBIC,
     VALIDATION,
@@ -28,6 +28,7 @@ from srlab.verdicts import (
     Table,
     Verdicts,
     is_ahead,
+    metric_of,
 )
 from srlab.verdicts.pareto import front
 

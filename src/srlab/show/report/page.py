@@ -65,7 +65,8 @@ def render(contents: Contents, viewer: Viewer) -> str:
         published=contents.published,
         verdicts=verdicts,
         remarks=[remark for remark in verdicts.remarks if remark.kind not in _SAID_ELSEWHERE],
-        protocol_id=EvaluationProtocol(**contents.study["evaluation"]).id,
+        is_of_study=contents.study_dir is not None,
+        protocol_id=_protocol_id(contents),
         study=contents.study,
         legend=_legend(verdicts),
         has_intervals=_has_intervals(verdicts),
@@ -86,6 +87,13 @@ def render(contents: Contents, viewer: Viewer) -> str:
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         data=for_script(_data(verdicts)),
     )
+
+
+def _protocol_id(contents: Contents) -> str:
+    evaluation = contents.study.get("evaluation")
+    if evaluation is None:
+        return contents.verdicts.protocol.partition(":")[0]
+    return EvaluationProtocol(**evaluation).id
 
 
 def for_script(values: Any) -> Markup:

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from srlab.show.report.grids import Cell, Column, Grid, GridRow
-from srlab.show.report.texts import metric_of, number, place
-from srlab.verdicts import PERCEPTION, Verdicts
+from srlab.show.report.texts import number, place
+from srlab.verdicts import PERCEPTION, Verdicts, metric_of
 
 DISTORTION = "psnr_y"
 

@@ -1,6 +1,6 @@
 """The report's tables, from verdicts: what stands in each cell, and the value behind it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,6 @@ from srlab.show.report.texts import (
     count,
     duration,
     listed,
-    metric_of,
     number,
     place,
     plural,
@@ -22,9 +21,23 @@ from srlab.show.report.texts import (
     signed,
     whole,
 )
-from srlab.verdicts import BICUBIC, Cost, Difference, ImageRow, Outcome, Row, Table, Verdicts, is_ahead
+from srlab.verdicts import (
+    BICUBIC,
+    Cost,
+    Difference,
+    ImageRow,
+    Outcome,
+    Row,
+    Table,
+    Verdicts,
+    is_ahead,
+    metric_of,
+)
 
 _OUTCOMES = {"not told apart": "may be chance", "not judged": "not tested"}
+_MEAN = 2  # the place of the mean in a leaderboard
+_OF_COSTS = ("parameters", "multiply_adds", "learning_rate", "seconds")
+_RATIOS = ("parameters_ratio", "multiply_adds_ratio")
 _MARKS = {"authors": "", "copies": "", "one copy": ", found in one other paper or page only"}
 
 
@@ -130,13 +143,38 @@ def leaderboard_grid(
             cells.append(_published_cell(known[row.variant], metric.decimals))
         kind = "bicubic" if row.variant == BICUBIC else "base" if row.variant == verdicts.base else ""
         rows.append(GridRow(cells=tuple(cells), variant=numbers.get(row.variant), kind=kind))
-    return Grid(
+    grid = Grid(
         name=_file(f"leaderboard-{table.scope}-{table.metric}"),
-        title=f"{verdicts.study}, x{verdicts.scale}: {table.metric} on {_scope(table, verdicts)}",
+        title=f"{titled(verdicts)}: {table.metric} on {_scope(table, verdicts)}",
         note=f"{better} is better. Protocol {verdicts.protocol}. Base: {verdicts.base}."
         + (f" Intervals: {level}." if has_intervals else ""),
         columns=tuple(columns),
         rows=tuple(rows),
+    )
+    return grid if costs else _of_scores_alone(grid)
+
+
+def titled(verdicts: Verdicts) -> str:
+    """What the verdicts are of: the study, and the scale if it is known."""
+    return f"{verdicts.study}, x{verdicts.scale}" if verdicts.scale else verdicts.study
+
+
+def _of_scores_alone(grid: Grid) -> Grid:
+    """Without the columns and the row of which a file of scores says nothing."""
+    grid = without(grid, _OF_COSTS)
+    if any(row.kind == "bicubic" and row.cells[_MEAN].value is not None for row in grid.rows):
+        return grid
+    grid = replace(grid, rows=tuple(row for row in grid.rows if row.kind != "bicubic"))
+    return without(grid, ("to_bicubic",))
+
+
+def without(grid: Grid, keys: Collection[str]) -> Grid:
+    """The grid without the columns of which nothing is known."""
+    kept = [place for place, column in enumerate(grid.columns) if column.key not in keys]
+    return replace(
+        grid,
+        columns=tuple(grid.columns[place] for place in kept),
+        rows=tuple(replace(row, cells=tuple(row.cells[place] for place in kept)) for row in grid.rows),
     )
 
 
@@ -276,9 +314,9 @@ def effects_grid(verdicts: Verdicts, *, scope: str, metric: str) -> Grid:
                 )
             )
         )
-    return Grid(
+    grid = Grid(
         name=_file(f"effects-{scope}-{metric}"),
-        title=f"{verdicts.study}, x{verdicts.scale}: the effect of each change in {metric} on {scope}",
+        title=f"{titled(verdicts)}: the effect of each change in {metric} on {scope}",
         note=f"Intervals: {100 * verdicts.level:g} %. p is after Holm's correction. "
         f"Protocol {verdicts.protocol}.",
         columns=(
@@ -292,6 +330,7 @@ def effects_grid(verdicts: Verdicts, *, scope: str, metric: str) -> Grid:
         ),
         rows=tuple(rows),
     )
+    return grid if verdicts.costs else without(grid, _RATIOS)
 
 
 def images_grid(verdicts: Verdicts, *, metric: str) -> Grid:
@@ -310,7 +349,7 @@ def images_grid(verdicts: Verdicts, *, metric: str) -> Grid:
     )
     return Grid(
         name=_file(f"images-{metric}"),
-        title=f"{verdicts.study}, x{verdicts.scale}: {metric} of each test image, mean over the seeds",
+        title=f"{titled(verdicts)}: {metric} of each test image, mean over the seeds",
         note=f"Protocol {verdicts.protocol}.",
         columns=columns,
         rows=tuple(

@@ -4,17 +4,12 @@ import math
 import re
 from collections.abc import Sequence
 
-from srlab.verdicts import METRICS, Difference, Effect, Interval, Metric, Rank
+from srlab.verdicts import Difference, Effect, Interval, Rank
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 MINUS = "\N{MINUS SIGN}"
 NOTHING = "\N{EN DASH}"
 _NEGATIVE = re.compile(r"(?<![\w.,/:=+-])-(?=\d)")
-
-
-def metric_of(name: str) -> Metric:
-    """How a metric is read; one that srlab does not know has four decimals and no unit."""
-    return METRICS.get(name, Metric(name=name, unit="", decimals=4))
 
 
 def number(value: float | None, decimals: int) -> str:

@@ -1,0 +1,225 @@
+"""``srlab verdict``: what follows from anybody's scores."""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from srlab.cli import app
+from srlab.cli.output import print_json, show, show_path
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from srlab.show.report.grids import Grid, GridRow
+    from srlab.verdicts import Metric, Verdicts
+
+MOST_NOTES = 2  # without --notes
+
+
+@app.command()
+def verdict(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="A CSV or Parquet file with the columns variant, seed, image and value. Used if there: set, "
+            "metric, learning_rate, options, protocol, study.",
+        ),
+    ],
+    base: Annotated[
+        str | None,
+        typer.Option(
+            "--base", help="The variant to compare the others with.", show_default="the file's first"
+        ),
+    ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(
+            "--metric",
+            help="Judge by this metric alone; in a file without a column metric, what its values are.",
+            show_default="all; psnr_y ranks if it is there",
+        ),
+    ] = None,
+    higher: Annotated[
+        bool | None,
+        typer.Option(
+            "--higher-is-better/--lower-is-better",
+            help="How to read a metric that srlab does not know.",
+            show_default=False,
+        ),
+    ] = None,
+    level: Annotated[float, typer.Option("--level", help="Confidence level of intervals and tests.")] = 0.95,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--column",
+            metavar="COLUMN=NAME",
+            help="The file has another name for a column, such as variant=model; repeatable.",
+            show_default="the names above",
+        ),
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--report",
+            help="Write a report, without pictures, to this HTML file.",
+            show_default="no report",
+        ),
+    ] = None,
+    notes: Annotated[bool, typer.Option("--notes", help="Show all notes on how to read the table.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object to standard output.")
+    ] = False,
+) -> None:
+    """Say which variant is better by a file of scores, whichever tool made them.
+
+    The file has a row for each variant, seed (training) and image. It gives the answer, ranks and intervals
+    that `srlab leaderboard` gives for a study; `srlab scores` writes such a file of a study.
+    """
+    from srlab.cli.parsing import parse_changes
+    from srlab.files import check_output
+    from srlab.verdicts import declared, judge_scores, read_scores
+
+    if report is not None:
+        check_output(report, ".html", ".htm", what="--report")
+    columns = parse_changes(column or [], option="--column")
+    table = read_scores(file, columns=columns, metric=metric)
+    with declared(_directions(table.metrics if metric is None else (metric,), higher)):
+        verdicts = judge_scores(table, base=base, level=level, metrics=None if metric is None else (metric,))
+        if report is not None:
+            from srlab.show.report import write_scores_report
+
+            words = [
+                *("srlab", "verdict", str(file)),
+                *(["--base", base] if base else []),
+                *(["--metric", metric] if metric else []),
+                *([] if higher is None else ["--higher-is-better" if higher else "--lower-is-better"]),
+                *(["--level", f"{level:g}"] if level != 0.95 else []),
+                *(word for one in column or [] for word in ("--column", one)),
+                *("--report", str(report)),
+            ]
+            write_scores_report(verdicts, report, command=shlex.join(words))
+        if as_json:
+            print_json(_as_dict(verdicts))
+        else:
+            _show(verdicts, file, with_notes=notes)
+            if report is not None:
+                show("")
+                show_path(report)
+
+
+def _directions(metrics: Sequence[str], higher: bool | None) -> list["Metric"]:
+    """The metrics that srlab does not know, as the options say; a `UserError` where they do not."""
+    from srlab.errors import UserError
+    from srlab.verdicts import Metric, known_metric
+    from srlab.verdicts.score_files import NO_METRIC
+
+    unknown = [name for name in metrics if known_metric(name) is None]
+    if higher is None:
+        if named := [name for name in unknown if name != NO_METRIC]:
+            raise UserError(
+                f"srlab does not know the metric {named[0]}; add --higher-is-better or --lower-is-better, or "
+                "choose another with --metric"
+            )
+        return []
+    if not unknown:
+        known = known_metric(metrics[0])
+        if known is not None and known.is_lower_better == higher:
+            word = "lower" if higher else "higher"
+            raise UserError(f"of {metrics[0]}, {word} is better; leave the option out, or rename the metric")
+    return [Metric(name=name, unit="", decimals=4, is_lower_better=not higher) for name in unknown]
+
+
+_OUTCOMES = {"not told apart": "undecided", "not judged": "undecided"}
+
+
+def _as_dict(verdicts: "Verdicts") -> dict[str, Any]:
+    from srlab.folder.scores import to_json
+
+    first = verdicts.tables[0]
+    return {
+        "answer": verdicts.answer,
+        "metric": first.metric,
+        "scope": first.scope,
+        "base": verdicts.base,
+        "level": verdicts.level,
+        "ranks": {name: [rank.best, rank.worst] for name, rank in verdicts.ranks().items()},
+        "pairs": [
+            {
+                "variant": pair.variant,
+                "other": pair.other,
+                "estimate": None if pair.estimate is None else to_json(pair.estimate),
+                "low": None if pair.interval is None else pair.interval.low,
+                "high": None if pair.interval is None else pair.interval.high,
+                "p_holm": pair.p_holm,
+                "outcome": _OUTCOMES.get(pair.outcome, pair.outcome),
+            }
+            for pair in first.pairs
+        ],
+        "remarks": list(verdicts.remarks),
+    }
+
+
+def _show(verdicts: "Verdicts", file: Path, *, with_notes: bool) -> None:
+    """The answer, then a table for all sets and for each, by the metric that ranks, then the effects."""
+    from srlab.show.report.plane import plane_grid
+    from srlab.show.report.tables import effects_grid, leaderboard_grid, titled
+
+    ranking = verdicts.tables[0]
+    study = {"variants": [], "scale": verdicts.scale}
+    show(f"{titled(verdicts)}: {verdicts.question}")
+    show(verdicts.answer if with_notes else verdicts.headline)
+    shown = [table for table in verdicts.tables if table.metric == ranking.metric]
+    if (plane := plane_grid(verdicts)).rows:
+        _print(plane, title="Distortion and perception together")
+    for table in shown:
+        _print(leaderboard_grid(table, verdicts, study=study, costs={}), title=table.scope)
+    effects = effects_grid(verdicts, scope=ranking.scope, metric=ranking.metric)
+    if effects.rows:
+        _print(effects, title=f"What each change brings: {ranking.metric} on {ranking.scope}")
+    show("")
+    scores = [remark for remark in verdicts.remarks if remark.kind in ("protocol", "metric")]
+    others = [remark for remark in verdicts.remarks if remark not in scores]
+    said = others if with_notes else others[:MOST_NOTES]
+    for note in (*scores, *said):
+        show(f"- {note}", indent="  ")
+    more = [metric for metric in verdicts.metrics if metric != ranking.metric]
+    if more:
+        show(f"- also in the file: {', '.join(more)}; `--metric {more[0]}` judges by it", indent="  ")
+    if left := len(others) - len(said):
+        show(f"{left} more {'note' if left == 1 else 'notes'}: srlab verdict {file} --notes")
+
+
+def _print(grid: "Grid", *, title: str) -> None:
+    """All columns but the published numbers, of which nothing follows."""
+    from srlab.cli.tables import make_table, narrowed, print_table
+    from srlab.show.report.tables import without
+
+    grid = without(grid, ("published",))
+
+    def build(rows: Sequence[Sequence[str]]) -> "Table":
+        table = make_table(
+            *(column.heading for column in grid.columns),
+            text=[column.heading for column in grid.columns if column.is_text],
+            title=title,
+        )
+        for row in rows:
+            table.add_row(*row)
+        return table
+
+    place = next(place for place, column in enumerate(grid.columns) if column.is_text)
+    show("")
+    print_table(narrowed(build, [_cells(row) for row in grid.rows], place=place, on_page=True))
+
+
+def _cells(row: "GridRow") -> list[str]:
+    """As a terminal has them: each with its second line beside it, and a plain minus.
+
+    Of a change that is confounded, the second line is too long: the report has it.
+    """
+    notes = ["(confounded)" if cell.tone == "warning" else cell.note for cell in row.cells]
+    texts = [f"{cell.text} {note}".strip() for cell, note in zip(row.cells, notes, strict=True)]
+    return [text.replace("\N{MINUS SIGN}", "-") for text in texts]
