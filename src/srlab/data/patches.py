@@ -1,11 +1,12 @@
 """Training patches: the batch of step k is a pure function of the seed and k.
 
-Pictures stay in memory as uint8 and patches are cut with NumPy: no worker processes, no loader state to
-save. Sample n of step k draws ten numbers from a Philox generator keyed by (seed, k), whatever the options:
-so a study's variants see the same places and the same augmentations, in colour or on luma, with or without
-noise, and a batch of 8 begins like a batch of 16. The numbers are raw words of the generator, mapped here:
-they depend neither on the platform nor on the versions of NumPy and torch. (JPEG noise comes from Pillow's
-JPEG library, which may change by a level.)
+Pictures stay in memory as uint8 and patches are cut with NumPy, or on a GPU, where the pictures lie and only
+places travel (`DevicePatches`): no worker processes, no loader state to save. Sample n of step k draws ten
+numbers from a Philox generator keyed by (seed, k), whatever the options: so a study's variants see the same
+places and the same augmentations, in colour or on luma, with or without noise, and a batch of 8 begins like a
+batch of 16. The numbers are raw words of the generator, mapped here: they depend neither on the platform nor
+on the versions of NumPy and torch. (JPEG noise comes from Pillow's JPEG library, which may change by a
+level.)
 """
 
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from srlab.pixels.border import Border
 from srlab.pixels.degradations import degrade, degrade_luma, jpeg_noise, luma_plane
 from srlab.pixels.images import HRImage, crop_to_multiple
 
+STEPS_AT_ONCE = 128  # whose places go to a GPU together: 0.1 MB for a batch of 16
 WORDS = 10  # drawn for each sample; two are left over, so that a later augmentation changes no batch of today
 JPEG_SHARE = 0.5
 JPEG_QUALITY = (50, 95)  # both included
@@ -64,6 +66,7 @@ class Patches:
         self.quarter_turns = quarter_turns
         self.jpeg_noise = jpeg_noise
         self._pairs: list[tuple[NDArray[np.generic], NDArray[np.uint8]] | None] = [None] * len(self.images)
+        self._there: dict[torch.device, DevicePatches] = {}
 
     def batch(self, step: int, *, seed: int) -> tuple[Tensor, Tensor]:
         """The LR [N, C, p, p] and HR [N, C, sp, sp] patches of a step, float32 in [0, 1], contiguous.
@@ -76,29 +79,54 @@ class Patches:
         lr = np.empty((self.batch_size, channels, size, size), np.uint8 if exact else np.float32)
         hr = np.empty((self.batch_size, channels, scale * size, scale * size), np.uint8)
         for n, draw in enumerate(_draws(seed, step, self.batch_size)):
-            small, large = self._pair(_below(draw[0], len(self.images)))
-            y = _below(draw[1], small.shape[0] - size + 1)
-            x = _below(draw[2], small.shape[1] - size + 1)
+            image, y, x, exchanged, down, right = self._place(draw)
+            small, large = self.pair(image)
             lr_patch = small[y : y + size, x : x + size]
             hr_patch = large[scale * y : scale * (y + size), scale * x : scale * (x + size)]
             if self.jpeg_noise and draw[6] < JPEG_SHARE:
                 lr_patch = _with_noise(lr_patch, quality=JPEG_QUALITY[0] + _below(draw[7], 46))
-            # A half turn flips both axes; a quarter turn exchanges them and flips one. Two flips of one axis
-            # are none.
-            turns = _below(draw[5], 4) if self.quarter_turns else 0
-            exchanged = turns % 2 == 1
-            down = (self.flips and draw[3] < 0.5) != (turns >= 2)
-            right = (self.flips and draw[4] < 0.5) != (turns in (1, 2))
             lr[n] = _oriented(lr_patch, exchanged=exchanged, down=down, right=right)
             hr[n] = _oriented(hr_patch, exchanged=exchanged, down=down, right=right)
         return _unit(lr) if exact else torch.from_numpy(lr), _unit(hr)
 
+    def on(self, device: torch.device) -> "DevicePatches":
+        """The same patches, cut on `device`, where the pictures are kept from the first call on.
+
+        Raises:
+            ValueError: patches with JPEG noise, which is made on the host.
+        """
+        if self.jpeg_noise:
+            raise ValueError("JPEG noise is made on the host; cut the patches there")
+        if device not in self._there:
+            self._there[device] = DevicePatches(self, device)
+        return self._there[device]
+
+    def places(self, step: int, *, seed: int) -> NDArray[np.int64]:
+        """Where the patches of a step are cut, and how they are turned: [N, 6], whole numbers.
+
+        Image, row and column of the LR patch's corner; then 0 or 1: axes exchanged, and after that rows and
+        columns reversed.
+        """
+        return np.array([self._place(draw) for draw in _draws(seed, step, self.batch_size)], np.int64)
+
+    def _place(self, draw: Sequence[float]) -> tuple[int, int, int, bool, bool, bool]:
+        image = _below(draw[0], len(self.images))
+        height, width = (side // self.scale for side in self.images[image].pixels.shape[:2])
+        y = _below(draw[1], height - self.lr_patch_size + 1)
+        x = _below(draw[2], width - self.lr_patch_size + 1)
+        # A half turn flips both axes; a quarter turn exchanges them and flips one. Two flips of one axis
+        # are none.
+        turns = _below(draw[5], 4) if self.quarter_turns else 0
+        down = (self.flips and draw[3] < 0.5) != (turns >= 2)
+        right = (self.flips and draw[4] < 0.5) != (turns in (1, 2))
+        return image, y, x, turns % 2 == 1, down, right
+
     def prepare(self) -> None:
         """Make LR of all images now, so that the time of the first steps says something."""
         for index in range(len(self.images)):
-            self._pair(index)
+            self.pair(index)
 
-    def _pair(self, index: int) -> tuple[NDArray[np.generic], NDArray[np.uint8]]:
+    def pair(self, index: int) -> tuple[NDArray[np.generic], NDArray[np.uint8]]:
         """LR and HR of one picture, [H, W, C] each."""
         pair = self._pairs[index]
         if pair is None:
@@ -111,6 +139,71 @@ class Patches:
                 pair = (degrade_luma(y, scale=self.scale, border=self.border)[..., None], y[..., None])
             self._pairs[index] = pair
         return pair
+
+
+class DevicePatches:
+    """The batches of `patches`, cut on `device`: the same numbers, from the same draws.
+
+    A batch costs the host a few microseconds where cutting it there takes about a millisecond. The device
+    holds the pictures as uint8 (LR of luma as float32), HR and LR: 1 + 1 / scale^2 bytes for each byte of HR.
+    `Patches.on` makes one.
+    """
+
+    def __init__(self, patches: Patches, device: torch.device) -> None:
+        self.patches = patches
+        self.device = device
+        pairs = [patches.pair(index) for index in range(len(patches.images))]
+        self._lr, self._lr_layout = _laid_out([small for small, _ in pairs], device)
+        self._hr, self._hr_layout = _laid_out([large for _, large in pairs], device)
+        # A table, since a GPU divides by a number by multiplying with its inverse, which is not the same.
+        self._levels = torch.arange(256, dtype=torch.float32).div_(255).to(device)
+        self._seed, self._first, self._places = -1, -1, torch.empty(0)
+
+    def batch(self, step: int, *, seed: int) -> tuple[Tensor, Tensor]:
+        """The LR and HR patches of a step as `Patches.batch` gives them, on the device, channels last."""
+        return self.cut(self.places(step, seed=seed))
+
+    def places(self, step: int, *, seed: int) -> Tensor:
+        """The places of a step's patches [N, 6] on the device, for `cut`; many steps' places go at once."""
+        offset = step - self._first
+        if seed != self._seed or not 0 <= offset < len(self._places):
+            steps = range(step, step + STEPS_AT_ONCE)
+            found = np.stack([self.patches.places(each, seed=seed) for each in steps])
+            self._seed, self._first, offset = seed, step, 0
+            self._places = torch.from_numpy(found).to(self.device)
+        return self._places[offset]
+
+    def cut(self, places: Tensor) -> tuple[Tensor, Tensor]:
+        """LR and HR patches at these places; only tensor operations of fixed shapes."""
+        size, scale = self.patches.lr_patch_size, self.patches.scale
+        corners = places[:, 1:3]
+        return (
+            self._cut(self._lr, self._lr_layout, places, corners, size),
+            self._cut(self._hr, self._hr_layout, places, corners * scale, size * scale),
+        )
+
+    def _cut(self, pixels: Tensor, layout: Tensor, places: Tensor, corners: Tensor, size: int) -> Tensor:
+        start, width = layout[places[:, 0]].unbind(1)
+        exchanged, down, right = (flag[:, None].bool() for flag in places[:, 3:].unbind(1))
+        along = torch.arange(size, device=self.device)[None]  # [1, p]
+        rows = torch.where(down, size - 1 - along, along)[:, :, None]  # [N, p, 1], of the patch turned
+        columns = torch.where(right, size - 1 - along, along)[:, None, :]  # [N, 1, p]
+        turned = exchanged[:, :, None]
+        y = torch.where(turned, columns, rows) + corners[:, 0, None, None]
+        x = torch.where(turned, rows, columns) + corners[:, 1, None, None]
+        found = pixels[start[:, None, None] + y * width[:, None, None] + x]  # [N, p, p, C]
+        if found.dtype == torch.uint8:
+            found = self._levels[found.long()]
+        return found.permute(0, 3, 1, 2)
+
+
+def _laid_out(pictures: list[NDArray[np.generic]], device: torch.device) -> tuple[Tensor, Tensor]:
+    """All pixels one after another [sum(H W), C], and where each picture starts and its width [number, 2]."""
+    areas = [picture.shape[0] * picture.shape[1] for picture in pictures]
+    starts = np.cumsum([0, *areas[:-1]])
+    layout = np.stack([starts, [picture.shape[1] for picture in pictures]], axis=1)
+    pixels = np.concatenate([picture.reshape(-1, picture.shape[2]) for picture in pictures])
+    return torch.from_numpy(pixels).to(device), torch.from_numpy(layout.astype(np.int64)).to(device)
 
 
 def _draws(seed: int, step: int, batch_size: int) -> list[list[float]]:

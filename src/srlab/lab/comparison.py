@@ -99,8 +99,8 @@ def compare(
         announce(plan)
         _score_baseline(study, folder, machine, images)
         failures = _complete(plan, images)
-        failures += _train(plan, images, data, report)
         with _executor(machine, report) as executor:
+            failures += _train(plan, images, data, report, executor)
             failures += _test(plan, images.test, executor)
         return failures
 
@@ -168,7 +168,9 @@ def _validate(folder: Path, network: nn.Module, images: Split, *, study: Study, 
     )
 
 
-def _train(plan: Plan, images: Split, data: str, report: Callable[[Event], None]) -> list[Failure]:
+def _train(
+    plan: Plan, images: Split, data: str, report: Callable[[Event], None], executor: Executor
+) -> list[Failure]:
     """Train what is left, sources before what starts from them; choose rates in between and at the end."""
     shared = TrainingImages(images, plan.study) if plan.machine.jobs == 1 else None
     failures: list[Failure] = []
@@ -188,8 +190,7 @@ def _train(plan: Plan, images: Split, data: str, report: Callable[[Event], None]
             )
             for run, source in _with_sources(plan, tier, report)
         ]
-        with _executor(plan.machine, report) as executor:
-            failures += run_all(tasks, executor=executor)
+        failures += run_all(tasks, executor=executor)
         update_choice(plan.folder, asked=asked)
     for failure in failures:
         folder = plan.folder / failure.name

@@ -179,7 +179,7 @@ class TrainTask:
         send_report(Event(name=self.name, phase=outcome.status, reason=outcome.reason or ""))
 
     def _fit(self, folder: Path) -> Outcome:
-        images = self.images or read_training_images(self.study, data=self.data)
+        images = self.images or _training_images(self.study, data=self.data)
         evaluation, device = self.study.evaluation, torch.device(self.machine.device)
         num_images = self.run.protocol.validation_images or CURVE_IMAGES
 
@@ -215,7 +215,7 @@ class TrainTask:
         network = load_weights(folder / store.WEIGHTS).network
         if not has_batch_norm(network):
             return []
-        images = self.images or read_training_images(self.study, data=self.data)
+        images = self.images or _training_images(self.study, data=self.data)
         start = self.run.variant.start
         # A batch that the training has not seen: the one after its last.
         lr, hr = images.patches(self.run).batch(self.run.protocol.num_steps, seed=self.run.seed)
@@ -239,7 +239,7 @@ class TrainTask:
         )
 
     def _validate(self, folder: Path) -> None:
-        images = self.images or read_training_images(self.study, data=self.data)
+        images = self.images or _training_images(self.study, data=self.data)
         network = load_weights(folder / store.WEIGHTS).network
         score_validation(
             folder,
@@ -262,6 +262,27 @@ def read_training_images(study: Study, *, data: str) -> TrainingImages:
     return images
 
 
+# What this process read last: its next task is of the same study.
+_read_for_training: tuple[tuple[Study, str], TrainingImages] | None = None
+_read_for_tests: tuple[tuple[str, ...], tuple[ImageSet, ...]] | None = None
+
+
+def _training_images(study: Study, *, data: str) -> TrainingImages:
+    global _read_for_training
+    if _read_for_training is None or _read_for_training[0] != (study, data):
+        _read_for_training = None  # never two of them in memory
+        _read_for_training = (study, data), read_training_images(study, data=data)
+    return _read_for_training[1]
+
+
+def _test_images(sets: tuple[str, ...]) -> tuple[ImageSet, ...]:
+    global _read_for_training, _read_for_tests
+    _read_for_training = None  # all training is over
+    if _read_for_tests is None or _read_for_tests[0] != sets:
+        _read_for_tests = sets, load_sets(sets, role="test")
+    return _read_for_tests[1]
+
+
 @dataclass(frozen=True, kw_only=True)
 class TestTask:
     """Score a run, or bicubic, on the test sets it has no scores of yet, and keep the SR pictures."""
@@ -280,7 +301,7 @@ class TestTask:
         try:
             use_threads(self.machine.threads)
             send_report(Event(name=self.name, phase="scoring"))
-            images = self.images if self.images is not None else load_sets(self.sets, role="test")
+            images = self.images if self.images is not None else _test_images(self.sets)
             network = baseline(self.study) if self.name == store.BASELINE else _load(folder)
             score_tests(
                 folder,

@@ -1,7 +1,8 @@
 """Run many tasks through a `concurrent.futures` executor, so that one failure stops no other.
 
-`InProcess` runs them here, one after another. `Processes` gives each task a new process of its own, several
-at a time: memory is given back after each, and a process that the system kills takes no other task with it.
+`InProcess` runs them here, one after another. `Processes` runs several at a time, in processes that each do
+one task after another: what takes long to read is read once. A process that the system kills takes no other
+task with it.
 """
 
 import errno
@@ -14,7 +15,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnContext
 from os import _exit
+from queue import Empty, SimpleQueue
 from signal import SIG_IGN, SIGINT, signal
 from threading import Thread
 from typing import Any, Literal, Protocol
@@ -132,55 +135,82 @@ class InProcess(Executor):
 
 
 class Processes(Executor):
-    """Each task has a new process of its own, `jobs` of them at a time.
+    """Up to `jobs` tasks at a time, each in a process that has done other tasks before, or in a new one.
 
-    `report` is called in this process, from another thread, with what a task hands to `send_report`. The
-    processes end with this one, however it ends: each holds one end of a pipe and leaves when the other end
-    is gone.
+    A process in which a task failed does no other. `report` is called in this process, from another thread,
+    with what a task hands to `send_report`. The processes end with this one, however it ends: each holds one
+    end of a pipe and leaves when the other end is gone.
     """
 
     def __init__(self, jobs: int, *, report: Report) -> None:
         self._context = get_context("spawn")  # a forked torch hangs
         self._lanes = ThreadPoolExecutor(jobs, thread_name_prefix="srlab-lane")
         self._report = report
+        self._idle: SimpleQueue[_Worker] = SimpleQueue()
         self._alive, self._alive_here = self._context.Pipe(duplex=False)
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        return self._lanes.submit(self._in_new_process, fn, args, kwargs)
+        return self._lanes.submit(self._in_a_process, fn, args, kwargs)
 
-    def _in_new_process(self, fn: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-        # A pool of one process, and a pipe for its reports, for each task: when a process is killed, a pool
-        # loses all its tasks, and a queue that it shared could stay locked.
-        reports, reports_there = self._context.Pipe(duplex=False)
-        listener = Thread(target=self._listen, args=(reports,), daemon=True)
-        listener.start()
+    def _in_a_process(self, fn: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         try:
-            with ProcessPoolExecutor(
-                1,
-                mp_context=self._context,
-                initializer=_prepare_worker,
-                initargs=(self._alive, reports_there),
-            ) as pool:
-                return pool.submit(fn, *args, **kwargs).result()
+            worker = self._idle.get_nowait()
+        except Empty:
+            worker = _Worker(self._context, self._alive, self._report)
+        is_sound = False
+        try:
+            result = worker.do(fn, args, kwargs)
+            is_sound = not isinstance(result, Failure)
+            return result
         finally:
-            reports_there.close()
-            listener.join()
-
-    def _listen(self, reports: Connection) -> None:
-        with reports, suppress(EOFError, OSError):
-            while True:
-                self._report(reports.recv())
+            if is_sound:
+                self._idle.put(worker)
+            else:
+                worker.close()
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         if cancel_futures:
             self._alive_here.close()  # the processes leave at once
         self._lanes.shutdown(wait=wait, cancel_futures=cancel_futures)
         if wait:
+            while not self._idle.empty():
+                self._idle.get().close()
             self._alive_here.close()
             self._alive.close()
 
     def __exit__(self, kind: object, value: object, trace: object) -> None:
         self.shutdown(wait=True, cancel_futures=kind is not None)
+
+
+class _Worker:
+    """A process that does one task after another, and the pipe through which it reports.
+
+    Each has a pool and a pipe of its own: when a process is killed, a pool loses all its tasks, and a queue
+    that it shared could stay locked.
+    """
+
+    def __init__(self, context: SpawnContext, alive: Connection, report: Report) -> None:
+        reports, self._reports_there = context.Pipe(duplex=False)
+        self._listener = Thread(target=_listen, args=(reports, report), daemon=True)
+        self._listener.start()
+        self._pool = ProcessPoolExecutor(
+            1, mp_context=context, initializer=_prepare_worker, initargs=(alive, self._reports_there)
+        )
+
+    def do(self, fn: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        return self._pool.submit(fn, *args, **kwargs).result()
+
+    def close(self) -> None:
+        """End the process, and wait until all that it reported has been heard."""
+        self._pool.shutdown()
+        self._reports_there.close()
+        self._listener.join()
+
+
+def _listen(reports: Connection, report: Report) -> None:
+    with reports, suppress(EOFError, OSError):
+        while True:
+            report(reports.recv())
 
 
 # Where a task's reports go: set once, when a worker process starts.

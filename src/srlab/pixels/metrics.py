@@ -36,7 +36,9 @@ _WINDOW = np.exp(-((np.arange(WINDOW_SIZE) - WINDOW_SIZE // 2) ** 2) / (2 * 1.5*
 _WINDOW /= _WINDOW.sum()
 _C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 _GMSD_C = 170.0  # the paper's, for pixels from 0 to 255
-_ROWS_AT_ONCE, _COLUMNS_AT_ONCE = 32, 32  # few enough for a core's cache, and for a band matrix of few zeros
+_AT_ONCE = 32  # rows and columns: few enough for a core's cache, and for a band matrix of few zeros
+_AT_ONCE_ON_GPU = 1024  # few large products
+_CPU = torch.device("cpu")
 
 
 def psnr_y(sr: Pixels, hr: Pixels, *, border: int) -> float:
@@ -51,8 +53,10 @@ def psnr_y(sr: Pixels, hr: Pixels, *, border: int) -> float:
     return _psnr(*_cropped(to_plane(sr), to_plane(hr), border))
 
 
-def ssim_y(sr: Pixels, hr: Pixels, *, border: int) -> float:
+def ssim_y(sr: Pixels, hr: Pixels, *, border: int, device: torch.device = _CPU) -> float:
     """SSIM on Y of RGB pictures uint8 [H, W, 3], not rounded, or on planes [H, W] as they are.
+
+    In float64 on any `device`.
 
     Two constant planes leave only the first factor, ``(2 a b + C1) / (a^2 + b^2 + C1)``:
 
@@ -60,7 +64,7 @@ def ssim_y(sr: Pixels, hr: Pixels, *, border: int) -> float:
     >>> round(ssim_y(2 * hr, hr, border=0), 6), round((40000 + 6.5025) / (50000 + 6.5025), 6)
     (0.800026, 0.800026)
     """
-    return _ssim(*_cropped(to_plane(sr), to_plane(hr), border))
+    return _ssim(*_cropped(to_plane(sr), to_plane(hr), border), device)
 
 
 def gmsd_y(sr: Pixels, hr: Pixels, *, border: int) -> float:
@@ -82,10 +86,10 @@ def psnr_rgb(sr: Pixels, hr: Pixels, *, border: int) -> float:
     return _psnr(*_cropped(_rgb(sr), _rgb(hr), border))
 
 
-def ssim_rgb(sr: Pixels, hr: Pixels, *, border: int) -> float:
-    """SSIM on pictures [H, W, 3]: the mean over the three channels."""
+def ssim_rgb(sr: Pixels, hr: Pixels, *, border: int, device: torch.device = _CPU) -> float:
+    """SSIM on pictures [H, W, 3]: the mean over the three channels. In float64 on any `device`."""
     sr, hr = _cropped(_rgb(sr), _rgb(hr), border)
-    return sum(_ssim(sr[:, :, channel], hr[:, :, channel]) for channel in range(3)) / 3
+    return sum(_ssim(sr[:, :, channel], hr[:, :, channel], device) for channel in range(3)) / 3
 
 
 def to_plane(picture: Pixels) -> Pixels:
@@ -119,28 +123,30 @@ def _psnr(sr: Pixels, hr: Pixels) -> float:
     return math.inf if error == 0 else 10 * math.log10(255**2 / error)
 
 
-def _ssim(sr: Pixels, hr: Pixels) -> float:
+def _ssim(sr: Pixels, hr: Pixels, device: torch.device) -> float:
     height, width = (side - WINDOW_SIZE + 1 for side in hr.shape)
     if min(height, width) < 1:
         raise UserError(
             f"SSIM needs {WINDOW_SIZE}x{WINDOW_SIZE} pixels inside the border that is left out; "
             f"this image has {hr.shape[1]}x{hr.shape[0]}"
         )
+    at_once = _AT_ONCE if device.type == "cpu" else _AT_ONCE_ON_GPU
     total = 0.0
-    for top in range(0, height, _ROWS_AT_ONCE):
-        rows = slice(top, min(top + _ROWS_AT_ONCE, height) + WINDOW_SIZE - 1)
-        total += _similarities(*(torch.from_numpy(np.array(plane[rows], np.float64)) for plane in (sr, hr)))
+    for top in range(0, height, at_once):
+        rows = slice(top, min(top + at_once, height) + WINDOW_SIZE - 1)
+        planes = (torch.from_numpy(np.array(plane[rows])).to(device, torch.float64) for plane in (sr, hr))
+        total += _similarities(*planes, at_once=at_once)
     return total / (height * width)
 
 
-def _similarities(x: Tensor, y: Tensor) -> float:
+def _similarities(x: Tensor, y: Tensor, *, at_once: int) -> float:
     """The sum of SSIM over all windows of two planes float64 [H, W]."""
     height, width = x.shape
     maps = torch.stack([x, y, x.square().addcmul_(y, y), x * y], dim=1)  # [H, 4, W]
-    maps = torch.mm(_band(height), maps.view(height, -1)).view(-1, width)
-    ends = range(WINDOW_SIZE - 1, width, _COLUMNS_AT_ONCE)
-    pieces = [maps[:, end - WINDOW_SIZE + 1 : end + _COLUMNS_AT_ONCE] for end in ends]
-    means = torch.cat([torch.mm(piece, _band(piece.shape[1]).T) for piece in pieces], dim=1)
+    maps = torch.mm(_band(height, x.device), maps.view(height, -1)).view(-1, width)
+    ends = range(WINDOW_SIZE - 1, width, at_once)
+    pieces = [maps[:, end - WINDOW_SIZE + 1 : end + at_once] for end in ends]
+    means = torch.cat([torch.mm(piece, _band(piece.shape[1], x.device).T) for piece in pieces], dim=1)
     mean_x, mean_y, mean_squares, mean_product = means.view(-1, 4, means.shape[1]).unbind(1)
     product = mean_x * mean_y
     squares = mean_x.square().addcmul_(mean_y, mean_y)
@@ -177,9 +183,9 @@ def _gradient_lengths(plane: Pixels) -> Pixels:
 
 
 @lru_cache(maxsize=128)
-def _band(length: int) -> Tensor:
+def _band(length: int, device: torch.device) -> Tensor:
     """The matrix [length - 10, length] that takes the window's weighted mean: faster than a convolution."""
     band = np.zeros((length - WINDOW_SIZE + 1, length))
     for row in range(len(band)):
         band[row, row : row + WINDOW_SIZE] = _WINDOW
-    return torch.from_numpy(band)
+    return torch.from_numpy(band).to(device)

@@ -101,11 +101,17 @@ class _Block:
     weights: Tensor
 
 
+_captured: dict[tuple[_Pass, torch.dtype, torch.device], tuple[_Block, ...]] = {}
+
+
 def _one_pass(images: Tensor, matrix: _Pass, dim: int) -> Tensor:
     """`images` times the matrix along `dim`, -2 or -1."""
     if _is_tracing() or torch.compiler.is_compiling():
         # What is made while a graph is recorded belongs to that graph and must not be cached.
         return _product(images, _blocks.__wrapped__(matrix, images.dtype, images.device), dim)
+    if images.is_cuda and torch.cuda.is_current_stream_capturing():
+        # Every replay of the graph reads these, so they may never leave the memory.
+        _captured[matrix, images.dtype, images.device] = _blocks(matrix, images.dtype, images.device)
     if images.requires_grad and torch.is_grad_enabled():
         return _DifferentiablePass.apply(images, matrix, dim)  # type: ignore[no-untyped-call]
     return _product(images, _blocks(matrix, images.dtype, images.device), dim)

@@ -78,7 +78,11 @@ class AdversarialUpdate:
             )
         }
 
-    def __call__(self, lr: Tensor, hr: Tensor, *, learning_rate: float) -> dict[str, Tensor]:
+    @property
+    def is_capturable(self) -> bool:
+        return all(side.is_capturable for side in self.sides.values())
+
+    def __call__(self, lr: Tensor, hr: Tensor, *, learning_rate: float | Tensor) -> dict[str, Tensor]:
         with autocast(self.device, self.precision):
             sr = self.generator(lr)
             real, fake = self.discriminator(hr), self.discriminator(sr.float())

@@ -25,13 +25,22 @@ def make_optimizer(
     """The protocol's optimizer of `parameters`; the rate is set before each step.
 
     ``adam``: Kingma and Ba, ICLR 2015. ``adamw``: Loshchilov and Hutter, ICLR 2019. ``sgd`` with momentum as
-    torch has it: the rate multiplies the whole step, so a new rate acts at once.
+    torch has it: the rate multiplies the whole step, so a new rate acts at once. On a GPU the first two are
+    fused, their step counts lie there, and the rate may be a tensor: so a CUDA graph can hold their step.
     """
     decay = protocol.weight_decay
     if protocol.optimizer == "sgd":
         return torch.optim.SGD(parameters, momentum=protocol.momentum, weight_decay=decay, fused=fused)
     kind = torch.optim.AdamW if protocol.optimizer == "adamw" else torch.optim.Adam
-    return kind(parameters, betas=protocol.adam_betas, eps=protocol.adam_eps, weight_decay=decay, fused=fused)
+    on_gpu = parameters[0].is_cuda
+    return kind(
+        parameters,
+        betas=protocol.adam_betas,
+        eps=protocol.adam_eps,
+        weight_decay=decay,
+        fused=True if on_gpu else fused,
+        capturable=on_gpu,
+    )
 
 
 class Descent:
@@ -56,10 +65,21 @@ class Descent:
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(self.scaler.scale(loss), inputs=self.parameters, retain_graph=retain_graph)
 
-    def step(self, learning_rate: float) -> Tensor:
+    @property
+    def is_capturable(self) -> bool:
+        """Whether a CUDA graph can hold a step: no number has to come back from the GPU for it."""
+        return (
+            self.parameters[0].is_cuda
+            and self.protocol.optimizer != "sgd"
+            and self.protocol.adjustable_clip is None
+            and not self.scaler.is_enabled()
+        )
+
+    def step(self, learning_rate: float | Tensor) -> Tensor:
         """Descend by one step. Returns the norm of the whole gradient, as it was before it was bounded.
 
-        A step that fp16 leaves out because its gradient overflows has the norm 0.
+        `learning_rate` may be a tensor on the GPU where a graph can hold the step. A step that fp16
+        leaves out because its gradient overflows has the norm 0.
         """
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
@@ -67,7 +87,7 @@ class Descent:
         norm = gradient_norm(self.parameters, bound=self.protocol.gradient_clip_norm)
         bound = self.protocol.adjustable_clip
         if bound is not None and learning_rate > 0:
-            torch.nn.utils.clip_grad_value_(self.parameters, bound / learning_rate)
+            torch.nn.utils.clip_grad_value_(self.parameters, bound / float(learning_rate))
         self.scaler.step(self.optimizer)
         self.scaler.update()
         return torch.where(norm.isfinite(), norm, 0) if self.scaler.is_enabled() else norm

@@ -24,13 +24,14 @@ from srlab.folder.checkpoints import (
     save_weights,
 )
 from srlab.folder.store import WEIGHTS
-from srlab.networks import Network, build_network, options_to_dict
+from srlab.networks import Architecture, Network, build_network, options_to_dict
 from srlab.networks.parts import freeze, keep
 from srlab.training.device import ResolvedPrecision, to_device, tune_allocator
 from srlab.training.monitor import Monitor
 from srlab.training.patch_scores import Batches, fixed_patches, patch_scores
 from srlab.training.preview import side_by_side
 from srlab.training.schedule import learning_rate_at
+from srlab.training.steps import make_steps, stream_of_its_own
 from srlab.training.updates import Update, make_update
 
 CHECKPOINT = "checkpoint.pt"
@@ -91,6 +92,32 @@ def train(
         UserError: the checkpoint is damaged or another run's, or the source does not fit.
         OSError: the disk is full or read-only; the last checkpoint stays.
     """
+    with stream_of_its_own(device):
+        return _train(
+            run,
+            batches=batches,
+            validate=validate,
+            preview=preview,
+            folder=folder,
+            device=device,
+            precision=precision,
+            report=report,
+            source=source,
+        )
+
+
+def _train(
+    run: Run,
+    *,
+    batches: Batches,
+    validate: Validate | None,
+    preview: tuple[Tensor, Tensor] | None,
+    folder: Path,
+    device: torch.device,
+    precision: ResolvedPrecision,
+    report: Callable[[Progress], None],
+    source: Path | None,
+) -> Outcome:
     protocol = run.protocol
     tune_allocator()
     torch.manual_seed(run.seed)
@@ -113,6 +140,8 @@ def train(
     if resumed_at:
         report(at.progress(protocol.num_steps, resumed_at=resumed_at))
 
+    is_ours = not isinstance(run.variant.network, Architecture)
+    steps = make_steps(update, batches, seed=run.seed, device=device, is_ours=is_ours)
     log_interval = math.ceil(protocol.num_steps / NUM_LOGS)
     means = Means()
     begun = time.monotonic() - at.seconds
@@ -127,9 +156,8 @@ def train(
             monitor.describe(network, settings(run, precision=precision))
 
         while at.step < protocol.num_steps:
-            lr, hr = batches.batch(at.step, seed=run.seed)
             learning_rate = learning_rate_at(at.step, run)
-            means.add(update(to_device(lr, device), to_device(hr, device), learning_rate=learning_rate))
+            means.add(steps(at.step, learning_rate=learning_rate))
             at.step += 1
             at.seconds = time.monotonic() - begun
             if processor_begun is not None:
@@ -230,7 +258,10 @@ class Means:
         self.count = 0
 
     def add(self, losses: Mapping[str, Tensor]) -> None:
-        self.sums = {name: self.sums[name] + loss if self.count else loss for name, loss in losses.items()}
+        # A copy of the first, since a recorded step overwrites its losses.
+        self.sums = {
+            name: self.sums[name] + loss if self.count else loss.clone() for name, loss in losses.items()
+        }
         self.count += 1
 
     def take(self) -> dict[str, float]:

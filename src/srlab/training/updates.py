@@ -24,12 +24,16 @@ class Update(Protocol):
 
     A call changes the weights once and returns its losses, detached; ``"loss"`` is the one that is shown. The
     state is what the next step needs beside the network's own state and the step. `networks` are those that
-    are trained beside the network, by their names.
+    are trained beside the network, by their names. If it `is_capturable`, a CUDA graph can hold a call, and
+    the rate may be a tensor.
     """
 
     networks: Mapping[str, nn.Module]
 
-    def __call__(self, lr: Tensor, hr: Tensor, *, learning_rate: float) -> dict[str, Tensor]: ...
+    @property
+    def is_capturable(self) -> bool: ...
+
+    def __call__(self, lr: Tensor, hr: Tensor, *, learning_rate: float | Tensor) -> dict[str, Tensor]: ...
 
     def state_dict(self) -> dict[str, Any]: ...
 
@@ -96,7 +100,11 @@ class PixelUpdate:
         self.terms = make_terms(objective, device=self.device, precision=precision)
         self.descent = Descent(parameters, protocol=protocol, precision=precision)
 
-    def __call__(self, lr: Tensor, hr: Tensor, *, learning_rate: float) -> dict[str, Tensor]:
+    @property
+    def is_capturable(self) -> bool:
+        return self.descent.is_capturable
+
+    def __call__(self, lr: Tensor, hr: Tensor, *, learning_rate: float | Tensor) -> dict[str, Tensor]:
         with autocast(self.device, self.precision):
             sr = self.forward(lr)
         sr, hr = without_border(sr.float(), border=self.border), without_border(hr, border=self.border)

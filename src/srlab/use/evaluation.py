@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -40,6 +41,8 @@ LATER_METRICS = ("gmsd_y",)
 _SCORING_BYTES = 90  # for each HR pixel (measured: 82 in colour)
 
 Plane = NDArray[Any]  # [H, W], from 0 to 255
+
+_low_resolution: WeakKeyDictionary[HRImage, dict[tuple[int, Border], NDArray[np.uint8]]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -79,8 +82,8 @@ def evaluate_network(
         else:
             sr = _upscale_rgb(network, image, hr, protocol.border)
             planes = _planes(sr, hr, is_gray=image.is_gray)
-        scores = _scores(planes, None if protocol.color == "luma" else (sr, hr), border=scale)
-        yield Evaluation(image=image.name, scores=scores, sr=sr)
+        rgb = None if protocol.color == "luma" else (sr, hr)
+        yield Evaluation(image=image.name, scores=_scores(planes, rgb, border=scale, device=device), sr=sr)
 
 
 def check_scorable(images: Iterable[HRImage], *, scale: int) -> None:
@@ -193,10 +196,19 @@ def _upscale_rgb(
     """SR uint8 [H, W, 3] of LR made of HR as uint8."""
     scale = cast(int, network.scale)
     height, width = hr.shape[:2]
-    lr = resize_uint8(hr, size=(height // scale, width // scale), border=border)
+    lr = _lr_uint8(image, hr, scale=scale, border=border)
     if isinstance(network, Bicubic):  # the tables' bicubic is MATLAB's there and back, with all its rounding
         return resize_uint8(lr, size=(height, width))
     return to_uint8(_upscaled(network, to_tensor(lr), image, luma=False))
+
+
+def _lr_uint8(image: HRImage, hr: NDArray[np.uint8], *, scale: int, border: Border) -> NDArray[np.uint8]:
+    """LR of HR, made once for as long as the image is there: a study scores it hundreds of times."""
+    made = _low_resolution.setdefault(image, {})
+    if (scale, border) not in made:
+        height, width = hr.shape[:2]
+        made[scale, border] = resize_uint8(hr, size=(height // scale, width // scale), border=border)
+    return made[scale, border]
 
 
 def _upscale_luma(
@@ -246,12 +258,24 @@ def _gray(rgb: NDArray[np.uint8]) -> Plane:
 
 
 def _scores(
-    planes: tuple[Plane, Plane], rgb: tuple[NDArray[np.uint8], NDArray[np.uint8]] | None, *, border: int
+    planes: tuple[Plane, Plane],
+    rgb: tuple[NDArray[np.uint8], NDArray[np.uint8]] | None,
+    *,
+    border: int,
+    device: torch.device = torch.device("cpu"),  # noqa: B008 - it never changes
 ) -> dict[str, float]:
     """Every metric of SR and HR, given as planes [H, W] for Y and as pictures [H, W, 3]."""
-    scores = {"psnr_y": psnr_y(*planes, border=border), "ssim_y": ssim_y(*planes, border=border)}
+    # SSIM takes longest, but only in float64, which not every device has.
+    ssim_on = device if device.type == "cuda" else torch.device("cpu")
+    scores = {
+        "psnr_y": psnr_y(*planes, border=border),
+        "ssim_y": ssim_y(*planes, border=border, device=ssim_on),
+    }
     if rgb is not None:
-        scores |= {"psnr_rgb": psnr_rgb(*rgb, border=border), "ssim_rgb": ssim_rgb(*rgb, border=border)}
+        scores |= {
+            "psnr_rgb": psnr_rgb(*rgb, border=border),
+            "ssim_rgb": ssim_rgb(*rgb, border=border, device=ssim_on),
+        }
     return scores | {"gmsd_y": gmsd_y(*planes, border=border)}
 
 

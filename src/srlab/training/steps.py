@@ -1,0 +1,113 @@
+"""How the steps of a run reach the device: one call after another, or all at once as a CUDA graph."""
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor
+
+from srlab.data.patches import DevicePatches, Patches
+from srlab.training.device import to_device
+from srlab.training.patch_scores import Batches
+from srlab.training.updates import Update
+
+WARM_UP = 3  # steps before a graph is recorded: libraries choose their kernels, the optimizer makes its state
+GRAPHS_SWITCH = "SRLAB_CUDA_GRAPHS"  # 0 in the environment: every step is called
+
+logger = logging.getLogger(__name__)
+
+
+class Steps:
+    """The steps of one run on any device, called in turn.
+
+    On a GPU the patches are cut there (`DevicePatches`), if they can be.
+    """
+
+    def __init__(self, update: Update, batches: Batches, *, seed: int, device: torch.device) -> None:
+        self.update = update
+        self.seed = seed
+        self.device = device
+        can_cut = device.type == "cuda" and isinstance(batches, Patches) and not batches.jpeg_noise
+        self.batches = batches.on(device) if can_cut and isinstance(batches, Patches) else batches
+
+    def __call__(self, step: int, *, learning_rate: float) -> Mapping[str, Tensor]:
+        """Take step `step`, from 0, with the batch that belongs to it; its losses, on the device."""
+        lr, hr = self.batches.batch(step, seed=self.seed)
+        if not isinstance(self.batches, DevicePatches):
+            lr, hr = to_device(lr, self.device), to_device(hr, self.device)
+        return self.update(lr, hr, learning_rate=learning_rate)
+
+
+class GraphedSteps(Steps):
+    """The same steps, as one CUDA graph that is replayed: a small network's step is then no longer as long as
+    the hundreds of calls that start its kernels.
+
+    The first steps are called and a graph is recorded after them. The losses of a step are overwritten by the
+    next. Where a network cannot be recorded, its steps are called.
+    """
+
+    batches: DevicePatches
+
+    def __init__(self, update: Update, batches: Batches, *, seed: int, device: torch.device) -> None:
+        super().__init__(update, batches, seed=seed, device=device)
+        self.rate = torch.zeros((), device=device)
+        self.called = 0
+        self.graph: torch.cuda.CUDAGraph | None = None
+        self.places: Tensor | None = None
+        self.losses: Mapping[str, Tensor] = {}
+
+    def __call__(self, step: int, *, learning_rate: float) -> Mapping[str, Tensor]:
+        self.rate.fill_(learning_rate)
+        places = self.batches.places(step, seed=self.seed)
+        if self.called == WARM_UP:
+            self._record(places)
+        self.called += 1
+        if self.graph is None or self.places is None:
+            return self._call(places)
+        self.places.copy_(places)
+        self.graph.replay()
+        return self.losses
+
+    def _call(self, places: Tensor) -> Mapping[str, Tensor]:
+        lr, hr = self.batches.cut(places)
+        return self.update(lr, hr, learning_rate=self.rate)
+
+    def _record(self, places: Tensor) -> None:
+        graph = torch.cuda.CUDAGraph()
+        static = places.clone()
+        try:
+            with torch.cuda.graph(graph, stream=torch.cuda.current_stream(self.device)):
+                losses = self._call(static)
+        except RuntimeError as error:  # something in the network has to wait for the GPU
+            torch.cuda.synchronize(self.device)
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            logger.debug("the steps are called one by one: no CUDA graph can hold them (%s)", reason)
+        else:
+            self.graph, self.places, self.losses = graph, static, losses
+
+
+def make_steps(update: Update, batches: Batches, *, seed: int, device: torch.device, is_ours: bool) -> Steps:
+    """The fastest steps that are right. `is_ours`: the network is one of srlab's.
+
+    A network of a user's own is never recorded: its Python code may do something else at every step, and a
+    graph repeats what it did once.
+    """
+    wanted = os.environ.get(GRAPHS_SWITCH, "1") != "0"
+    can_cut = device.type == "cuda" and isinstance(batches, Patches) and not batches.jpeg_noise
+    kind = GraphedSteps if wanted and can_cut and is_ours and update.is_capturable else Steps
+    return kind(update, batches, seed=seed, device=device)
+
+
+@contextlib.contextmanager
+def stream_of_its_own(device: torch.device) -> Iterator[None]:
+    """A GPU's work goes to a stream that is not the default one, on which no graph can be recorded."""
+    if device.type != "cuda":
+        yield
+        return
+    stream = torch.cuda.Stream(device)
+    stream.wait_stream(torch.cuda.current_stream(device))
+    with torch.cuda.stream(stream):
+        yield
+    torch.cuda.current_stream(device).wait_stream(stream)
