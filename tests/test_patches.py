@@ -239,3 +239,23 @@ def test_the_pictures_are_not_copied_and_not_changed() -> None:
     drawn.batch(0, seed=0)
     for picture, pixels in zip(IMAGES, before, strict=True):
         np.testing.assert_array_equal(picture.pixels, pixels)
+
+
+@pytest.mark.parametrize("color", ["rgb", "luma"])
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_a_device_cuts_the_same_patches_from_the_same_draws(color: Color, scale: int) -> None:
+    here = patches(color=color, scale=scale, batch_size=32)  # so many that each orientation is there
+    there = here.on(torch.device("cpu"))
+    for step, seed in ((0, 5), (1, 5), (300, 5), (2, 5), (2, 6)):  # also places that are not at hand
+        for expected, found in zip(here.batch(step, seed=seed), there.batch(step, seed=seed), strict=True):
+            assert torch.equal(found, expected)
+
+
+def test_pictures_are_laid_out_on_a_device_once() -> None:
+    here = patches()
+    assert here.on(torch.device("cpu")) is here.on(torch.device("cpu"))
+
+
+def test_jpeg_noise_is_made_on_the_host() -> None:
+    with pytest.raises(ValueError, match="JPEG"):
+        patches(jpeg_noise=True).on(torch.device("cpu"))

@@ -30,6 +30,8 @@ class Step:
             return Failure(name=self.name, kind="user", reason="it said so itself", traceback="")
         if self.name == "killed":
             os.kill(os.getpid(), signal.SIGKILL)
+        if self.name.startswith("pid"):
+            send_report(os.getpid())
         if self.name == "slow":
             Path(os.environ["SLOW_FILE"]).write_text(str(os.getpid()))
             time.sleep(60)
@@ -76,6 +78,18 @@ def test_a_process_that_dies_takes_no_other_with_it() -> None:
     }
     assert "process died" in next(failure.reason for failure in failures if failure.name == "killed")
     assert "fine" in done
+
+
+def test_a_process_does_one_task_after_another_and_none_after_a_failure() -> None:
+    done: list[object] = []
+    with Processes(1, report=done.append) as executor:
+        run_all(
+            [Step("pid1"), Step("pid2"), Step("bug"), Step("pid3"), Step("returned"), Step("pid4")],
+            executor=executor,
+        )
+    first, second, third, fourth = (each for each in done if isinstance(each, int))
+    assert first == second
+    assert len({second, third, fourth}) == 3
 
 
 @pytest.mark.parametrize(

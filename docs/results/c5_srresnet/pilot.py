@@ -21,14 +21,14 @@ SOURCE = "srresnet/original"
 MSE = PixelObjective(loss="mse")
 
 PROTOCOL = TrainingProtocol(
-    num_steps=200,
+    num_steps=150,
     batch_size=16,
     lr_patch_size=16,
     schedule="cosine",
     adam_eps=1e-7,
-    precision="fp32",
-    validate_every=200,
-    checkpoint_every=40,
+    precision="bf16",
+    validate_every=150,
+    checkpoint_every=30,
 )
 
 
@@ -54,7 +54,7 @@ STUDY = Study(
             name=SOURCE,
             network=preset(SOURCE, scale=4),
             objective=MSE,
-            protocol=replace(PROTOCOL, num_steps=4 * PROTOCOL.num_steps, validate_every=800),
+            protocol=replace(PROTOCOL, num_steps=4 * PROTOCOL.num_steps, validate_every=600),
         ),
         *(variant(f"transfer_{network}", network, start=FROZEN) for network in NETWORKS),
         replace(

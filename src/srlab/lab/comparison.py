@@ -9,7 +9,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Executor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import torch
@@ -58,16 +58,17 @@ def compare(
     report: Callable[[Event], None],
     reading: Callable[[str, int, int], None] | None = None,
     measure_seconds: float = 0,
+    executor: Executor | None = None,
 ) -> list[Failure]:
     """Run what is left of `study` in `folder`; return what failed, which stops nothing else.
 
-    `announce` is called with the plan before anything starts, `report` with what each task does, and
-    `reading` with a data set's name and how many of its images are read, of how many.
+    The tasks go to `executor`, which may serve several studies; without one, to as many processes as the
+    machine has jobs. `announce` is called with the plan before anything starts, `report` with what each task
+    does, and `reading` with a data set's name and how many of its images are read, of how many.
 
     Raises:
-        UserError: the declaration is at odds with what was started in the folder, the data with one
-        another, or another
-            srlab is at work in the folder. Nothing has been started then.
+        UserError: the declaration is at odds with what was started in the folder, the data with one another,
+            or another srlab is at work in the folder. Nothing has been started then.
     """
     images = split(train=study.train, validate=study.validate, test=study.test, progress=reading)
     for lr_patch_size in sorted({study.protocol_of(variant).lr_patch_size for variant in study.variants}):
@@ -99,7 +100,7 @@ def compare(
         announce(plan)
         _score_baseline(study, folder, machine, images)
         failures = _complete(plan, images)
-        with _executor(machine, report) as executor:
+        with nullcontext(executor) if executor is not None else _executor(machine, report) as executor:
             failures += _train(plan, images, data, report, executor)
             failures += _test(plan, images.test, executor)
         return failures

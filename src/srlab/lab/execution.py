@@ -58,19 +58,26 @@ class Event:
 
 
 class TrainingImages:
-    """A study's training and validation images, and the patches of them, made once for each kind."""
+    """A study's training and validation images, and the patches of them, made once for each kind.
 
-    def __init__(self, images: Split, study: Study) -> None:
+    `made` are patches of the same images for other studies, and for these from now on.
+    """
+
+    def __init__(
+        self, images: Split, study: Study, *, made: dict[tuple[object, ...], Patches] | None = None
+    ) -> None:
         self.validation: tuple[SetImage, ...] = images.validation
         self.data = training_hash(images)
         self._train = images.train
         self._study = study
-        self._patches: dict[tuple[object, ...], Patches] = {}
+        self._patches = {} if made is None else made
 
     def patches(self, run: Run) -> Patches:
         """The batches that `run` trains on: in its network's colour, of its protocol's size."""
         color, protocol = network_color(run.variant.network), run.protocol
         kind = (
+            self._study.scale,
+            self._study.evaluation.border,
             color,
             protocol.lr_patch_size,
             protocol.batch_size,
@@ -179,7 +186,7 @@ class TrainTask:
         send_report(Event(name=self.name, phase=outcome.status, reason=outcome.reason or ""))
 
     def _fit(self, folder: Path) -> Outcome:
-        images = self.images or _training_images(self.study, data=self.data)
+        images = self.images or read_training_images(self.study, data=self.data)
         evaluation, device = self.study.evaluation, torch.device(self.machine.device)
         num_images = self.run.protocol.validation_images or CURVE_IMAGES
 
@@ -215,7 +222,7 @@ class TrainTask:
         network = load_weights(folder / store.WEIGHTS).network
         if not has_batch_norm(network):
             return []
-        images = self.images or _training_images(self.study, data=self.data)
+        images = self.images or read_training_images(self.study, data=self.data)
         start = self.run.variant.start
         # A batch that the training has not seen: the one after its last.
         lr, hr = images.patches(self.run).batch(self.run.protocol.num_steps, seed=self.run.seed)
@@ -239,7 +246,7 @@ class TrainTask:
         )
 
     def _validate(self, folder: Path) -> None:
-        images = self.images or _training_images(self.study, data=self.data)
+        images = self.images or read_training_images(self.study, data=self.data)
         network = load_weights(folder / store.WEIGHTS).network
         score_validation(
             folder,
@@ -251,33 +258,30 @@ class TrainTask:
         )
 
 
+# What this process read last: its next task needs the same pictures.
+_read_for_training: tuple[object, Split, dict[tuple[object, ...], Patches]] | None = None
+_read_for_tests: tuple[object, tuple[ImageSet, ...]] | None = None
+
+
 def read_training_images(study: Study, *, data: str) -> TrainingImages:
-    """The study's images, if they still are those of SHA-256 `data`."""
-    images = TrainingImages(split(train=study.train, validate=study.validate, test=()), study)
-    if images.data != data:
-        raise UserError(
-            f"the images of {', '.join(study.train)} have changed since the study began; put the old ones "
-            "back, or give the study another --out"
-        )
-    return images
-
-
-# What this process read last: its next task is of the same study.
-_read_for_training: tuple[tuple[Study, str], TrainingImages] | None = None
-_read_for_tests: tuple[tuple[str, ...], tuple[ImageSet, ...]] | None = None
-
-
-def _training_images(study: Study, *, data: str) -> TrainingImages:
+    """The study's images, if they still are those of SHA-256 `data`. What was read last is kept."""
     global _read_for_training
-    if _read_for_training is None or _read_for_training[0] != (study, data):
+    wanted = study.train, study.validate, data
+    if _read_for_training is None or _read_for_training[0] != wanted:
         _read_for_training = None  # never two of them in memory
-        _read_for_training = (study, data), read_training_images(study, data=data)
-    return _read_for_training[1]
+        found = split(train=study.train, validate=study.validate, test=())
+        if training_hash(found) != data:
+            raise UserError(
+                f"the images of {', '.join(study.train)} have changed since the study began; put the old "
+                "ones back, or give the study another --out"
+            )
+        _read_for_training = wanted, found, {}
+    _, found, made = _read_for_training
+    return TrainingImages(found, study, made=made)
 
 
 def _test_images(sets: tuple[str, ...]) -> tuple[ImageSet, ...]:
-    global _read_for_training, _read_for_tests
-    _read_for_training = None  # all training is over
+    global _read_for_tests
     if _read_for_tests is None or _read_for_tests[0] != sets:
         _read_for_tests = sets, load_sets(sets, role="test")
     return _read_for_tests[1]

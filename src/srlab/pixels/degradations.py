@@ -17,10 +17,17 @@ from srlab.pixels.color import luma_uint8
 from srlab.pixels.images import HRImage
 from srlab.pixels.resize import resize, resize_uint8
 
+_CPU = torch.device("cpu")
 
-def degrade(hr: NDArray[np.uint8], *, scale: int, border: Border = "replicate") -> NDArray[np.uint8]:
-    """LR [H, W, 3] of HR [sH, sW, 3], both uint8: MATLAB's ``imresize`` of a uint8 picture, bit by bit."""
-    return resize_uint8(hr, size=_lr_size(hr, scale), border=border)
+
+def degrade(
+    hr: NDArray[np.uint8], *, scale: int, border: Border = "replicate", device: torch.device = _CPU
+) -> NDArray[np.uint8]:
+    """LR [H, W, 3] of HR [sH, sW, 3], both uint8: MATLAB's ``imresize`` of a uint8 picture, bit by bit.
+
+    It is the same on any `device` that has float64.
+    """
+    return resize_uint8(hr, size=_lr_size(hr, scale), border=border, device=device)
 
 
 def degrade_luma(hr: NDArray[np.uint8], *, scale: int, border: Border = "replicate") -> NDArray[np.float32]:

@@ -33,6 +33,7 @@ _DENSE_UP_TO = 64 * 256  # entries; a matrix of fewer is not worth cutting into 
 # Small blocks multiply less by zero, large ones start fewer products: measured by benchmarks/resize.py.
 _PIXELS_PER_BLOCK = {"shrink": 32, "enlarge": 96}
 _PIXELS_PER_BLOCK_ON_GPU = 512  # few large products
+_CPU = torch.device("cpu")
 _HALF_UP = 0.5 + 1e-9  # an exact half is rounded up, whatever the order in which its sum was rounded
 
 
@@ -61,12 +62,16 @@ def resize(images: Tensor, *, size: tuple[int, int], border: Border = "replicate
 
 
 def resize_uint8(
-    image: NDArray[np.uint8], *, size: tuple[int, int], border: Border = "replicate"
+    image: NDArray[np.uint8],
+    *,
+    size: tuple[int, int],
+    border: Border = "replicate",
+    device: torch.device = _CPU,
 ) -> NDArray[np.uint8]:
     """Picture uint8 [H, W] or [H, W, C] -> [*size] or [*size, C], as MATLAB's imresize gives it, to the bit.
 
     MATLAB rounds half up and clips after each of the two passes, the one that shrinks more first, rows first
-    of equals.
+    of equals. It is computed in float64 on `device`.
 
     >>> resize_uint8(np.array([[0, 255]], np.uint8), size=(1, 4)).tolist()
     [[0, 52, 203, 255]]
@@ -77,7 +82,7 @@ def resize_uint8(
     axes = (0, 1) if new_height * width <= new_width * height else (1, 0)
     for axis in axes:
         rows = np.moveaxis(image, axis, 0)
-        resized = _rows_uint8(rows.reshape(len(rows), -1), size[axis], border)
+        resized = _rows_uint8(rows.reshape(len(rows), -1), size[axis], border, device)
         image = np.moveaxis(resized.reshape(-1, *rows.shape[1:]), 0, axis)
     return np.ascontiguousarray(image)
 
@@ -140,17 +145,17 @@ def _product(images: Tensor, blocks: tuple[_Block, ...], dim: int) -> Tensor:
     return parts[0] if len(parts) == 1 else torch.cat(parts, dim=dim)
 
 
-def _rows_uint8(rows: NDArray[np.uint8], new_height: int, border: Border) -> NDArray[np.uint8]:
+def _rows_uint8(
+    rows: NDArray[np.uint8], new_height: int, border: Border, device: torch.device
+) -> NDArray[np.uint8]:
     """Rows [H, X] -> [new_height, X], rounded."""
     if len(rows) == new_height:
         return rows
     matrix = _Pass(length=len(rows), new_length=new_height, border=border)
-    source = torch.from_numpy(np.array(rows))
+    source = torch.from_numpy(np.array(rows)).to(device)
     result = torch.empty(new_height, rows.shape[1], dtype=torch.uint8)
     done = 0
-    for block in _blocks(
-        matrix, torch.float64, torch.device("cpu")
-    ):  # so that only a block is ever held in float64
+    for block in _blocks(matrix, torch.float64, device):  # so that only a block is ever held in float64
         values = torch.mm(block.weights, source[block.start : block.stop].double())
         result[done : done + len(values)] = values.add_(_HALF_UP).floor_().clamp_(0, 255)
         done += len(values)

@@ -14,6 +14,7 @@ from srlab.training.patch_scores import Batches
 from srlab.training.updates import Update
 
 WARM_UP = 3  # steps before a graph is recorded: libraries choose their kernels, the optimizer makes its state
+AT_MOST_AHEAD = 16  # steps, doubled at most: a host that is further ahead of its GPU waits for it, asleep
 GRAPHS_SWITCH = "SRLAB_CUDA_GRAPHS"  # 0 in the environment: every step is called
 
 logger = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ class GraphedSteps(Steps):
         self.rate = torch.zeros((), device=device)
         self.called = 0
         self.graph: torch.cuda.CUDAGraph | None = None
+        self.ahead: torch.cuda.Event | None = None
         self.places: Tensor | None = None
         self.losses: Mapping[str, Tensor] = {}
 
@@ -68,6 +70,11 @@ class GraphedSteps(Steps):
             return self._call(places)
         self.places.copy_(places)
         self.graph.replay()
+        if self.called % AT_MOST_AHEAD == 0:
+            if self.ahead is not None:
+                self.ahead.synchronize()
+            self.ahead = torch.cuda.Event(blocking=True)
+            self.ahead.record()
         return self.losses
 
     def _call(self, places: Tensor) -> Mapping[str, Tensor]:

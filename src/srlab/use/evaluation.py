@@ -42,6 +42,7 @@ _SCORING_BYTES = 90  # for each HR pixel (measured: 82 in colour)
 
 Plane = NDArray[Any]  # [H, W], from 0 to 255
 
+_CPU = torch.device("cpu")
 _low_resolution: WeakKeyDictionary[HRImage, dict[tuple[int, Border], NDArray[np.uint8]]] = WeakKeyDictionary()
 
 
@@ -80,7 +81,7 @@ def evaluate_network(
         if protocol.color == "luma":
             sr, planes = _upscale_luma(network, image, hr, protocol.border)
         else:
-            sr = _upscale_rgb(network, image, hr, protocol.border)
+            sr = _upscale_rgb(network, image, hr, protocol.border, device)
             planes = _planes(sr, hr, is_gray=image.is_gray)
         rgb = None if protocol.color == "luma" else (sr, hr)
         yield Evaluation(image=image.name, scores=_scores(planes, rgb, border=scale, device=device), sr=sr)
@@ -191,23 +192,26 @@ def _read_sr(path: Path, image: HRImage, hr: NDArray[np.uint8], *, scale: int) -
 
 
 def _upscale_rgb(
-    network: nn.Module, image: HRImage, hr: NDArray[np.uint8], border: Border
+    network: nn.Module, image: HRImage, hr: NDArray[np.uint8], border: Border, device: torch.device
 ) -> NDArray[np.uint8]:
     """SR uint8 [H, W, 3] of LR made of HR as uint8."""
     scale = cast(int, network.scale)
     height, width = hr.shape[:2]
-    lr = _lr_uint8(image, hr, scale=scale, border=border)
+    lr = _lr_uint8(image, hr, scale=scale, border=border, device=device)
     if isinstance(network, Bicubic):  # the tables' bicubic is MATLAB's there and back, with all its rounding
-        return resize_uint8(lr, size=(height, width))
+        return resize_uint8(lr, size=(height, width), device=_in_float64(device))
     return to_uint8(_upscaled(network, to_tensor(lr), image, luma=False))
 
 
-def _lr_uint8(image: HRImage, hr: NDArray[np.uint8], *, scale: int, border: Border) -> NDArray[np.uint8]:
+def _lr_uint8(
+    image: HRImage, hr: NDArray[np.uint8], *, scale: int, border: Border, device: torch.device
+) -> NDArray[np.uint8]:
     """LR of HR, made once for as long as the image is there: a study scores it hundreds of times."""
     made = _low_resolution.setdefault(image, {})
     if (scale, border) not in made:
         height, width = hr.shape[:2]
-        made[scale, border] = resize_uint8(hr, size=(height // scale, width // scale), border=border)
+        size = (height // scale, width // scale)
+        made[scale, border] = resize_uint8(hr, size=size, border=border, device=_in_float64(device))
     return made[scale, border]
 
 
@@ -240,6 +244,11 @@ def _upscaled(network: nn.Module, lr: Tensor, image: HRImage, *, luma: bool) -> 
     return sr
 
 
+def _in_float64(device: torch.device) -> torch.device:
+    """Where to compute in float64, which not every device can."""
+    return device if device.type == "cuda" else _CPU
+
+
 def _planes(sr: NDArray[np.uint8], hr: NDArray[np.uint8], *, is_gray: bool) -> tuple[Plane, Plane]:
     """What Y's metrics compare under the rgb protocol: Y, not rounded, or the values of a gray image."""
     return (_gray(sr), hr[:, :, 0]) if is_gray else (to_plane(sr), to_plane(hr))
@@ -262,11 +271,10 @@ def _scores(
     rgb: tuple[NDArray[np.uint8], NDArray[np.uint8]] | None,
     *,
     border: int,
-    device: torch.device = torch.device("cpu"),  # noqa: B008 - it never changes
+    device: torch.device = _CPU,
 ) -> dict[str, float]:
     """Every metric of SR and HR, given as planes [H, W] for Y and as pictures [H, W, 3]."""
-    # SSIM takes longest, but only in float64, which not every device has.
-    ssim_on = device if device.type == "cuda" else torch.device("cpu")
+    ssim_on = _in_float64(device)  # it takes longest
     scores = {
         "psnr_y": psnr_y(*planes, border=border),
         "ssim_y": ssim_y(*planes, border=border, device=ssim_on),
