@@ -73,7 +73,7 @@ def test_the_pilot_tries_five_rates_with_a_seed_of_its_own(name: str) -> None:
     assert all(count > 0 for count in parameters(pilot).values())
     for variant in pilot.variants:
         protocol = pilot.protocol_of(variant)
-        assert (protocol.schedule, protocol.precision, protocol.batch_size) == ("cosine", "fp32", 16)
+        assert (protocol.schedule, protocol.precision, protocol.batch_size) == ("cosine", "bf16", 16)
         assert protocol.validation_interval == protocol.num_steps
 
 

@@ -105,6 +105,21 @@ def test_weights_build_their_network_again_without_the_run(tmp_path: Path, optio
         torch.testing.assert_close(loaded.network(lr), network.eval()(lr))
 
 
+def test_kernels_may_be_rounded_to_float16_and_are_read_as_float32(tmp_path: Path) -> None:
+    network = build_network(TINY_BATCH_NORM, scale=2)
+    sizes = {}
+    for as_float16 in (False, True):
+        path = tmp_path / f"{as_float16}.safetensors"
+        save_weights(path, network, variant="a/b", options=TINY_BATCH_NORM, scale=2, as_float16=as_float16)
+        sizes[as_float16] = path.stat().st_size
+    assert sizes[True] < 0.7 * sizes[False]
+    found = load_weights(path).network.state_dict()
+    for name, tensor in network.state_dict().items():
+        expected = tensor.half().float() if tensor.ndim > 1 else tensor
+        assert found[name].dtype == tensor.dtype
+        assert torch.equal(found[name], expected), name
+
+
 def test_loading_weights_draws_nothing(weights: Path) -> None:
     before = torch.get_rng_state()
     load_weights(weights)

@@ -437,6 +437,24 @@ def test_a_card_is_made_from_the_runs_own_files(
     ]
     assert tested.scores["psnr_y"] == pytest.approx(np.mean(stored), abs=1e-6)
 
+    words = [str(run), "--name", "srcnn/half", "--terms", "train=mine", "--terms", "validate=mine too"]
+    include([*words, "--float16"])
+    included.cache_clear()
+    half = next(card for card in included() if card.name == "srcnn/half")
+    included.cache_clear()
+    assert half.bytes < card.bytes
+    assert sha256_of(half.path) == half.sha256
+    # The card has the scores of the rounded weights, not the run's.
+    images = load_sets(["test"], role="test")[0].images
+    network = load_weights(half.path).network
+    scored = evaluate_network(network, images, protocol=half.protocol, device=torch.device("cpu"))
+    expected = np.mean([evaluation.scores["psnr_y"] for evaluation in scored])
+    assert half.tests[0].scores["psnr_y"] == pytest.approx(expected, abs=1e-6)
+    monkeypatch.setattr("srlab.use.models.making.MOST_LOST", -1)
+    with pytest.raises(SystemExit, match="float16 costs"):
+        include([*words[:2], "srcnn/worse", *words[3:], "--float16"])
+    assert not list((tmp_path / "shelf").glob("srcnn-worse*"))
+
 
 def test_no_card_is_made_of_a_run_that_is_not_finished(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text('{"variant": "srcnn/vanilla"}')

@@ -138,8 +138,19 @@ class LoadedWeights:
     version: str  # of the srlab that wrote the file
 
 
-def save_weights(path: Path, network: Network, *, variant: str, options: NetworkOptions, scale: int) -> None:
+def save_weights(
+    path: Path,
+    network: Network,
+    *,
+    variant: str,
+    options: NetworkOptions,
+    scale: int,
+    as_float16: bool = False,
+) -> None:
     """Write the network's weights and running statistics, and what it takes to build it again.
+
+    `as_float16` rounds what has two dimensions or more (kernels) to float16: the file is half as large, and
+    is read like any other. Biases, slopes and statistics stay as they are.
 
     Raises:
         ValueError: a weight is not finite.
@@ -149,6 +160,11 @@ def save_weights(path: Path, network: Network, *, variant: str, options: Network
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
         for name, tensor in network.state_dict().items()
     }
+    if as_float16:
+        tensors = {
+            name: tensor.half() if tensor.ndim > 1 and tensor.dtype == torch.float32 else tensor
+            for name, tensor in tensors.items()
+        }
     if not is_finite(tensors):
         raise ValueError(f"the weights of {variant} are not finite")
     description = {
@@ -302,7 +318,7 @@ def _check_shapes(
         raise UserError(f"{path} says it is for {color}, but its network works on {network.color}")
     try:
         found = {
-            name: torch.empty(shape, dtype=_DTYPES[dtype], device="meta")
+            name: torch.empty(shape, dtype=_READ_AS.get(dtype, _DTYPES[dtype]), device="meta")
             for name, (shape, dtype) in shapes.items()
         }
     except (KeyError, RuntimeError, TypeError, OverflowError) as error:
@@ -310,6 +326,7 @@ def _check_shapes(
     require_same_tensors(found, network.state_dict(), what=str(path))
 
 
+_READ_AS = {"F16": torch.float32}  # `save_weights` may have rounded them
 _DTYPES = {
     "F64": torch.float64,
     "F32": torch.float32,

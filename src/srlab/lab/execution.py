@@ -134,6 +134,8 @@ class TrainTask:
                 return None if store.is_finished(folder) else self._try(folder)
         except (UserError, OSError) as error:  # the lock's: the run's folder is not ours to write in
             return _report(Failure.of(self.name, error))
+        finally:
+            _give_memory_back(self.machine)
 
     def _try(self, folder: Path) -> Failure | None:
         try:
@@ -319,9 +321,17 @@ class TestTask:
             failure = Failure.of(self.name, error)
             note_failure(folder / store.TEST, failure)  # not in the run's own folder: it has finished
             return _report(failure)
+        finally:
+            _give_memory_back(self.machine)
         remove(folder / store.TEST / store.FAILURE)
         send_report(Event(name=self.name, phase="finished"))
         return None
+
+
+def _give_memory_back(machine: Machine) -> None:
+    """Of a GPU, which other processes share: torch would keep what the largest picture took."""
+    if machine.device.startswith("cuda"):
+        torch.cuda.empty_cache()
 
 
 def _load(folder: Path) -> nn.Module:

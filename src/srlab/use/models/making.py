@@ -1,6 +1,8 @@
 """A model's card, made from the folder of the run that trained it.
 
 ``python -m srlab.use.models.making RUN`` saves the run's weights into this folder and writes their card.
+With ``--float16`` the kernels are rounded to float16 and the network is scored again on the test images,
+which must be there under the names that the study has.
 """
 
 import argparse
@@ -12,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import torch
 
 from srlab.data.catalogue import CATALOGUE
+from srlab.data.datasets import load_sets
 from srlab.declare.protocol import EvaluationProtocol
 from srlab.errors import UserError
 from srlab.files import write_atomically
@@ -21,8 +25,10 @@ from srlab.folder import store
 from srlab.folder.checkpoints import load_weights, save_weights
 from srlab.folder.records import run_status
 from srlab.folder.scores import Score, load_scores
+from srlab.use.evaluation import evaluate_network
 from srlab.use.models import FOLDER, Card, DataSet, Licence, TestSet, Training, sha256_of
 
+MOST_LOST = 0.005  # dB that float16 may cost
 WEIGHTS_LICENCE = "MIT"
 NOTE = (
     "The weights are srlab's own and under its MIT licence. The training images are not included; their own "
@@ -31,13 +37,20 @@ NOTE = (
 
 
 def make_card(
-    run: Path, *, weights: Path, licence: Licence, terms: Mapping[str, str], name: str | None = None
+    run: Path,
+    *,
+    weights: Path,
+    licence: Licence,
+    terms: Mapping[str, str],
+    name: str | None = None,
+    scores: Iterable[Score] | None = None,
 ) -> Card:
     """The card of the finished run in the folder `run`, a run of a study.
 
     `weights` is the file that will be included: the run's own or a smaller copy of it, whose size and hash
     the card then has. `terms` says for each set of images that is not in the catalogue under which terms it
-    may be used. `name` is the variant's unless given.
+    may be used. `name` is the variant's unless given. `scores` are those of that file, if they are not the
+    run's.
 
     Raises:
         UserError: the run is not finished, was not scored on its test images, or a set has no terms.
@@ -77,7 +90,7 @@ def make_card(
             commit=(sessions[0]["git"] or {}).get("commit", ""),
         ),
         "protocol": asdict(protocol),
-        "tests": _test_sets(study, run),
+        "tests": _test_sets(study, run, scores),
         "licence": licence,
     }
     return msgspec.convert(msgspec.to_builtins(values), Card)
@@ -103,8 +116,8 @@ def _data_sets(images: Sequence[Mapping[str, Any]], terms: Mapping[str, str]) ->
     return tuple(found)
 
 
-def _test_sets(study: Mapping[str, Any], run: Path) -> tuple[TestSet, ...]:
-    scored = load_scores(run / "test" / store.SCORES)
+def _test_sets(study: Mapping[str, Any], run: Path, scores: Iterable[Score] | None) -> tuple[TestSet, ...]:
+    scored = tuple(load_scores(run / "test" / store.SCORES).scores if scores is None else scores)
     bicubic = load_scores(run.parent / store.BASELINE / "test" / store.SCORES)
     found = []
     for name in dict.fromkeys(image["set"] for image in study["images"]["test"]):
@@ -114,7 +127,7 @@ def _test_sets(study: Mapping[str, Any], run: Path) -> tuple[TestSet, ...]:
                 name=_known_name(name),
                 images=len(hashes),
                 pixels=pixels_hash(hashes),
-                scores=_means(scored.scores, name),
+                scores=_means(scored, name),
                 bicubic=_means(bicubic.scores, name),
             )
         )
@@ -127,6 +140,28 @@ def _means(scores: Iterable[Score], test_set: str) -> dict[str, float]:
         if score.dataset == test_set:
             values.setdefault(score.metric, []).append(score.value)
     return {metric: round(sum(found) / len(found), 6) for metric, found in values.items()}
+
+
+def _scored_again(run: Path, weights: Path) -> list[Score]:
+    """The scores of the rounded weights on the study's test images; none may be lost by rounding."""
+    study = store.load_study(run.parent)
+    protocol = EvaluationProtocol(**store.load_json(run / store.RUN)["evaluation"])
+    network = load_weights(weights).network
+    found = [
+        Score(dataset=tested.name, image=evaluation.image, metric=metric, value=value)
+        for tested in load_sets(study["test"], role="test")
+        for evaluation in evaluate_network(
+            network, tested.images, protocol=protocol, device=torch.device("cpu")
+        )
+        for metric, value in evaluation.scores.items()
+    ]
+    before = load_scores(run / "test" / store.SCORES).scores
+    for name in dict.fromkeys(score.dataset for score in found):
+        lost = _means(before, name)["psnr_y"] - _means(found, name)["psnr_y"]
+        if lost > MOST_LOST:
+            weights.unlink()
+            raise SystemExit(f"float16 costs {lost:.4f} dB on {name}; leave --float16 out")
+    return found
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -142,6 +177,9 @@ def main(words: Sequence[str] | None = None) -> None:
         metavar="SET=TERMS",
         help="of a set that is not in the catalogue",
     )
+    parser.add_argument(
+        "--float16", action="store_true", help="round the kernels, and score what comes of it"
+    )
     given = parser.parse_args(words)
     if run_status(given.run) != "finished":
         raise SystemExit(f"{given.run} is not a finished run")
@@ -150,14 +188,21 @@ def main(words: Sequence[str] | None = None) -> None:
     weights = FOLDER / f"{name.replace('/', '-')}-x{declared['scale']}.safetensors"
     loaded = load_weights(given.run / store.WEIGHTS)
     save_weights(
-        weights, loaded.network, variant=loaded.variant, options=loaded.options, scale=loaded.scale
+        weights,
+        loaded.network,
+        variant=loaded.variant,
+        options=loaded.options,
+        scale=loaded.scale,
+        as_float16=given.float16,
     )  # not copied: an older run's file has no checksum of its tensors
+    scores = _scored_again(given.run, weights) if given.float16 else None
     card = make_card(
         given.run,
         weights=weights,
         licence=Licence(weights=WEIGHTS_LICENCE, note=given.note),
         terms=dict(term.split("=", 1) for term in given.terms),
         name=name,
+        scores=scores,
     )
     content = msgspec.json.format(msgspec.json.encode(card), indent=2) + b"\n"
     write_atomically(weights.with_suffix(".json"), lambda part: part.write_bytes(content))
