@@ -84,6 +84,7 @@ def test_a_study_killed_again_and_again_ends_as_one_left_alone(tmp_path: Path) -
         ("adversarial_step.py", "--rounds", "1", "--batch-size", "2"),
         ("many_runs.py", "--variants", "3", "--seeds", "2"),
         ("content_scale.py", "--images", "pictures"),
+        ("gpu_steps.py", "--device", "cpu", "--only", "srcnn/vanilla", "--seconds", "0.1"),
         ("precision.py", "--steps", "2", "--seeds", "2", "--train", "pictures", "--validate", "pictures"),
     ],
     ids=lambda words: words[0],
