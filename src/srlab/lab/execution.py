@@ -346,9 +346,9 @@ def baseline(study: Study) -> Network:
 def mean_scores(
     network: nn.Module, images: Sequence[HRImage], *, protocol: EvaluationProtocol, device: torch.device
 ) -> dict[str, float]:
-    """The mean over `images` of each metric."""
+    """The mean over `images` of each metric of Y: what a curve of training shows."""
     values: dict[str, list[float]] = {}
-    for evaluation in evaluate_network(network, images, protocol=protocol, device=device):
+    for evaluation in evaluate_network(network, images, protocol=protocol, device=device, y_only=True):
         for metric, value in evaluation.scores.items():
             values.setdefault(metric, []).append(value)
     return {metric: mean(found) for metric, found in values.items()}
@@ -379,7 +379,8 @@ def _begin_session(folder: Path, *, device: str, threads: int) -> list[dict[str,
     """Note where the run is carried on, after the sessions before: an interrupted run has several."""
     path = folder / store.PROVENANCE
     sessions: list[dict[str, Any]] = store.load_object(path, "sessions")["sessions"] if path.exists() else []
-    sessions.append(store.provenance(device=device, threads=threads))
+    gpu = {"gpu": torch.cuda.get_device_name(device)} if device.startswith("cuda") else {}
+    sessions.append({**store.provenance(device=device, threads=threads), **gpu})
     store.save_json(path, {"sessions": sessions})
     return sessions
 

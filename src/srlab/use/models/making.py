@@ -85,7 +85,7 @@ def make_card(
             seed=declared["seed"],
             precision=training["precision"],
             seconds=round(result["seconds"], 1),
-            device=sessions[0]["cpu"] if declared["device"] == "cpu" else sessions[0]["device"],
+            device=_computed_by(sessions[0]),
             threads=declared["threads"],
             commit=(sessions[0]["git"] or {}).get("commit", ""),
         ),
@@ -94,6 +94,11 @@ def make_card(
         "licence": licence,
     }
     return msgspec.convert(msgspec.to_builtins(values), Card)
+
+
+def _computed_by(session: Mapping[str, Any]) -> str:
+    """The processor's name, or the GPU's, which sessions of an older srlab do not have."""
+    return session["cpu"] if session["device"] == "cpu" else session.get("gpu", session["device"])
 
 
 def pixels_hash(hashes: Iterable[str]) -> str:
