@@ -19,11 +19,12 @@ import srlab
 from exact_resize import made_picture
 from srlab.cli import main
 from srlab.errors import UserError
+from srlab.networks import build_network, preset
 from srlab.pixels.images import Layout, read_header, read_hr_image, read_hr_layout, read_picture
 from srlab.pixels.memory import _left_in_group
 from srlab.pixels.metadata import Metadata
 from srlab.pixels.picture_files import check_installed, write_strips
-from srlab.use.upscaler import flattened, parse_color
+from srlab.use.upscaler import Upscaler, flattened, parse_color
 
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf tiff:Orientation="6"/></x:xmpmeta>'
 
@@ -308,6 +309,26 @@ def test_the_memory_of_a_png_grows_with_the_picture_and_not_with_its_enlargement
     assert png.output.num_bytes == 768_000_000
     assert png.memory < 1.2e9
     assert jpg.memory > png.output.num_bytes
+
+
+@pytest.mark.parametrize(
+    ("variant", "height", "measured"),
+    [
+        ("srcnn/pixel_shuffle_residual_leaky_relu", 600, 277e6),
+        ("srcnn/pixel_shuffle_residual_leaky_relu", 1200, 487e6),
+        ("rdn/vanilla", 600, 343e6),
+        ("rdn/vanilla", 1200, 519e6),
+    ],
+)
+def test_what_memory_is_said_is_no_less_than_what_was_measured(
+    tmp_path: Path, variant: str, height: int, measured: float
+) -> None:
+    """At x2 on a CPU, 8000 pixels wide, by the peak of the process less what it had before."""
+    Image.new("RGB", (8000, height)).save(tmp_path / "a.png", compress_level=1)
+    options = preset(variant, scale=2)
+    upscaler = Upscaler(build_network(options, scale=2), variant=variant)
+    cost = upscaler.cost(tmp_path / "a.png", tmp_path / "b.png")
+    assert measured <= cost.memory < 1.5 * measured
 
 
 def test_a_control_group_limits_what_is_available(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, UnidentifiedImageError, features
 
-from srlab.errors import UserError
+from srlab.errors import REMEDIES, UserError
 from srlab.pixels.damage import DamagedError, check_end, damaged, no_picture
 from srlab.pixels.deep_color import decode_16_bit
 from srlab.pixels.metadata import Metadata, read_metadata
@@ -364,7 +364,8 @@ def _open(path: Path) -> BinaryIO:
             raise UserError(f"{path} is a link to {path.readlink()}, which does not exist") from None
         raise UserError(f"the picture {path} does not exist") from None
     except OSError as error:
-        raise UserError(f"{path} could not be read: {error.strerror or error}") from error
+        remedy = f"; {REMEDIES[error.errno]}" if error.errno in REMEDIES else ""
+        raise UserError(f"{path} could not be read: {error.strerror or error}{remedy}") from error
 
 
 def _check_size(path: Path, image: Image.Image, limit: int) -> None:
