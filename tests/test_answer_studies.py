@@ -25,6 +25,13 @@ SEEDS = {
     "c5_srresnet": (0, 1, 2),
 }
 NUM_VARIANTS = {"c1_srcnn": 14, "c2_vdsr": 8, "c3_edsr": 8, "c4_rdn": 5, "c5_srresnet": 12}
+PRIMARY = {
+    "c1_srcnn": ("srcnn/pixel_shuffle_residual_leaky_relu", "srcnn/vanilla"),
+    "c2_vdsr": ("vdsr/leaky_relu", "vdsr/vanilla"),
+    "c3_edsr": ("edsr/leaky_relu", "edsr/vanilla"),  # of the seed's other five, the best in the test's pilot
+    "c4_rdn": ("rdn/leaky_relu", "rdn/vanilla"),
+    "c5_srresnet": ("srresnet/transfer_dense", "srresnet/transfer_wide"),
+}
 WITH_TWIN = ("c1_srcnn", "c2_vdsr", "c3_edsr", "c4_rdn")
 every_study = pytest.mark.parametrize("name", sorted(SEEDS))
 
@@ -60,7 +67,10 @@ def write_rates(results: Path, name: str) -> dict[str, float]:
         variant.name: pilot.learning_rates[i % len(pilot.learning_rates)]
         for i, variant in enumerate(pilot.variants)
     }
-    (results / name / "rates.json").write_text(json.dumps({"learning_rates": rates}))
+    scores = {variant.name: 30.0 - place for place, variant in enumerate(pilot.variants)}
+    scores["edsr/vanilla"], scores["edsr/prelu"] = 99.0, 98.0  # those that C3's best is not chosen from
+    found = {"learning_rates": rates, "validation_psnr_y": {name: scores[name] for name in rates}}
+    (results / name / "rates.json").write_text(json.dumps(found))
     return rates
 
 
@@ -98,6 +108,7 @@ def test_the_study_has_the_pilots_variants_and_four_times_its_steps(name: str, r
         assert protocol.num_steps == 4 * protocol.validation_interval
     assert [Path(folder).name for folder in study.test] == ["Set5", "Set14", "B100"]
     assert (study.train, study.validate) == (pilot.train, pilot.validate)
+    assert study.primary == PRIMARY[name]
 
 
 @pytest.mark.parametrize("name", WITH_TWIN)
@@ -113,6 +124,7 @@ def test_the_twin_differs_from_the_study_in_its_length_alone(name: str, results:
         study.test,
     )
     assert list(twin.runs()) != list(study.runs())
+    assert twin.primary == study.primary
 
 
 @every_study

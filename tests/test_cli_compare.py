@@ -41,8 +41,9 @@ def test_the_first_line_is_the_verdict_on_the_pair(
     assert run(monkeypatch, "compare", folder, "skip", "vanilla") == 0
     first, change, *others = capsys.readouterr().out.splitlines()
     assert re.fullmatch(
-        r"net/skip is better than net/vanilla, by psnr_y on the mean of one and two: "
-        r"\+\d\.\d\d dB \[\+\d\.\d\d, \+\d\.\d\d\]\.",
+        r"net/skip is better than net/vanilla, by psnr_y on the 19 images of one and two: "
+        r"\+\d\.\d\d dB \[\+\d\.\d\d, \+\d\.\d\d\]\. "
+        r"That is \+\d+ % \[\+\d+, \+\d+\] of what net/vanilla gains over bicubic\.",
         first,
     )
     assert change == "What changes from net/vanilla to net/skip: skip net/vanilla → net/skip."
@@ -53,9 +54,15 @@ def test_what_cannot_be_told_apart_is_said_so(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(monkeypatch, "compare", folder, "alike", "vanilla") == 0
-    assert (
-        "The data show no difference between net/alike and net/vanilla, by psnr_y" in capsys.readouterr().out
+    assert "net/alike and net/vanilla are equal within 0.1 dB, by psnr_y on the 1" in capsys.readouterr().out
+    narrow = ("--equal-within", "0.001", "--weigh", "sets")
+    assert run(monkeypatch, "compare", folder, "alike", "vanilla", *narrow) == 0
+    undecided = (
+        "The data do not decide between net/alike and net/vanilla, by psnr_y on the mean of one and two: "
     )
+    assert undecided in capsys.readouterr().out
+    assert run(monkeypatch, "compare", folder, "alike", "vanilla", "--weigh", "pixels") == 2
+    assert "images or sets, not 'pixels'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -95,7 +102,7 @@ def test_where_nothing_can_be_tested_it_says_what_is_known_and_speaks_of_no_inte
     assert run(monkeypatch, "leaderboard", tmp_path / "mine", "--notes") == 0
     notes = capsys.readouterr().out
     assert "Gain is psnr_y in dB over bicubic. " in notes
-    assert "one seed: another training may give another order" in notes
+    assert "one seed: no ranks; another training may give another order" in notes
 
 
 def test_seeds_have_a_column_only_where_sets_differ_in_them(
@@ -172,7 +179,7 @@ def test_the_leaderboard_shows_ranks_intervals_and_the_answer(
 ) -> None:
     assert run(monkeypatch, "leaderboard", folder, "--wide") == 0
     out = capsys.readouterr().out
-    assert "net/skip is best by psnr_y on the mean of one and two" in out
+    assert "net/skip is best by psnr_y on the 19 images of one and two" in out
     rows = {line.split()[1]: line for line in out.splitlines() if re.match(r" *[123-]+ +net/", line)}
     assert [line.split()[0] for line in rows.values()] == ["1", "2-3", "2-3"]
     assert re.search(r"\+\d\.\d\d \[\+\d\.\d\d, \+\d\.\d\d\]", rows["net/skip"])
@@ -220,7 +227,15 @@ def test_latex_itself_accepts_it(folder: Path, tmp_path: Path) -> None:
 def test_where_the_terminal_is_narrow_each_set_has_a_table_of_its_own(folder: Path) -> None:
     board = leaderboard(folder)
     ranks, one, two = sheets(board)
-    assert ranks.headings == ("rank", "variant", "parameters", "mult-adds", "rate", "s by the clock")
+    assert ranks.headings == (
+        "rank",
+        "variant",
+        "parameters",
+        "mult-adds",
+        "rate",
+        "all psnr_y",
+        "s by the clock",
+    )
     assert (one.title, two.title) == ("one", "two")
     for sheet in (ranks, one, two):
         assert {len(row) for row in sheet.rows} == {len(sheet.headings)}

@@ -70,7 +70,7 @@ def test_they_are_what_least_squares_of_the_factorial_model_gives(tmp_path: Path
 
 def test_no_effect_is_not_shown_as_one(tmp_path: Path) -> None:
     prelu = effect(grid(tmp_path, skip=1.9, prelu=0.0, both=0.0), "activation relu → prelu")
-    assert prelu.outcome == "not told apart"
+    assert prelu.outcome == "equal"
 
 
 def test_without_the_fourth_cell_each_change_is_read_off_its_pair_and_there_is_no_interaction(

@@ -144,7 +144,7 @@ def test_rows_are_sorted_by_the_mean_over_test_sets_bicubic_among_them(folder: F
     board = leaderboard(folder.path)
     assert [row.name for row in board.standings] == ["b", "bicubic", "a"]
     assert folder.row("a").notes == ("did not beat bicubic on two",)
-    assert any("mean over the test sets" in remark for remark in board.remarks)
+    assert any("mean over all test images" in remark for remark in board.remarks)
 
 
 def test_what_lacks_a_set_comes_after_what_has_all(folder: Folder) -> None:

@@ -228,6 +228,30 @@ def test_before_a_run_has_started_everything_may_change(study: Study, tmp_path: 
     assert len(declare(plan)["runs"]) == 2  # type: ignore[arg-type]
 
 
+def test_a_comparison_is_planned_before_the_first_run_and_stays(study: Study, tmp_path: Path) -> None:
+    first, second = (variant.name for variant in study.variants)
+    planned = replace(study, primary=(second, first))
+    begin(planned, tmp_path / "planned")
+    assert store.load_study(tmp_path / "planned")["primary"] == [second, first]
+    for later in (planned, study):  # without the line it stays
+        plan = make_plan(later, tmp_path / "planned", MACHINE)
+        check_claims(plan, data=DATA)
+        assert declare(plan)["primary"] == [second, first]
+    begin(study, tmp_path / "free")
+    assert "primary" not in store.load_study(tmp_path / "free")
+    for folder, asked, there in (
+        ("free", (second, first), "started without one"),
+        ("planned", (first, second), f"another planned comparison \\({second} against {first}\\)"),
+    ):
+        plan = make_plan(replace(study, primary=asked), tmp_path / folder, MACHINE)
+        with pytest.raises(UserError, match=f"{there}.*leave primary out"):
+            check_claims(plan, data=DATA)
+    changed = store.load_json(tmp_path / "planned" / store.STUDY) | {"primary": ["a", "b"]}
+    store.save_json(tmp_path / "planned" / store.STUDY, changed)
+    with pytest.raises(UserError, match="planned comparison is not of two of its variants, but of a, b"):
+        store.load_study(tmp_path / "planned")
+
+
 def test_a_test_set_may_be_added_but_not_exchanged(study: Study, tmp_path: Path) -> None:
     folder = tmp_path / "study"
     begin(study, folder)

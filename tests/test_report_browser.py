@@ -289,8 +289,8 @@ def test_ranks_are_corrected_for_the_pairs_shown_and_for_no_more(page: Page) -> 
     assert page.evaluate(best, [[0, 1], pairs]) == [1, 2]
     assert page.evaluate(best, [[0, 1, 2], [[0, 1, 0.02], [0, 2, None], [1, 2, None]]]) == [1, 2, 1]
     p_values = [float(p) for p in np.random.default_rng(0).uniform(0, 0.2, 10)]
-    corrected = page.evaluate("all => holm(all.map((p, i) => [i, 0, p])).map(one => one.p)", p_values)
-    assert corrected == pytest.approx(sorted(p for p in holm(p_values) if p is not None))
+    corrected = page.evaluate("all => holm(all.map((p, i) => [i, 0, p]), 5).map(one => one.p)", p_values)
+    assert corrected == pytest.approx(sorted(p for p in holm(p_values, all_pairs_of=5) if p is not None))
 
 
 def test_hostile_words_are_shown_as_they_are(page: Page) -> None:

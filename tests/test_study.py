@@ -42,6 +42,10 @@ def test_two_rates_never_share_a_folder(study: Study) -> None:
         ({"test": ()}, "has no test data"),
         ({"train": "t91"}, r"\('t91',\), with the comma"),
         ({"name": "../elsewhere"}, "is not a valid name of a study"),
+        ({"primary": ("edsr", "other")}, "has no variant 'other'; it has tiny/edsr"),
+        ({"primary": ("edsr", "tiny/edsr")}, "compares 'tiny/edsr' with itself|names 'edsr' twice"),
+        ({"primary": ("edsr",)}, "of two variants, such as"),
+        ({"primary": "edsr"}, r"primary must be a tuple of names"),
         ({"learning_rates": (1, 1.0)}, "names a learning rate twice"),
         ({"learning_rates": (float("inf"),)}, "tuple of numbers, and inf is not a number"),
         ({"learning_rates": ("1e-3",)}, "tuple of numbers, and '1e-3' is not a number"),
@@ -188,6 +192,14 @@ def test_bicubic_is_no_name_for_a_variant(study: Study) -> None:
         replace(study, variants=(Variant(name="bicubic", network=EDSROptions()),))
     with pytest.raises(UserError, match="every leaderboard includes bicubic"):
         replace(study, variants=(Variant(name="enlarged", network=BicubicOptions()),))
+
+
+def test_a_planned_comparison_has_full_names_and_goes_with_its_variants(study: Study) -> None:
+    first, second = (variant.name for variant in study.variants)
+    planned = replace(study, primary=(second.rpartition("/")[2], first))
+    assert planned.primary == (second, first)
+    assert planned.with_variants([first, second]).primary == (second, first)
+    assert planned.with_variants([first]).primary is None
 
 
 def test_variants_are_chosen_by_name_or_its_end(study: Study) -> None:

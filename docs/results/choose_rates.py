@@ -20,13 +20,20 @@ from srlab.folder.records import read_runs
 
 RATES = "rates.json"
 ENDED = ("finished", "diverged")
+BLOCKS = tuple(  # of the seed study's EDSR: those that C3's planned comparison is chosen from
+    f"edsr/{name}"
+    for name in ("vanilla", "leaky_relu", "relu_after_add", "batch_norm", "batch_norm_relu", "srresnet_block")
+)
 TEST = ("data/Set5", "data/Set14", "data/B100")
 
 
-def with_chosen_rates(pilot: Study, folder: Path, *, name: str, seeds: tuple[int, ...]) -> Study:
+def with_chosen_rates(
+    pilot: Study, folder: Path, *, name: str, seeds: tuple[int, ...], primary: tuple[str | None, str]
+) -> Study:
     """The study that `pilot` chose the rates for: each variant at its one rate in ``folder/rates.json``.
 
-    It has four times the steps, validates four times in a run, and is scored on all test images.
+    It has four times the steps, validates four times in a run, and is scored on all test images. `primary` is
+    the planned comparison; None in it stands for `best_beside` the other in the pilot.
 
     Raises:
         UserError: the file is not there, or has other variants than the pilot.
@@ -44,7 +51,15 @@ def with_chosen_rates(pilot: Study, folder: Path, *, name: str, seeds: tuple[int
         )
     study = at_steps(pilot, factor=4, validations=4, name=name)
     variants = tuple(replace(variant, learning_rates=(rates[variant.name],)) for variant in study.variants)
-    return replace(study, seeds=seeds, test=TEST, variants=variants)
+    first, second = primary
+    first = first or best_beside(second, folder, among=BLOCKS)
+    return replace(study, seeds=seeds, test=TEST, variants=variants, primary=(first, second))
+
+
+def best_beside(other: str, folder: Path, *, among: tuple[str, ...]) -> str:
+    """Of the variants in `among` but `other`, the one with the highest validation psnr_y in the pilot."""
+    found = json.loads((folder / RATES).read_text(encoding="utf-8"))["validation_psnr_y"]
+    return max((name for name in among if name != other), key=lambda name: float(found[name]))
 
 
 def at_steps(study: Study, *, factor: float, validations: int, name: str) -> Study:

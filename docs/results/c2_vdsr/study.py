@@ -17,5 +17,9 @@ HERE = Path(__file__).parent
 with_chosen_rates = runpy.run_path(str(HERE.parent / "choose_rates.py"))["with_chosen_rates"]
 
 STUDY = with_chosen_rates(
-    load_study(str(HERE / "pilot.py")).study, HERE, name="c2_vdsr", seeds=(0, 1, 2, 3, 4)
+    load_study(str(HERE / "pilot.py")).study,
+    HERE,
+    name="c2_vdsr",
+    seeds=(0, 1, 2, 3, 4),
+    primary=("vdsr/leaky_relu", "vdsr/vanilla"),
 )

@@ -16,4 +16,10 @@ from srlab.declare.studies import load_study
 HERE = Path(__file__).parent
 with_chosen_rates = runpy.run_path(str(HERE.parent / "choose_rates.py"))["with_chosen_rates"]
 
-STUDY = with_chosen_rates(load_study(str(HERE / "pilot.py")).study, HERE, name="c5_srresnet", seeds=(0, 1, 2))
+STUDY = with_chosen_rates(
+    load_study(str(HERE / "pilot.py")).study,
+    HERE,
+    name="c5_srresnet",
+    seeds=(0, 1, 2),
+    primary=("srresnet/transfer_dense", "srresnet/transfer_wide"),
+)

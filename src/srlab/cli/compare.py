@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from srlab.cli import app
+from srlab.cli.options import EqualWithin, Weighed
 from srlab.cli.output import print_json, show
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ def compare(
         str, typer.Argument(metavar="A", help="A variant of the study; vanilla is short enough.")
     ],
     other: Annotated[str, typer.Argument(metavar="B", help="Another variant, or bicubic.")],
+    weigh: Weighed = "images",
+    equal_within: EqualWithin = 0.1,
     level: Annotated[float, typer.Option("--level", help="Confidence level of intervals and tests.")] = 0.95,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object to standard output.")
@@ -30,8 +33,11 @@ def compare(
 ) -> None:
     """Say whether A is better than B: paired differences with intervals, and what changes between them."""
     from srlab.verdicts.pair import compare_pair
+    from srlab.verdicts.values import as_weigh
 
-    pair = compare_pair(study_dir, variant, other, level=level)
+    pair = compare_pair(
+        study_dir, variant, other, level=level, equal_within=equal_within, weigh=as_weigh(weigh)
+    )
     if as_json:
         print_json(_as_dict(pair))
     else:

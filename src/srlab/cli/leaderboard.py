@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from srlab.cli import app
+from srlab.cli.options import EqualWithin, Weighed
 from srlab.cli.output import print_json, say, show
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ def leaderboard(
         bool,
         typer.Option("--wide", help="Show one table with full names, however wide it is."),
     ] = False,
+    weigh: Weighed = "images",
+    equal_within: EqualWithin = 0.1,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object to standard output.")
     ] = False,
@@ -49,6 +52,7 @@ def leaderboard(
     from srlab.files import check_output, write_text
     from srlab.show.leaderboard import leaderboard as standings
     from srlab.show.tables import as_csv, as_dict, as_latex, as_markdown
+    from srlab.verdicts.values import as_weigh
 
     for path, what, *suffixes in (
         (csv, "--csv", ".csv"),
@@ -57,7 +61,7 @@ def leaderboard(
     ):
         if path is not None:
             check_output(path, *suffixes, what=what)
-    board = standings(study_dir)
+    board = standings(study_dir, equal_within=equal_within, weigh=as_weigh(weigh))
     for path, text in ((csv, as_csv), (markdown, as_markdown), (latex, as_latex)):
         if path is not None:
             write_text(path, text(board))

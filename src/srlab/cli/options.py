@@ -45,6 +45,21 @@ def _trust(given: str | None) -> None:
         trust(given)
 
 
+Weighed = Annotated[
+    str,
+    typer.Option(
+        "--weigh",
+        help="What counts once: images (each test image) or sets (each test set, small or large).",
+    ),
+]
+EqualWithin = Annotated[
+    float,
+    typer.Option(
+        "--equal-within",
+        metavar="DB",
+        help="Two variants are equal if their PSNR is shown to differ by less than this.",
+    ),
+]
 Train = Annotated[
     str | None,
     typer.Option(

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from srlab.cli import app
-from srlab.cli.options import MaxPixels, Trust
+from srlab.cli.options import EqualWithin, MaxPixels, Trust, Weighed
 from srlab.cli.output import print_json, results, say
 from srlab.cli.results import StudyDir
 
@@ -32,6 +32,8 @@ def report(
             show_default=False,
         ),
     ] = None,
+    weigh: Weighed = "images",
+    equal_within: EqualWithin = 0.1,
     _max_pixels: MaxPixels = None,
     _trust: Trust = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output.")] = False,
@@ -43,8 +45,11 @@ def report(
     from srlab.files import is_stream
     from srlab.show.data_files import about_parquet
     from srlab.show.report import write_report
+    from srlab.verdicts.values import as_weigh
 
-    paths = write_report(study_dir, out, base=base, figures=figures)
+    paths = write_report(
+        study_dir, out, base=base, figures=figures, equal_within=equal_within, weigh=as_weigh(weigh)
+    )
     if not is_stream(paths[0]) and (missing := about_parquet(paths[0].parent)):
         say(missing)
     if json:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from srlab.cli import app
+from srlab.cli.options import EqualWithin, Weighed
 from srlab.cli.output import print_json, show, show_path
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ def verdict(
             show_default=False,
         ),
     ] = None,
+    weigh: Weighed = "images",
+    equal_within: EqualWithin = 0.1,
     level: Annotated[float, typer.Option("--level", help="Confidence level of intervals and tests.")] = 0.95,
     column: Annotated[
         list[str] | None,
@@ -82,13 +85,21 @@ def verdict(
     from srlab.cli.parsing import parse_changes
     from srlab.files import check_output
     from srlab.verdicts import declared, judge_scores, read_scores
+    from srlab.verdicts.values import as_weigh
 
     if report is not None:
         check_output(report, ".html", ".htm", what="--report")
     columns = parse_changes(column or [], option="--column")
     table = read_scores(file, columns=columns, metric=metric)
     with declared(_directions(table.metrics if metric is None else (metric,), higher)):
-        verdicts = judge_scores(table, base=base, level=level, metrics=None if metric is None else (metric,))
+        verdicts = judge_scores(
+            table,
+            base=base,
+            level=level,
+            equal_within=equal_within,
+            weigh=as_weigh(weigh),
+            metrics=None if metric is None else (metric,),
+        )
         if report is not None:
             from srlab.show.report import write_scores_report
 
@@ -97,6 +108,8 @@ def verdict(
                 *(["--base", base] if base else []),
                 *(["--metric", metric] if metric else []),
                 *([] if higher is None else ["--higher-is-better" if higher else "--lower-is-better"]),
+                *(["--weigh", weigh] if weigh != "images" else []),
+                *(["--equal-within", f"{equal_within:g}"] if equal_within != 0.1 else []),
                 *(["--level", f"{level:g}"] if level != 0.95 else []),
                 *(word for one in column or [] for word in ("--column", one)),
                 *("--report", str(report)),
@@ -115,7 +128,7 @@ def _directions(metrics: Sequence[str], higher: bool | None) -> list["Metric"]:
     """The metrics that srlab does not know, as the options say; a `UserError` where they do not."""
     from srlab.errors import UserError
     from srlab.verdicts import Metric, known_metric
-    from srlab.verdicts.score_files import NO_METRIC
+    from srlab.verdicts.values import NO_METRIC
 
     unknown = [name for name in metrics if known_metric(name) is None]
     if higher is None:
@@ -133,9 +146,6 @@ def _directions(metrics: Sequence[str], higher: bool | None) -> list["Metric"]:
     return [Metric(name=name, unit="", decimals=4, is_lower_better=not higher) for name in unknown]
 
 
-_OUTCOMES = {"not told apart": "undecided", "not judged": "undecided"}
-
-
 def _as_dict(verdicts: "Verdicts") -> dict[str, Any]:
     from srlab.folder.scores import to_json
 
@@ -146,6 +156,8 @@ def _as_dict(verdicts: "Verdicts") -> dict[str, Any]:
         "scope": first.scope,
         "base": verdicts.base,
         "level": verdicts.level,
+        "equal_within": verdicts.rules.equal_within,
+        "weigh": verdicts.rules.weigh,
         "ranks": {name: [rank.best, rank.worst] for name, rank in verdicts.ranks().items()},
         "pairs": [
             {
@@ -155,7 +167,7 @@ def _as_dict(verdicts: "Verdicts") -> dict[str, Any]:
                 "low": None if pair.interval is None else pair.interval.low,
                 "high": None if pair.interval is None else pair.interval.high,
                 "p_holm": pair.p_holm,
-                "outcome": _OUTCOMES.get(pair.outcome, pair.outcome),
+                "outcome": pair.outcome,
             }
             for pair in first.pairs
         ],

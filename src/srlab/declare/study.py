@@ -125,7 +125,9 @@ class Run:
 class Study:
     """Variants, rates and seeds to compare; `train`, `validate` and `test` name data sets or folders.
 
-    Without `validate`, every tenth training image is held out.
+    Without `validate`, every tenth training image is held out. `primary` are two variants, the first of which
+    is compared with the second: the one comparison that the study is made for. It is stored before the first
+    run, and tested by itself.
     """
 
     name: str
@@ -138,6 +140,7 @@ class Study:
     train: tuple[str, ...]
     validate: tuple[str, ...] = ()
     test: tuple[str, ...]
+    primary: tuple[str, str] | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not re.fullmatch(r"\w[\w .+-]*", self.name):
@@ -192,6 +195,7 @@ class Study:
                     f"a learning rate must be a positive number; study {self.name!r} has {numbers}"
                 )
         self._check_variants()
+        self._check_primary(where)
         self._check_networks()
         self._check_starts()
         self._check_objectives()
@@ -227,6 +231,21 @@ class Study:
                         "of a study must differ"
                     )
                 first[key] = variant.name
+
+    def _check_primary(self, where: str) -> None:
+        """The planned comparison, with the names in full."""
+        if self.primary is None:
+            return
+        names = as_names(self.primary, what=f"{where}: primary")
+        if len(names) != 2:
+            raise UserError(
+                f"{where}: primary is the comparison that is planned, of two variants, such as "
+                f"({self.variants[-1].name!r}, {self.variants[0].name!r}); it has {shown(self.primary)}"
+            )
+        first, second = (self._find_variant(name).name for name in names)
+        if first == second:
+            raise UserError(f"{where}: primary compares {first!r} with itself; name two variants")
+        object.__setattr__(self, "primary", (first, second))
 
     def _check_networks(self) -> None:
         for variant in self.variants:
@@ -340,13 +359,15 @@ class Study:
     def with_variants(self, names: Sequence[str]) -> "Study":
         """The study with the named variants and those that they start from.
 
-        `vanilla` means the one that ends in `/vanilla`.
+        `vanilla` means the one that ends in `/vanilla`. A planned comparison is left out with its variants.
         """
         chosen = [self._find_variant(name) for name in dict.fromkeys(names)]
         for variant in chosen:  # grows on the way
             if (source := self.source_of(variant)) is not None:
                 chosen.append(source)
-        return replace(self, variants=tuple(dict.fromkeys(chosen)))
+        known = {variant.name for variant in chosen}
+        primary = self.primary if self.primary and known.issuperset(self.primary) else None
+        return replace(self, variants=tuple(dict.fromkeys(chosen)), primary=primary)
 
     def with_steps(self, num_steps: int) -> "Study":
         """The study with another number of steps; a variant's own number changes in proportion."""

@@ -264,6 +264,7 @@ STUDY = record(
         "train": listed(text),
         "validate": listed(text),
         "notes": keyed(text),
+        "primary": listed(text),
     },
 )
 SCORES = record(

@@ -140,6 +140,9 @@ def _contradiction(study: Mapping[str, Any]) -> str | None:
     for of_what, found in (("variant", names), ("run", folders)):
         if doubled := sorted(name for name, count in Counter(found).items() if count > 1):
             return f"two {of_what}s have the name {doubled[0]!r}"
+    primary = study.get("primary")
+    if primary is not None and (len(primary) != 2 or len({*primary} & {*names}) != 2):
+        return f"its planned comparison is not of two of its variants, but of {', '.join(primary) or 'none'}"
     for run in study["runs"]:
         if Path(run["name"]).name != run["name"] or run["name"] in ("", "..") or "\0" in run["name"]:
             return f"{run['name']!r} is not a valid name of a run"

@@ -107,6 +107,7 @@ def check_claims(plan: Plan, *, data: str | None) -> None:
             f"{store.describe_differences(changed)}; results of two settings cannot be compared, so give "
             "this study another --out"
         )
+    _check_primary(plan, before)
     # Also the runs that are not asked for now: with those that are they make up one variant.
     asked_now = {run.name for run, _ in plan.runs}
     variants = {variant.name: variant for variant in plan.study.variants}
@@ -117,6 +118,18 @@ def check_claims(plan: Plan, *, data: str | None) -> None:
             variant = variants[row["variant"]]
             run = plan.study.run(variant, learning_rate=row["learning_rate"], seed=row["seed"])
             _check_run(run, plan, data=data)
+
+
+def _check_primary(plan: Plan, before: Mapping[str, Any]) -> None:
+    """A comparison is planned before the first run, or it is none that was planned."""
+    asked, there = plan.study.primary, before.get("primary")
+    if asked is None or there == list(asked):
+        return
+    known = f"with another planned comparison ({there[0]} against {there[1]})" if there else "without one"
+    raise UserError(
+        f"{plan.folder} holds a study that was started {known}; {asked[0]} against {asked[1]} was not "
+        "planned before its first run, so leave primary out, or give this study another --out"
+    )
 
 
 def _is_in(precision: str, folder: Path, runs: Iterable[Mapping[str, Any]]) -> bool:
@@ -166,6 +179,7 @@ def declare_study(
         "test": [],
     }
     study = plan.study
+    primary = before.get("primary") or (None if begun(plan.folder) else study.primary)
     variants = [
         {
             "name": variant.name,
@@ -201,6 +215,7 @@ def declare_study(
         "images": dict(images)
         | {"test": [*(image for image in before["images"]["test"] if image["set"] not in sets), *tested]},
         "notes": {**before["notes"], **notes},
+        **({"primary": list(primary)} if primary else {}),
         "runs": _union(before["runs"], runs),
     }
 

@@ -27,15 +27,19 @@ from srlab.verdicts import (
     Rank,
     Remark,
     RemarkKind,
+    Rules,
     Verdicts,
     is_ahead,
     judge,
 )
+from srlab.verdicts.values import Weigh
 
-ORDER = (
-    "rows are sorted by psnr_y, the mean over the test sets (each set counts once); variants without scores "
-    "of a set stand below the others"
-)
+ORDER = {
+    "images": "rows are sorted by psnr_y, the mean over all test images; variants without scores of a set "
+    "stand below the others",
+    "sets": "rows are sorted by psnr_y, the mean over the test sets (each set counts once); variants without "
+    "scores of a set stand below the others",
+}
 ORDER_OF_PLANE = (
     "rows are sorted by rank, which takes psnr_y and the perceptual distance together; variants of one rank "
     "are sorted by that distance (lower is better)"
@@ -62,7 +66,8 @@ class Spread:
 class Standing:
     """A row: a variant, or bicubic.
 
-    `tests` has the scores by test set and metric, `gains` psnr_y over bicubic's in dB by test set, and
+    `overall` is psnr_y over all test images, where there are several test sets. `tests` has the scores by
+    test set and metric, `gains` psnr_y over bicubic's in dB by test set, and
     `over_bicubic` the same with interval and test; `over_base` is by test set and, where there are several,
     `ALL_SETS`. `rank` is the one that counts (`Verdicts.ranks`). `learning_rate` is the chosen one; None for
     bicubic, and before there is a choice. `seconds` of training are the median over the seeds,
@@ -80,6 +85,7 @@ class Standing:
     is_busy: bool = False
     rank: Rank | None = None
     validation: Mapping[str, Spread] = field(default_factory=dict)
+    overall: Spread | None = None
     tests: Mapping[str, Mapping[str, Spread]] = field(default_factory=dict)
     gains: Mapping[str, float] = field(default_factory=dict)
     over_bicubic: Mapping[str, Difference] = field(default_factory=dict)
@@ -92,6 +98,7 @@ class Leaderboard:
     """A study's standings, best first, with what must be known to read them; `headline` is the answer in one
     sentence, with which `answer` begins.
 
+    `pairs` are those of all variants by what ranks, `primary` is the planned one.
     `profiles` are what `srlab profile` measured, of each setting once.
     """
 
@@ -102,7 +109,9 @@ class Leaderboard:
     scale: int
     protocol: EvaluationProtocol
     base: str
-    level: float
+    rules: Rules
+    primary: tuple[Difference, ...]
+    pairs: tuple[Difference, ...]
     metrics: tuple[str, ...]
     test_sets: tuple[str, ...]
     standings: tuple[Standing, ...]
@@ -111,14 +120,21 @@ class Leaderboard:
     is_adversarial: bool = False
 
 
-def leaderboard(folder: Path, *, verdicts: Verdicts | None = None) -> Leaderboard:
+def leaderboard(
+    folder: Path,
+    *,
+    verdicts: Verdicts | None = None,
+    equal_within: float = 0.1,
+    weigh: Weigh = "images",
+) -> Leaderboard:
     """The standings as the files in a study's `folder` have them now; a `UserError` if it is not one.
 
-    `verdicts` are those of the folder, if they are known already.
+    `verdicts` are those of the folder, if they are known already; else they are reached with `equal_within`
+    and `weigh`, as `judge` has them.
     """
     study = store.load_study(folder)
     runs = read_runs(folder)
-    verdicts = verdicts or judge(folder, runs=runs)
+    verdicts = verdicts or judge(folder, equal_within=equal_within, weigh=weigh, runs=runs)
     choice, outdated = load_choice(folder), outdated_starts(folder)
     protocol = EvaluationProtocol(**study["evaluation"])
     standings = [
@@ -144,7 +160,9 @@ def leaderboard(folder: Path, *, verdicts: Verdicts | None = None) -> Leaderboar
         scale=study["scale"],
         protocol=protocol,
         base=verdicts.base,
-        level=verdicts.level,
+        rules=verdicts.rules,
+        primary=verdicts.primary,
+        pairs=verdicts.tables[0].pairs if verdicts.tables else (),
         metrics=verdicts.metrics,
         test_sets=tuple(verdicts.test_sets),
         standings=tuple(in_order),
@@ -163,8 +181,9 @@ def _order(standing: Standing, verdicts: Verdicts) -> tuple[float, ...]:
         rank = standing.rank.best if standing.rank else math.inf
         return missing, rank, mean(perception) if perception else math.inf
     scores = [spreads["psnr_y"].mean for spreads in sets]
+    overall = standing.overall.mean if standing.overall else mean(scores) if scores else 0.0
     validation = standing.validation.get("psnr_y")
-    return missing, -mean(scores) if scores else 0.0, -validation.mean if validation else math.inf
+    return missing, -overall, -validation.mean if validation else math.inf
 
 
 def _bicubic(folder: Path, protocol: EvaluationProtocol, verdicts: Verdicts) -> Standing | None:
@@ -176,8 +195,18 @@ def _bicubic(folder: Path, protocol: EvaluationProtocol, verdicts: Verdicts) -> 
         name=BICUBIC,
         parameters=0,
         validation={metric: Spread.of([value]) for metric, value in (validation or {}).items()},
+        overall=_overall(BICUBIC, verdicts),
         tests=tests,
     )
+
+
+def _overall(name: str, verdicts: Verdicts) -> Spread | None:
+    """psnr_y over all test images; None with one test set, or without all scores."""
+    table = verdicts.table() if len(verdicts.test_sets) > 1 else None
+    for row in table.rows if table else ():
+        if row.variant == name and row.mean is not None:
+            return Spread(mean=row.mean, sd=row.sd, num_seeds=max(1, len(row.seeds)))
+    return None
 
 
 def _tests(name: str, verdicts: Verdicts) -> dict[str, dict[str, Spread]]:
@@ -232,6 +261,7 @@ def _standing(
         is_busy=cost.is_busy,
         rank=verdicts.ranks().get(name),
         validation=_spreads([run.validation for run in chosen if run.validation]),
+        overall=_overall(name, verdicts),
         tests=tests,
         gains=gains,
         over_bicubic=over_bicubic,
@@ -296,9 +326,7 @@ def _notes(
     test_sets: Mapping[str, Sequence[str]],
 ) -> tuple[str, ...]:
     behind = [name for name, test in over_bicubic.items() if is_ahead(test) is False]
-    unsure = [
-        name for name, test in over_bicubic.items() if is_ahead(test) and test.outcome == "not told apart"
-    ]
+    unsure = [name for name, test in over_bicubic.items() if is_ahead(test) and test.outcome != "better"]
     notes = [f"did not beat bicubic on {', '.join(behind)}"] if behind else []
     notes += [f"the gain over bicubic may be chance on {', '.join(unsure)}"] if unsure else []
     notes += [
@@ -371,7 +399,10 @@ def _about_the_winner(
 def _remarks(study: Mapping[str, Any], verdicts: Verdicts) -> tuple[Remark, ...]:
     """Those of the verdicts, with what only a table of means needs: its order, and what ± is."""
     protocol, *others = verdicts.remarks
-    remarks = [protocol, Remark(ORDER_OF_PLANE if verdicts.is_adversarial else ORDER, "order")]
+    remarks = [
+        protocol,
+        Remark(ORDER_OF_PLANE if verdicts.is_adversarial else ORDER[verdicts.rules.weigh], "order"),
+    ]
     if len(study["seeds"]) > 1:
         deviation = f"± is the sample standard deviation between seeds ({len(study['seeds'])} planned)"
         remarks.append(Remark(deviation, "order"))

@@ -27,7 +27,11 @@ def as_dict(board: Leaderboard) -> dict[str, Any]:
         "scale": board.scale,
         "protocol": str(board.protocol),
         "base": board.base,
-        "level": board.level,
+        "level": board.rules.level,
+        "equal_within": board.rules.equal_within,
+        "weigh": board.rules.weigh,
+        "primary": [difference_as_dict(test) for test in board.primary],
+        "pairs": [difference_as_dict(test) for test in board.pairs],
         "test_sets": list(board.test_sets),
         "standings": [_row(standing) for standing in board.standings],
         "measured": [_measured(profile) for profile in board.profiles],
@@ -47,6 +51,7 @@ def _row(standing: Standing) -> dict[str, Any]:
         "processor_seconds": standing.processor_seconds,
         "busy_machine": standing.is_busy,
         "validation": _spreads(standing.validation),
+        "overall": _spreads({"psnr_y": standing.overall} if standing.overall else {}),
         "tests": {name: _spreads(spreads) for name, spreads in standing.tests.items()},
         "gains": {name: to_json(gain) for name, gain in standing.gains.items()},
         "over_bicubic": {name: difference_as_dict(test) for name, test in standing.over_bicubic.items()},
@@ -144,6 +149,7 @@ class Sheet:
 def columns(board: Leaderboard) -> list[str]:
     """The headings of the table that people read."""
     shown = [f"{name} {heading}" for name in board.test_sets for heading in _set_headings(board)]
+    shown = [*_overall_headings(board), *shown]
     return [
         "rank",
         "variant",
@@ -165,7 +171,8 @@ def cells(board: Leaderboard) -> list[list[str]]:
     """The rows of the table that people read: dB to 2 decimals, SSIM and LPIPS to 4."""
     rows = []
     for standing in board.standings:
-        scores = [cell for name in board.test_sets for cell in _set_cells(standing, name, board)]
+        scores = _overall_cells(standing, board)
+        scores += [cell for name in board.test_sets for cell in _set_cells(standing, name, board)]
         if not _has_tests(board):
             scores = [_cell(standing.validation.get("psnr_y"), "psnr_y")]
         sizes, times = _size_cells(standing), _time_cells(standing, board)
@@ -180,9 +187,18 @@ def sheets(board: Leaderboard) -> list[Sheet]:
         return [Sheet(title="", headings=tuple(columns(board)), rows=rows)]
     ranks = Sheet(
         title="",
-        headings=("rank", "variant", "parameters", "mult-adds", "rate", *_time_headings(board)),
+        headings=(
+            "rank",
+            "variant",
+            "parameters",
+            "mult-adds",
+            "rate",
+            *_overall_headings(board),
+            *_time_headings(board),
+        ),
         rows=tuple(
-            (_rank(row), row.name, *_size_cells(row), *_time_cells(row, board)) for row in board.standings
+            (_rank(row), row.name, *_size_cells(row), *_overall_cells(row, board), *_time_cells(row, board))
+            for row in board.standings
         ),
     )
     scores = [
@@ -199,6 +215,17 @@ def sheets(board: Leaderboard) -> list[Sheet]:
 def _has_tests(board: Leaderboard) -> bool:
     """Whether a variant has test scores yet; until then the validation scores are shown."""
     return any(standing.tests for standing in board.standings if standing.name != "bicubic")
+
+
+def _overall_headings(board: Leaderboard) -> list[str]:
+    """By what the rows are ranked, where no column of a test set has it."""
+    if len(board.test_sets) < 2 or board.is_adversarial:
+        return []
+    return ["all psnr_y" if board.rules.weigh == "images" else "mean psnr_y"]
+
+
+def _overall_cells(standing: Standing, board: Leaderboard) -> list[str]:
+    return [_cell(standing.overall, "psnr_y") for _ in _overall_headings(board)]
 
 
 def _set_headings(board: Leaderboard) -> list[str]:
@@ -348,7 +375,7 @@ def legend(board: Leaderboard) -> str:
     has_interval = any(
         test.interval is not None for row in board.standings for test in row.over_bicubic.values()
     )
-    interval = f" with its {100 * board.level:g} % interval" if has_interval else ""
+    interval = f" with its {100 * board.rules.level:g} % interval" if has_interval else ""
     return (
         f"Scale x{board.scale}. Gain is psnr_y in dB over bicubic{interval}. "
         "Multiply-adds are for SR of 1280 x 720. Rate is the learning rate. " + _legend_of_times(board)

@@ -4,6 +4,7 @@ docs/statistics.md gives every choice with its reason and source.
 """
 
 from srlab.folder.scores import PERCEPTION
+from srlab.verdicts.arrays import Inference, infer
 from srlab.verdicts.compare import is_ahead
 from srlab.verdicts.judging import judge, judge_scores
 from srlab.verdicts.score_files import read_scores
@@ -32,6 +33,8 @@ from srlab.verdicts.values import (
     Remark,
     RemarkKind,
     Row,
+    Rules,
+    Share,
     Spread,
     Table,
     Verdicts,
@@ -53,6 +56,7 @@ __all__ = [
     "Difference",
     "Effect",
     "ImageRow",
+    "Inference",
     "Interval",
     "Metric",
     "MissingCell",
@@ -65,11 +69,14 @@ __all__ = [
     "Remark",
     "RemarkKind",
     "Row",
+    "Rules",
     "ScoreTable",
+    "Share",
     "Spread",
     "Table",
     "Verdicts",
     "declared",
+    "infer",
     "is_ahead",
     "judge",
     "judge_scores",

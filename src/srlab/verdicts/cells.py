@@ -14,8 +14,8 @@ from srlab.folder.choice import choose, rates_of
 from srlab.folder.records import RunRecord, stored_scores
 from srlab.folder.scores import StoredScores
 from srlab.verdicts.comparable import comparable
-from srlab.verdicts.intervals import Block
-from srlab.verdicts.values import ALL_SETS, BICUBIC, VALIDATION, MissingCell
+from srlab.verdicts.compare import Scored, scored_of
+from srlab.verdicts.values import ALL_SETS, BICUBIC, NO_METRIC, VALIDATION, MissingCell, Rules, metric_of
 
 ByImage = Mapping[tuple[str, str], NDArray[np.float64]]  # (test set, metric): a number for each image
 
@@ -35,59 +35,37 @@ class Cells:
     def sets_of(self, scope: str) -> tuple[str, ...]:
         return tuple(self.test_sets) if scope == ALL_SETS else (scope,)
 
-    def num_images(self, scope: str) -> int:
-        return sum(len(self.test_sets[name]) for name in self.sets_of(scope))
-
     def seeds(self, variant: str, *, scope: str, metric: str) -> tuple[int, ...]:
         """The seeds with every image of the scope."""
         names = [(name, metric) for name in self.sets_of(scope)]
         by_seed = self.scores.get(variant, {})
         return tuple(sorted(seed for seed, found in by_seed.items() if all(name in found for name in names)))
 
-    def means(self, variant: str, *, scope: str, metric: str) -> dict[int, float]:
-        """By seed the mean over the images, of `ALL_SETS` the mean over the sets' means."""
+    def scopes(self) -> tuple[str, ...]:
+        """`ALL_SETS` where there are several test sets, then each."""
+        sets = tuple(self.test_sets)
+        return (ALL_SETS, *sets) if len(sets) > 1 else sets
+
+    def scored(self, variants: Sequence[str], *, scope: str, metric: str, rules: Rules) -> Scored:
+        """The scores of those of `variants` that have any, as arrays."""
         sets = self.sets_of(scope)
-        return {
-            seed: float(np.mean([np.mean(self.scores[variant][seed][(name, metric)]) for name in sets]))
-            for seed in self.seeds(variant, scope=scope, metric=metric)
-        }
 
-    def contrast(
-        self, weights: Mapping[str, float], *, scope: str, metric: str
-    ) -> tuple[tuple[int, ...], list[Block]]:
-        """The weighted sum of variants, image by image, at the seeds that all of them have.
-
-        Returns the seeds and for each test set an array [seeds, images]; both empty if there is no common
-        seed. Two infinite PSNRs differ by nothing.
-        """
-        trained = [variant for variant in weights if variant != BICUBIC]
-        per_variant = [set(self.seeds(variant, scope=scope, metric=metric)) for variant in trained]
-        seeds = tuple(sorted(set.intersection(*per_variant))) if per_variant else ()
-        if BICUBIC in weights and not self.seeds(BICUBIC, scope=scope, metric=metric):
-            seeds = ()
-        if not seeds:
-            return (), []
-        blocks = []
-        for name in self.sets_of(scope):
-            rows = {
-                variant: np.stack(
-                    [
-                        self.scores[variant][0 if variant == BICUBIC else seed][(name, metric)]
-                        for seed in seeds
-                    ]
-                )
-                for variant in weights
+        def rows(variant: str) -> dict[int, NDArray[np.float64]]:
+            return {
+                seed: np.concatenate([self.scores[variant][seed][(name, metric)] for name in sets])
+                for seed in self.seeds(variant, scope=scope, metric=metric)
             }
-            blocks.append(_weighted_sum(weights, rows))
-        return seeds, blocks
 
-
-def _weighted_sum(weights: Mapping[str, float], rows: Mapping[str, Block]) -> Block:
-    infinite = np.stack([np.isinf(row) for row in rows.values()])
-    with np.errstate(invalid="ignore"):
-        total: Block = np.asarray(sum(weight * rows[variant] for variant, weight in weights.items()))
-    total[infinite.all(axis=0)] = 0.0  # contrasts sum to zero, so equal pictures cancel
-    return total
+        how = metric_of(metric)
+        return scored_of(
+            {name: rows(name) for name in variants},
+            [name for name in sets for _ in self.test_sets[name]],
+            rows(BICUBIC).get(0),
+            metric=how,
+            band=rules.equal_within if how.unit == "dB" or metric == NO_METRIC else None,
+            rules=rules,
+            scope=scope,
+        )
 
 
 def chosen_rate(runs: Sequence[RunRecord], choice: Mapping[str, Any], *, measure: str | None) -> float | None:

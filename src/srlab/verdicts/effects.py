@@ -18,9 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from srlab.verdicts.cells import Cells
-from srlab.verdicts.compare import corrected
-from srlab.verdicts.intervals import infer
+from srlab.verdicts.compare import Scored
 from srlab.verdicts.options import Options, changes, describe, reverse
 from srlab.verdicts.values import Change, Effect
 
@@ -218,84 +216,75 @@ def unknown(found: Sequence[Contrast]) -> tuple[str, ...]:
 
 
 def effects(
-    cells: Cells,
-    options: Mapping[str, Options],
-    sizes: Mapping[str, Size],
-    *,
-    base: str,
-    scope: str,
-    metric: str,
-    level: float,
+    scored: Scored, options: Mapping[str, Options], sizes: Mapping[str, Size], *, base: str
 ) -> list[Effect]:
     """Every main effect and two-way interaction on one scope under one metric."""
-    scored = {name: of for name, of in options.items() if cells.seeds(name, scope=scope, metric=metric)}
-    if base not in scored:
-        base = next(iter(scored), "")
-    if not scored:
+    there = {name: of for name, of in options.items() if name in scored.variants}
+    if not there:
         return []
-    planned = {
-        (one.changes, one.interaction): one
-        for one in contrasts(options, base=base if base in options else next(iter(options)))
-    }
-    found = contrasts(scored, base=base)
+    if base not in there:
+        base = next(iter(there))
+    planned = {(one.changes, one.interaction): one for one in contrasts(options, base=base)}
+    found = contrasts(there, base=base)
     missing = {
         (one.changes, one.interaction): len(planned[(one.changes, one.interaction)].pairs) - len(one.pairs)
         for one in found
         if (one.changes, one.interaction) in planned
     }
-    return effects_of(cells, found, sizes, missing, scope=scope, metric=metric, level=level)
+    return effects_of(scored, found, sizes, missing)
 
 
 def effects_of(
-    cells: Cells,
+    scored: Scored,
     contrasts: Sequence[Contrast],
     sizes: Mapping[str, Size],
     missing: Mapping[tuple[Changes, Changes | None], int],
-    *,
-    scope: str,
-    metric: str,
-    level: float,
 ) -> list[Effect]:
     """The contrasts with their intervals; `missing` is how many pairs each lacks.
 
     Holm's families are three: changes of one option, changes that are confounded, interactions.
     """
-    found = []
-    for contrast in contrasts:
-        seeds, blocks = cells.contrast(contrast.weights, scope=scope, metric=metric)
-        if not seeds:
+    families = [
+        "interactions" if one.interaction is not None else "confounded" if _is_confounded(one) else "alone"
+        for one in contrasts
+    ]
+    findings = scored.findings([one.weights for one in contrasts], families=families)
+    effects = []
+    for contrast, finding in zip(contrasts, findings, strict=True):
+        if finding is None:
             continue
-        inference = infer(blocks, level=level)
-        is_interaction = contrast.interaction is not None
         ratios = _ratios(contrast, sizes)
         lacking = missing.get((contrast.changes, contrast.interaction), 0)
-        found.append(
+        effects.append(
             Effect(
                 name=_name(contrast),
                 changes=contrast.changes,
                 interaction=contrast.interaction,
-                scope=scope,
-                metric=metric,
-                estimate=inference.estimate,
-                interval=inference.interval,
-                p_value=inference.p_value,
-                p_holm=inference.p_value,
-                outcome="not judged",
+                scope=scored.scope,
+                metric=scored.metric.name,
+                estimate=finding.estimate,
+                interval=finding.interval,
+                p_value=finding.p_value,
+                p_holm=finding.p_holm,
+                p_equal=finding.p_equal,
+                outcome=finding.outcome,
+                equal_within=finding.equal_within,
+                percent=None if contrast.interaction is not None else finding.percent,
                 basis="matched" if contrast.is_matched else "additive",
-                is_confounded=len(contrast.changes) + len(contrast.interaction or ()) > 1 + is_interaction,
+                is_confounded=_is_confounded(contrast),
                 pairs=contrast.pairs,
                 parameters_ratio=ratios[0],
                 multiply_adds_ratio=ratios[1],
                 remark=_remark(contrast, ratios, lacking),
-                reason=inference.reason,
+                reason=finding.reason,
             )
         )
-    families: dict[tuple[bool, bool], list[Effect]] = {}
-    for effect in found:
-        families.setdefault(
-            (effect.interaction is not None, effect.is_confounded and effect.interaction is None), []
-        ).append(effect)
-    return [effect for family in families.values() for effect in corrected(family, level=level)]
+    return effects
+
+
+def _is_confounded(contrast: Contrast) -> bool:
+    is_interaction = contrast.interaction is not None
+    return len(contrast.changes) + len(contrast.interaction or ()) > 1 + is_interaction
 
 
 def _name(contrast: Contrast) -> str:

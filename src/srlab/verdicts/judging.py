@@ -18,7 +18,7 @@ from srlab.verdicts.cells import (
     read_cells,
     read_validation,
 )
-from srlab.verdicts.compare import make_table, scopes
+from srlab.verdicts.compare import Scored, make_table
 from srlab.verdicts.curves import StepCost, budgets, cost_of, progress, read_curve, step_cost
 from srlab.verdicts.effects import Size, contrasts, effects, unknown
 from srlab.verdicts.family import plane_ranks
@@ -32,12 +32,14 @@ from srlab.verdicts.values import (
     BICUBIC,
     METRICS,
     Curve,
-    Effect,
+    Difference,
     Progress,
     Rank,
     Remark,
     Table,
     Verdicts,
+    Weigh,
+    checked_rules,
     known_metric,
 )
 from srlab.verdicts.words import answer, remarks
@@ -48,6 +50,8 @@ def judge(
     *,
     base: str | None = None,
     level: float = 0.95,
+    equal_within: float = 0.1,
+    weigh: Weigh = "images",
     variants: Sequence[str] | None = None,
     images: Mapping[str, Sequence[str]] | None = None,
     runs: Sequence[RunRecord] | None = None,
@@ -58,6 +62,8 @@ def judge(
         folder: a study's, as `srlab study` makes it; it is only read.
         base: the variant that the others are compared with; by default the first of the study.
         level: of intervals and tests, in [0.5, 1): 0.95 is 95 % and tests at 5 %.
+        equal_within: in dB, above 0: variants that are shown to differ by less are equal.
+        weigh: "images" counts each test image once, "sets" each test set.
         variants: only these, in the study's order; families, ranks and effects are of what is left.
         images: by test set only these of its images; sets that are not named are left out.
         runs: those of the folder, if they are known already.
@@ -65,32 +71,43 @@ def judge(
     Raises:
         UserError: `folder` is not a study's, or a name is not one of the study.
     """
-    check_level(level)
+    rules = checked_rules(level=level, equal_within=equal_within, weigh=weigh)
     study = store.load_study(folder)
     declared = select_variants(study, variants)
     names = tuple(variant["name"] for variant in declared)
     test_sets = select_images(study, images)
     base = names[0] if base is None else find_variant(names, base)
-    runs = [run for run in (read_runs(folder) if runs is None else runs) if run.variant in names]
-    runs_of = {name: [run for run in runs if run.variant == name] for name in names}
+    everyone = tuple(variant["name"] for variant in study["variants"])  # they tell how much trainings differ
+    all_runs = read_runs(folder) if runs is None else runs
+    runs_of = {name: [run for run in all_runs if run.variant == name] for name in everyone}
     choice = load_choice(folder)
-    measures = measures_of(study, runs)
-    rates = {name: chosen_rate(runs_of[name], choice.get(name, {}), measure=measures[name]) for name in names}
-    cells = read_cells(folder, study, runs, rates, test_sets)
-    metrics = _metrics(cells)
-    tables = tuple(
-        make_table(cells, names, base=base, scope=scope, metric=metric, level=level)
+    measures = measures_of(study, all_runs)
+    all_rates = {
+        name: chosen_rate(of, choice.get(name, {}), measure=measures[name]) for name, of in runs_of.items()
+    }
+    cells = read_cells(folder, study, all_runs, all_rates, test_sets)
+    runs, rates = [run for run in all_runs if run.variant in names], {name: all_rates[name] for name in names}
+    metrics = _metrics(cells, names)
+    scored = [
+        cells.scored(everyone, scope=scope, metric=metric, rules=rules)
         for metric in metrics
-        for scope in scopes(cells)
-    )
+        for scope in cells.scopes()
+    ]
+    tables = tuple(make_table(one, names, base=base) for one in scored)
     by_rate = read_validation(study, runs)
     sensitivities = tuple(
-        sensitivity(name, runs_of[name], by_rate, chosen=rates[name], level=level) for name in names
+        sensitivity(name, runs_of[name], by_rate, chosen=rates[name], rules=rules) for name in names
     )
     options = {
         variant["name"]: options_of(variant, protocol=study.get("protocol", {})) for variant in declared
     }
-    all_effects = _effects(cells, declared, options, base=base, metrics=metrics, level=level)
+    sizes = {
+        variant["name"]: Size(
+            parameters=variant.get("parameters", 0), multiply_adds=variant.get("multiply_adds", 0)
+        )
+        for variant in declared
+    }
+    all_effects = [effect for one in scored for effect in effects(one, options, sizes, base=base)]
     adversarial = any(map(is_adversarial, declared))
     plane_tables = _plane_tables(tables) if adversarial else ()
     plane = _plane(plane_tables, names)
@@ -100,6 +117,7 @@ def judge(
     )
     ranking = tables[0] if tables else None
     ranks = plane if adversarial else _ranks(ranking)
+    primary = _primary(study, scored, names, is_adversarial=adversarial)
     protocol = study.get("protocol", {})
     step_costs = {
         variant["name"]: step_cost(variant, protocol=protocol, scale=study["scale"]) for variant in declared
@@ -113,8 +131,10 @@ def judge(
         [table for table in tables[1:] if table.metric == tables[0].metric],
         all_effects,
         ranks,
+        primary=primary,
         base=base,
         test_sets=test_sets,
+        rules=rules,
         is_complete=is_complete,
         is_adversarial=adversarial,
         plane=plane_tables,
@@ -125,7 +145,7 @@ def judge(
         scale=study["scale"],
         protocol=str(EvaluationProtocol(**study["evaluation"])),
         base=base,
-        level=level,
+        rules=rules,
         is_complete=is_complete,
         is_adversarial=adversarial,
         variants=names,
@@ -133,11 +153,12 @@ def judge(
         metrics=metrics,
         headline=sentences[0],
         answer=" ".join(sentences),
+        primary=primary,
         tables=tables,
         plane=plane,
         effects=(
             *all_effects,
-            *rate_effects(names, by_rate, rates=tried, level=level),
+            *rate_effects(names, by_rate, rates=tried, rules=rules),
         ),
         unknown_effects=unknown(contrasts(options, base=base)),
         learning_rates=sensitivities,
@@ -157,54 +178,38 @@ def judge(
             sensitivities,
             missing,
             test_sets=test_sets,
-            level=level,
+            rules=rules,
             is_adversarial=adversarial,
             has_plane=bool(plane),
             same=same_scores(cells, names),
-            left_out=cells.left_out,
+            left_out=[one for one in cells.left_out if one[0] in (*names, BICUBIC)],
         ),
     )
 
 
-def check_level(level: float) -> None:
-    """Raise `UserError` if intervals and tests cannot have this level."""
-    if not 0.5 <= level < 1:
-        raise UserError(f"the level is at least 0.5 and below 1, such as 0.95, not {level!r}")
-
-
-def _metrics(cells: Cells) -> tuple[str, ...]:
+def _metrics(cells: Cells, names: Sequence[str]) -> tuple[str, ...]:
     """Those that any run has, psnr_y first."""
     found = {
         metric
         for variant, seeds in cells.scores.items()
-        if variant != BICUBIC
+        if variant in names
         for by_image in seeds.values()
         for _, metric in by_image
     }
     return (*(name for name in METRICS if name in found), *sorted(found - METRICS.keys()))
 
 
-def _effects(
-    cells: Cells,
-    declared: Sequence[Mapping[str, Any]],
-    options: Mapping[str, Mapping[str, str]],
-    *,
-    base: str,
-    metrics: Sequence[str],
-    level: float,
-) -> list[Effect]:
-    sizes = {
-        variant["name"]: Size(
-            parameters=variant.get("parameters", 0), multiply_adds=variant.get("multiply_adds", 0)
-        )
-        for variant in declared
-    }
-    return [
-        effect
-        for metric in metrics
-        for scope in scopes(cells)
-        for effect in effects(cells, options, sizes, base=base, scope=scope, metric=metric, level=level)
-    ]
+def _primary(
+    study: Mapping[str, Any], scored: Sequence[Scored], names: Sequence[str], *, is_adversarial: bool
+) -> tuple[Difference, ...]:
+    """The planned comparison, tested alone on the scope that ranks."""
+    planned = tuple(study.get("primary") or ())
+    if not planned or not scored or not set(planned) <= set(names):
+        return ()
+    by_metric = {one.metric.name: one for one in reversed(scored) if one.scope == scored[0].scope}
+    perception = next((name for name in PERCEPTION if name in by_metric), None)
+    metrics = [scored[0].metric.name, *([perception] if is_adversarial and perception else [])]
+    return tuple(test for metric in metrics for test in by_metric[metric].differences([planned]))
 
 
 def _ranks(table: Table | None) -> dict[str, Rank]:
@@ -253,6 +258,8 @@ def judge_scores(
     *,
     base: str | None = None,
     level: float = 0.95,
+    equal_within: float = 0.1,
+    weigh: Weigh = "images",
     metrics: Sequence[str] | None = None,
 ) -> Verdicts:
     """What can be concluded from a table of scores alone, whoever made it.
@@ -264,31 +271,29 @@ def judge_scores(
         table: one learning rate for each variant; `srlab.verdicts.read_scores` reads one.
         base: the variant that the others are compared with; by default the first of the table.
         level: of intervals and tests, in [0.5, 1).
+        equal_within: in dB, above 0: variants that are shown to differ by less are equal.
+        weigh: "images" counts each test image once, "sets" each test set.
         metrics: only these, of which the first ranks; by default all, psnr_y first.
 
     Raises:
         UserError: a name is not one of the table.
     """
-    check_level(level)
+    rules = checked_rules(level=level, equal_within=equal_within, weigh=weigh)
     names, cells = table.variants, table.cells
     base = names[0] if base is None else find_variant(names, base, of="the file")
-    there = _metrics(cells)
+    there = _metrics(cells, names)
     for metric in metrics or ():
         if metric not in there:
             raise UserError(f"there are no scores of {metric!r}; there are some of {', '.join(there)}")
     judged = there if metrics is None else tuple(metrics)
-    tables = tuple(
-        make_table(cells, names, base=base, scope=scope, metric=metric, level=level)
+    scored = [
+        cells.scored(names, scope=scope, metric=metric, rules=rules)
         for metric in judged
-        for scope in scopes(cells)
-    )
-    options = {name: table.options.get(name, {}) for name in names}
-    found = [
-        effect
-        for metric in judged
-        for scope in scopes(cells)
-        for effect in effects(cells, options, {}, base=base, scope=scope, metric=metric, level=level)
+        for scope in cells.scopes()
     ]
+    tables = tuple(make_table(one, names, base=base) for one in scored)
+    options = {name: table.options.get(name, {}) for name in names}
+    found = [effect for one in scored for effect in effects(one, options, {}, base=base)]
     adversarial = metrics is None and any(of.get("objective") == "adversarial" for of in options.values())
     plane_tables = _plane_tables(tables) if adversarial else ()
     plane = _plane(plane_tables, names)
@@ -299,8 +304,10 @@ def judge_scores(
         [other for other in tables[1:] if other.metric == ranking.metric],
         found,
         plane if adversarial else _ranks(ranking),
+        primary=(),
         base=base,
         test_sets=cells.test_sets,
+        rules=rules,
         is_complete=True,
         is_adversarial=adversarial,
         plane=plane_tables,
@@ -313,7 +320,7 @@ def judge_scores(
         scale=table.scale,
         protocol=table.protocol_in_words or "not known",
         base=base,
-        level=level,
+        rules=rules,
         is_complete=True,
         is_adversarial=adversarial,
         variants=names,
@@ -321,6 +328,7 @@ def judge_scores(
         metrics=judged,
         headline=sentences[0],
         answer=" ".join(sentences),
+        primary=(),
         tables=tables,
         plane=plane,
         effects=tuple(found),
@@ -343,7 +351,7 @@ def judge_scores(
                     (),
                     missing,
                     test_sets=cells.test_sets,
-                    level=level,
+                    rules=rules,
                     is_adversarial=adversarial,
                     has_plane=bool(plane),
                     same=same_scores(cells, names),

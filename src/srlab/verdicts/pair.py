@@ -8,8 +8,8 @@ from srlab.folder import store
 from srlab.verdicts.judging import judge
 from srlab.verdicts.options import changes, describe, options_of
 from srlab.verdicts.selection import find_variant
-from srlab.verdicts.values import BICUBIC, Change, Difference, Verdicts
-from srlab.verdicts.words import scope_words, signed, span
+from srlab.verdicts.values import BICUBIC, Change, Difference, Verdicts, Weigh
+from srlab.verdicts.words import comparison, scope_words, share, span
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,15 @@ class Pair:
     remarks: tuple[str, ...]
 
 
-def compare_pair(folder: Path, variant: str, other: str, *, level: float = 0.95) -> Pair:
+def compare_pair(
+    folder: Path,
+    variant: str,
+    other: str,
+    *,
+    level: float = 0.95,
+    equal_within: float = 0.1,
+    weigh: Weigh = "images",
+) -> Pair:
     """The two compared by the scores in a study's `folder`; a `UserError` if one is not of the study."""
     study = store.load_study(folder)
     declared = {one["name"]: one for one in study["variants"]}
@@ -40,7 +48,14 @@ def compare_pair(folder: Path, variant: str, other: str, *, level: float = 0.95)
     if names[0] == BICUBIC:
         raise UserError(f"bicubic comes second: srlab compare {folder} {names[1]} bicubic")
     variant, other = names
-    verdicts = judge(folder, base=None if other == BICUBIC else other, level=level, variants=_trained(names))
+    verdicts = judge(
+        folder,
+        base=None if other == BICUBIC else other,
+        level=level,
+        equal_within=equal_within,
+        weigh=weigh,
+        variants=[name for name in names if name != BICUBIC],
+    )
     found = tuple(
         test
         for table in verdicts.tables
@@ -69,27 +84,17 @@ def compare_pair(folder: Path, variant: str, other: str, *, level: float = 0.95)
     )
 
 
-def _trained(names: list[str]) -> list[str]:
-    return [name for name in names if name != BICUBIC]
-
-
 def _headline(
     verdicts: Verdicts, variant: str, other: str, test: Difference, changed: tuple[Change, ...]
 ) -> tuple[str, ...]:
-    where = f"{test.metric} on {scope_words(test.scope, verdicts.test_sets)}"
-    number = signed(test.estimate, test.metric)
-    if test.interval is not None:
-        number += f" {span(test.interval, test.metric)}"
-    words = {
-        "better": f"{variant} is better than {other}, by {where}: {number}",
-        "worse": f"{variant} is worse than {other}, by {where}: {number}",
-        "not told apart": f"The data show no difference between {variant} and {other}, by {where}: {number}",
-        "not judged": _apart(test, where),
-    }[test.outcome]
-    lines = [f"{words}."]
+    where = scope_words(test.scope, verdicts.test_sets, weigh=verdicts.rules.weigh)
+    words = comparison(test, where=where)
+    lines = [f"{words if words.startswith(variant) else words[0].upper() + words[1:]}."]
+    if test.percent is not None:
+        lines[0] += f" That is {share(test.percent)} of what {other} gains over bicubic."
     if len(test.seeds) == 1:
         lines[0] += f" This holds for the networks of seed {test.seeds[0]}; another training may differ."
-    if test.outcome == "not judged":
+    if test.interval is None:
         lines.append(f"The reason: {test.reason}.")
     if verdicts.is_adversarial:
         lines.append("One was trained with a discriminator, so read psnr_y together with LPIPS.")
@@ -98,18 +103,6 @@ def _headline(
     if len(changed) > 1:
         lines.append(f"{len(changed)} options change at once, so the effect of each is unknown.")
     return tuple(lines)
-
-
-def _apart(test: Difference, where: str) -> str:
-    """A difference of which no test can say anything: which of the two numbers is larger."""
-    cannot = "no test can say whether this is chance"
-    if test.estimate is None:
-        return f"The difference of {test.variant} and {test.other} is undefined in {where}"
-    if test.estimate == 0:
-        return f"{test.variant} and {test.other} are equal in {where}, but {cannot}"
-    distance = signed(abs(test.estimate), test.metric).removeprefix("+")
-    side = "above" if test.estimate > 0 else "below"
-    return f"{test.variant} is {distance} {side} {test.other} in {where}, but {cannot}"
 
 
 def _remarks(verdicts: Verdicts, found: tuple[Difference, ...]) -> tuple[str, ...]:

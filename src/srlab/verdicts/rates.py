@@ -6,10 +6,10 @@ from math import isfinite
 from srlab.folder.choice import rates_of
 from srlab.folder.records import RunRecord
 from srlab.verdicts.cells import Cells
-from srlab.verdicts.compare import corrected, difference
+from srlab.verdicts.compare import Scored
 from srlab.verdicts.curves import spread
 from srlab.verdicts.effects import Contrast, effects_of
-from srlab.verdicts.values import VALIDATION, Change, Difference, Effect, RateScore, RateSensitivity
+from srlab.verdicts.values import VALIDATION, Change, Effect, RateScore, RateSensitivity, Rules
 
 
 def sensitivity(
@@ -18,23 +18,17 @@ def sensitivity(
     by_rate: Mapping[float, Cells],
     *,
     chosen: float | None,
-    level: float,
+    rules: Rules,
 ) -> RateSensitivity:
     """The variant's rates in the order of the plan; differences are to the chosen rate, paired by seed."""
     rates = rates_of(runs)
-    together = _as_one(by_rate, [variant])
-    compared: dict[float, Difference] = {}
-    for rate in rates:
-        if chosen is None or rate.learning_rate == chosen:
-            continue
-        names = _at(variant, rate.learning_rate), _at(variant, chosen)
-        found = difference(together, *names, scope=VALIDATION, metric="psnr_y", level=level)
-        if found is not None:
-            compared[rate.learning_rate] = found
-    compared = dict(zip(compared, corrected(list(compared.values()), level=level), strict=True))
+    scored = _as_one(by_rate, [variant], rules=rules)
+    others = [rate.learning_rate for rate in rates if rate.learning_rate != chosen]
+    pairs = [] if chosen is None else [(_at(variant, rate), _at(variant, chosen)) for rate in others]
+    compared = {test.variant: test for test in scored.differences(pairs)}
     scores = []
     for rate in rates:
-        means = together.means(_at(variant, rate.learning_rate), scope=VALIDATION, metric="psnr_y")
+        means = scored.by_seed(_at(variant, rate.learning_rate))
         found_spread = spread(list(means.values())) if means else None
         scores.append(
             RateScore(
@@ -45,7 +39,7 @@ def sensitivity(
                 diverged=rate.diverged,
                 missing=rate.missing,
                 is_chosen=rate.learning_rate == chosen,
-                to_chosen=compared.get(rate.learning_rate),
+                to_chosen=compared.get(_at(variant, rate.learning_rate)),
             )
         )
     known = [score.mean for score in scores if score.mean is not None and isfinite(score.mean)]
@@ -59,16 +53,16 @@ def sensitivity(
 
 
 def rate_effects(
-    variants: Sequence[str], by_rate: Mapping[float, Cells], *, rates: Sequence[float], level: float
+    variants: Sequence[str], by_rate: Mapping[float, Cells], *, rates: Sequence[float], rules: Rules
 ) -> list[Effect]:
     """What each learning rate brings over the first, averaged over the variants, on validation psnr_y."""
-    together = _as_one(by_rate, variants)
+    scored = _as_one(by_rate, variants, rules=rules)
     contrasts = []
     for rate in rates[1:]:
         pairs = [
             (_at(variant, rates[0]), _at(variant, rate))
             for variant in variants
-            if all(_at(variant, one) in together.scores for one in (rates[0], rate))
+            if all(_at(variant, one) in scored.variants for one in (rates[0], rate))
         ]
         if pairs:
             weights = {
@@ -80,14 +74,14 @@ def rate_effects(
                     changes=(change,), interaction=None, weights=weights, pairs=tuple(pairs), is_matched=True
                 )
             )
-    return effects_of(together, contrasts, {}, {}, scope=VALIDATION, metric="psnr_y", level=level)
+    return effects_of(scored, contrasts, {}, {})
 
 
 def _at(variant: str, rate: float) -> str:
     return f"{variant} at {rate:g}"
 
 
-def _as_one(by_rate: Mapping[float, Cells], variants: Sequence[str]) -> Cells:
+def _as_one(by_rate: Mapping[float, Cells], variants: Sequence[str], *, rules: Rules) -> Scored:
     """A variant at each rate as a variant of its own, so that they can be compared."""
     scores = {
         _at(variant, rate): cells.scores[variant]
@@ -96,4 +90,5 @@ def _as_one(by_rate: Mapping[float, Cells], variants: Sequence[str]) -> Cells:
         if variant in cells.scores
     }
     sets = next((cells.test_sets for cells in by_rate.values()), {VALIDATION: ()})
-    return Cells(test_sets=sets, scores=scores)
+    cells = Cells(test_sets=sets, scores=scores)
+    return cells.scored(list(scores), scope=VALIDATION, metric="psnr_y", rules=rules)

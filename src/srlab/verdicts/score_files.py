@@ -18,7 +18,7 @@ from srlab.errors import UserError
 from srlab.verdicts.cells import Cells
 from srlab.verdicts.options import Options
 from srlab.verdicts.score_table import ScoreTable
-from srlab.verdicts.values import BICUBIC
+from srlab.verdicts.values import BICUBIC, NO_METRIC
 
 COLUMNS = (
     "study",
@@ -34,7 +34,6 @@ COLUMNS = (
 )
 NEEDED = ("variant", "seed", "image", "value")
 NO_SET = "test"  # the name of the test set, and of the metric below, where the file names none
-NO_METRIC = "value"
 HOW_TO_GET_PARQUET = "Parquet needs the package pyarrow: python -m pip install pyarrow"
 
 Row = dict[str, str | float | int | None]

@@ -10,16 +10,19 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, get_args
 
+from srlab.errors import UserError
 from srlab.folder.scores import PERCEPTION
 
-ALL_SETS = "all sets"  # the scope that is the mean over several test sets, each of which counts once
+ALL_SETS = "all sets"  # the scope of all test images, each of which counts once (see `Rules.weigh`)
 VALIDATION = "validation"  # the scope of learning rates and training curves: these images rank nothing
 BICUBIC = "bicubic"
+NO_METRIC = "value"  # what scores are called of which nobody says what they are
 
 Population = Literal["trainings and images", "trainings", "images"]
-Outcome = Literal["better", "worse", "not told apart", "not judged"]
+Outcome = Literal["better", "worse", "equal", "undecided"]
+Weigh = Literal["images", "sets"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,13 +92,46 @@ def declared(metrics: Iterable[Metric]) -> Iterator[None]:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Rules:
+    """How verdicts are reached: `level` is of intervals and tests.
+
+    Two variants are equal if their difference is shown to be less than `equal_within`, in dB; metrics
+    without dB have no such outcome. `weigh` "images" counts each test image once, "sets" each test set.
+    """
+
+    level: float = 0.95
+    equal_within: float = 0.1
+    weigh: Weigh = "images"
+
+
+def checked_rules(*, level: float, equal_within: float, weigh: Weigh) -> Rules:
+    """The rules; a `UserError` for what is none."""
+    if not 0.5 <= level < 1:
+        raise UserError(f"the level is at least 0.5 and below 1, such as 0.95, not {level!r}")
+    if not 0 < equal_within < float("inf"):
+        raise UserError(
+            "the band within which variants are equal is a number of dB above 0, such as 0.1, not "
+            f"{equal_within!r}"
+        )
+    return Rules(level=level, equal_within=equal_within, weigh=as_weigh(weigh))
+
+
+def as_weigh(given: str) -> Weigh:
+    """`given` if it says what counts once; a `UserError` for another word."""
+    for known in get_args(Weigh):
+        if given == known:
+            found: Weigh = known
+            return found
+    raise UserError(f"what counts once is images or sets, not {given!r} (--weigh)")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Interval:
     """A confidence interval for the mean over a population.
 
     `population` says over what it generalises: "trainings and images" (another seed, another image of the
     same kind), "trainings" (another seed, these very images) or "images" (these trained networks, another
-    image). `coverage` is the share of such intervals that would hold the true mean, were the scores normal
-    and spread as they are here; docs/statistics.md has it for skewed and heavy-tailed scores too.
+    image).
     """
 
     low: float
@@ -103,7 +139,15 @@ class Interval:
     level: float
     population: Population
     standard_error: float
-    coverage: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    """A difference in per cent of what the other side gains over bicubic, with its interval."""
+
+    estimate: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,9 +157,11 @@ class Difference:
     `scope` is a test set, or `ALL_SETS`. `estimate` is in the metric's unit. It is positive if `variant` has
     the larger number (under LPIPS that is worse: see `outcome`), and None if infinite PSNRs leave it
     undefined. `seeds` are those that both have, of bicubic all that the other has. `p_value` is of the paired
-    test that goes with `interval`, `p_holm` corrected over the table's family; `outcome` is by `p_holm`.
-    Without an interval `reason` says why. `on_these_images` generalises over trainings only; None with one
-    seed.
+    test that goes with `interval`, `p_holm` corrected over the table's family. `p_equal` is of the two
+    one-sided tests that the difference is less than `equal_within`, corrected over the family too (both
+    None for a metric without a band). `outcome` is by these two. Where nothing can be told, `reason` says
+    why. `on_these_images` generalises over trainings only; None with one seed. `percent` is of the gain over
+    bicubic that `other` has.
     """
 
     variant: str
@@ -129,8 +175,26 @@ class Difference:
     on_these_images: Interval | None
     p_value: float | None
     p_holm: float | None
+    p_equal: float | None
     outcome: Outcome
+    equal_within: float | None = None
+    percent: Share | None = None
     reason: str = ""
+
+    @property
+    def p(self) -> float | None:
+        """The p-value, of this test alone."""
+        return self.p_value
+
+    @property
+    def low(self) -> float | None:
+        """The lower end of the interval."""
+        return self.interval.low if self.interval else None
+
+    @property
+    def high(self) -> float | None:
+        """The upper end of the interval."""
+        return self.interval.high if self.interval else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,12 +204,14 @@ class Rank:
     `best` is 1 + the number of variants that are better beyond doubt (pairwise tests, Holm over all pairs);
     variants with one `best` share a rank. `worst` is the number of variants less those that are worse beyond
     doubt. With probability of at least the level every variant's true place is between the two.
-    `tied_with` are the variants that it cannot be told apart from.
+    `tied_with` are the variants that it cannot be told apart from; those of them that are shown to be equal
+    are `equal_to`.
     """
 
     best: int
     worst: int
     tied_with: tuple[str, ...]
+    equal_to: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,7 +219,8 @@ class Row:
     """A variant, or bicubic, in one table.
 
     `mean` is over the images, then over the seeds; `sd` the sample standard deviation between the seeds'
-    means, None for one seed. A variant without a complete set of scores has `mean` None. Bicubic has no rank.
+    means, None for one seed. A variant without a complete set of scores has `mean` None. Bicubic has no rank,
+    and where every variant has one seed, none has.
     """
 
     variant: str
@@ -200,7 +267,8 @@ class Effect:
     where that one was made. `basis` is "matched" if the pairs differ in nothing else. It is "additive" if the
     effect was found by least squares of the main-effects model, which holds if effects add up. `pairs` are
     (without, with) by variant. `parameters_ratio` and `multiply_adds_ratio` are with / without (geometric
-    mean); `remark` names what is confounded, in words, or is empty. For learning rates `scope` is
+    mean). `percent` is of the mean gain over bicubic of the variants without the change; interactions have
+    none. `remark` names what is confounded, in words, or is empty. For learning rates `scope` is
     `VALIDATION`.
     """
 
@@ -220,6 +288,9 @@ class Effect:
     parameters_ratio: float
     multiply_adds_ratio: float
     remark: str
+    p_equal: float | None = None
+    equal_within: float | None = None
+    percent: Share | None = None
     reason: str = ""
 
 
@@ -424,7 +495,9 @@ class Verdicts:
     first table is the one that ranks. `variants` are in the order of the study. `is_adversarial` where a
     variant's objective is; `plane` are then ranks by distortion and perception together (a variant stands
     behind those that are better beyond doubt by psnr_y *and* by LPIPS), empty without LPIPS scores, and
-    psnr_y alone ranks nothing. `images` are in order of disagreement by psnr_y, largest first.
+    psnr_y alone ranks nothing. `primary` is the comparison that the study planned before its first run,
+    tested alone: by psnr_y, and in an adversarial study by the perceptual distance too; empty without one, or
+    without its scores. `images` are in order of disagreement by psnr_y, largest first.
     `headline` is the verdict in one sentence, with which `answer` begins. A second one names the
     metrics by which bicubic leads an adversarial study. `remarks` must be read with it.
     """
@@ -434,7 +507,7 @@ class Verdicts:
     scale: int
     protocol: str
     base: str
-    level: float
+    rules: Rules
     is_complete: bool
     is_adversarial: bool
     variants: tuple[str, ...]
@@ -442,6 +515,7 @@ class Verdicts:
     metrics: tuple[str, ...]
     headline: str
     answer: str
+    primary: tuple[Difference, ...]
     tables: tuple[Table, ...]
     plane: Mapping[str, Rank]
     effects: tuple[Effect, ...]
@@ -454,6 +528,11 @@ class Verdicts:
     images: tuple[ImageRow, ...]
     missing: tuple[MissingCell, ...]
     remarks: tuple[Remark, ...]
+
+    @property
+    def level(self) -> float:
+        """Of intervals and tests."""
+        return self.rules.level
 
     def table(self, *, metric: str = "psnr_y", scope: str | None = None) -> Table | None:
         """The table of a metric on a scope (by default the one that ranks); None if there is none."""

@@ -1,13 +1,13 @@
 """Verdicts in words: the answer in a sentence, and what must be known to read it."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from srlab.declare.protocol import EvaluationProtocol
 from srlab.folder.records import RunRecord
 from srlab.verdicts.compare import is_ahead
-from srlab.verdicts.intervals import coverage_if_skewed
+from srlab.verdicts.inference import coverage_if_skewed
 from srlab.verdicts.values import (
     ALL_SETS,
     BICUBIC,
@@ -19,7 +19,10 @@ from srlab.verdicts.values import (
     RateSensitivity,
     Remark,
     Row,
+    Rules,
+    Share,
     Table,
+    Weigh,
     metric_of,
 )
 
@@ -43,9 +46,7 @@ def signed(value: float | None, metric: str) -> str:
 def span(interval: Interval, metric: str) -> str:
     """An interval in brackets, each end with its sign.
 
-    >>> wide = Interval(
-    ...     low=-0.1, high=0.304, level=0.95, population="images", standard_error=0.1, coverage=0.95
-    ... )
+    >>> wide = Interval(low=-0.1, high=0.304, level=0.95, population="images", standard_error=0.1)
     >>> span(wide, "psnr_y")
     '[-0.10, +0.30]'
     """
@@ -65,10 +66,29 @@ def verdict(test: Difference | Effect, *, against: str = "") -> str:
         number += f" against {against}"
     if test.interval is None or test.estimate is None:
         return f"{number}, not tested: {test.reason}"
-    if test.outcome != "not told apart":
+    if test.outcome == "equal":
+        return f"{number}, {equality(test)}"
+    if test.outcome != "undecided":
         return number
+    if test.reason:
+        return f"{number} with these networks"
     holds_zero = test.interval.low <= 0 <= test.interval.high
     return f"{number}, may be chance" + ("" if holds_zero else " among so many comparisons")
+
+
+def equality(test: Difference | Effect) -> str:
+    """What equal means for this metric: ``equal within 0.1 dB``."""
+    unit = metric_of(test.metric).unit
+    return "equal" if test.equal_within is None else f"equal within {test.equal_within:g} {unit}".strip()
+
+
+def share(percent: Share) -> str:
+    """In per cent of a gain.
+
+    >>> share(Share(estimate=-14.2, low=-20.0, high=-8.4))
+    '-14 % [-20, -8]'
+    """
+    return f"{percent.estimate:+.0f} % [{percent.low:+.0f}, {percent.high:+.0f}]"
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -76,9 +96,12 @@ def _listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def scope_words(scope: str, test_sets: Iterable[str]) -> str:
-    """``set5``, or ``the mean of set5 and set14``."""
-    return f"the mean of {_listed(list(test_sets))}" if scope == ALL_SETS else scope
+def scope_words(scope: str, test_sets: Mapping[str, Sequence[str]], *, weigh: Weigh) -> str:
+    """``set5``, or ``the 19 images of set5 and set14``, or ``the mean of set5 and set14``."""
+    if scope != ALL_SETS:
+        return scope
+    what = "mean" if weigh == "sets" else f"{sum(map(len, test_sets.values()))} images"
+    return f"the {what} of {_listed(list(test_sets))}"
 
 
 def answer(
@@ -87,8 +110,10 @@ def answer(
     effects: Sequence[Effect],
     ranks: Mapping[str, Rank],
     *,
+    primary: Sequence[Difference],
     base: str,
-    test_sets: Iterable[str],
+    test_sets: Mapping[str, Sequence[str]],
+    rules: Rules,
     is_complete: bool,
     is_adversarial: bool,
     plane: Sequence[Table] = (),
@@ -96,18 +121,25 @@ def answer(
     """Who is ahead, and what each change brings, in a few sentences; the first is the answer by itself.
 
     `table` is the one that ranks, `others` are those of single test sets beside it. `plane` are the tables
-    that rank together in an adversarial study. Where bicubic leads one of them, the answer says so too.
+    that rank together in an adversarial study. Where bicubic leads one of them, the answer says so too. The
+    planned comparison stands before the ranking.
     """
-    scored = [row for row in table.rows if row.mean is not None and row.variant in ranks] if table else []
-    where = scope_words(table.scope, test_sets) if table is not None else ""
-    bicubic_leads = _bicubic_leads(plane, where=where)
+    scored = [row for row in table.rows if row.mean is not None and row.variant != BICUBIC] if table else []
     if table is None or not scored:
-        if table is not None and is_adversarial and any(row.mean is not None for row in table.rows):
-            return (
-                "There is no ranking: a variant was trained with a discriminator, and perceptual scores are "
-                f"missing.{bicubic_leads}",
-            )
         return ("There is no answer yet: no variant has test scores.",)
+    where = scope_words(table.scope, test_sets, weigh=rules.weigh)
+    bicubic_leads = _bicubic_leads(plane, where=where)
+    one_seed = max(len(row.seeds) for row in scored) == 1
+    if is_adversarial:
+        scored = [row for row in scored if row.variant in ranks]
+        if not scored:
+            why = (
+                "ONE SEED cannot rank variants: another training may give another order."
+                if one_seed
+                else "There is no ranking: a variant was trained with a discriminator, and perceptual scores "
+                "are missing."
+            )
+            return (f"{why}{bicubic_leads}",)
     ahead = scored[0]
     below = [row.variant for row in scored if not is_adversarial and _is_below_bicubic(row)]
     none_beat_it = len(below) == len(scored)
@@ -118,6 +150,8 @@ def answer(
         if below:
             first = f"{first.removesuffix('.')}; {_below(below, scored)}."
     first += bicubic_leads
+    if primary:
+        first = f"{planned(primary, where=where)} {first}"
     sentences = [first if is_complete else f"Not finished yet; so far: {first}"]
     if not is_adversarial:
         sentences += _told_apart_alone(others, _first(ranks))
@@ -126,6 +160,43 @@ def answer(
     if not proves_nothing and (brought := _brought(table, effects, base, already=already)):
         sentences.append(brought)
     return tuple(sentences)
+
+
+def planned(primary: Sequence[Difference], *, where: str) -> str:
+    """What the comparison that was planned before the first run came to."""
+    found = [f"{comparison(test, where=where)}" for test in primary]
+    return f"The planned comparison: {'; '.join(found)}."
+
+
+def comparison(test: Difference, *, where: str) -> str:
+    """One pair, tested alone, in a sentence without its stop."""
+    on = f"by {test.metric} on {where}"
+    number = signed(test.estimate, test.metric) + (
+        f" {span(test.interval, test.metric)}" if test.interval else ""
+    )
+    pair = f"{test.variant} and {test.other}"
+    if test.outcome == "undecided":
+        if test.interval is not None and test.reason:
+            return f"{test.variant} minus {test.other} is {number} {on}, but {test.reason}"
+        if test.interval is not None:
+            return f"the data do not decide between {pair}, {on}: {number}"
+        return _apart(test, on)
+    if test.outcome == "equal":
+        return f"{pair} are {equality(test)}, {on}: {number}"
+    return f"{test.variant} is {test.outcome} than {test.other}, {on}: {number}"
+
+
+def _apart(test: Difference, on: str) -> str:
+    """A difference of which no test can say anything: which of the two numbers is larger."""
+    on = f"in {on.removeprefix('by ')}"
+    cannot = "no test can say whether this is chance"
+    if test.estimate is None:
+        return f"the difference of {test.variant} and {test.other} is undefined {on}"
+    if test.estimate == 0:
+        return f"{test.variant} and {test.other} are equal {on}, but {cannot}"
+    distance = signed(abs(test.estimate), test.metric).removeprefix("+")
+    side = "above" if test.estimate > 0 else "below"
+    return f"{test.variant} is {distance} {side} {test.other} {on}, but {cannot}"
 
 
 def _headline(
@@ -159,14 +230,9 @@ def _headline(
     if unjudged:
         warning = "ONE SEED: " if one_seed else ""
         return f"{warning}{highest}, but this proves nothing: {unjudged}."
-    first = [row.variant for row in rows if ranks[row.variant].best == 1]
     if one_seed:
-        found = highest
-        if is_adversarial and len(first) == 1:
-            found = f"{first[0]} is first {on}"
-        elif is_adversarial:  # the row above the others is not ahead of those of its rank
-            found = f"the data do not show which of {_listed(first)} is best {on}"
-        return f"ONE SEED cannot rank variants; of these trained networks, {found}."
+        return f"ONE SEED cannot rank variants; of these trained networks, {highest}."
+    first = [row.variant for row in rows if ranks[row.variant].best == 1]
     if len(first) == 1:
         return f"{first[0]} is best {on}{number}."
     if len(first) == len(rows):
@@ -289,7 +355,7 @@ def remarks(
     missing: Sequence[MissingCell],
     *,
     test_sets: Mapping[str, Sequence[str]],
-    level: float,
+    rules: Rules,
     is_adversarial: bool,
     has_plane: bool,
     same: Sequence[str] = (),
@@ -317,8 +383,8 @@ def remarks(
         )
     found += _about_weights(left_out)
     found += [Remark(text, "same") for text in same]
-    found += _about_intervals(tables, level=level)
-    found += _about_sets(study, test_sets, level=level)
+    found += _about_intervals(tables, level=rules.level)
+    found += _about_sets(study, test_sets, level=rules.level)
     found += _about_seeds(tables)
     if is_adversarial:
         found.append(
@@ -331,11 +397,11 @@ def remarks(
                 "discriminator",
             )
         )
-    elif tables:
+    elif any(row.rank for table in tables for row in table.rows):
         found.append(
             Remark(
                 "a rank such as 2-4 names every place that the data allow (tests of all pairs, corrected by "
-                "Holm); variants that share a place are not proven equal",
+                "Holm); variants that share a place are not proven equal, unless it is said",
                 "ranks",
             )
         )
@@ -434,25 +500,20 @@ def _about_intervals(tables: Sequence[Table], *, level: float) -> list[Remark]:
     ]
     intervals = [test.interval for test in tests if test.interval is not None]
     found = []
-    populations = {interval.population for interval in intervals}
-    if "trainings and images" in populations:
-        covers = [one.coverage for one in intervals if one.population == "trainings and images"]
-        low, high = 100 * min(covers), 100 * max(covers)
-        ranged = f"{low:.0f} %" if round(low) == round(high) else f"{low:.0f} to {high:.0f} %"
+    if any(interval.population == "trainings and images" for interval in intervals):
         found.append(
             Remark(
-                f"intervals of {100 * level:g} % are for other trainings and other images of this kind; with "
-                f"the spreads found here they hold the true difference in {ranged} of cases, if the scores "
-                "are normally distributed",
+                f"intervals of {100 * level:g} % are for other trainings and other images of this kind; how "
+                "much trainings differ is estimated from all variants together",
                 "intervals",
             )
         )
     seeds = max((len(row.seeds) for table in tables for row in table.rows), default=0)
     if seeds == 1:
         about = (
-            "intervals and ranks are about these trained networks, on other images of this kind; "
+            "no ranks, and intervals are about these trained networks, on other images of this kind; "
             if intervals
-            else ""
+            else "no ranks; "
         )
         found.append(Remark(f"one seed: {about}another training may give another order", "one seed"))
     return found
@@ -467,15 +528,12 @@ def _about_sets(
             found.append(f"{name} has {note}")
         elif len(images) == 1:
             found.append(f"{name} has 1 image, which is too few to say anything about other images")
-    held = {
-        f"{100 * share:.0f} % with the {len(images)} images of {name}": share
-        for name, images in test_sets.items()
-        if len(images) > 1 and (share := coverage_if_skewed(len(images), level=level)) < level - 0.02
-    }
-    if held:
+    num_images = sum(map(len, test_sets.values()))
+    if num_images > 1 and (share := coverage_if_skewed(num_images, level=level)) < level - 0.02:
         found.append(
             f"if a few images make most of a difference, an interval of {100 * level:g} % holds the true "
-            f"difference less often: in {_listed(list(held))}"
+            f"difference less often: in {100 * share:.0f} % with the {num_images} images of "
+            f"{_listed(list(test_sets))}"
         )
     return [Remark(text, "test sets") for text in found]
 

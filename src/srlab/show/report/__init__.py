@@ -13,12 +13,19 @@ from srlab.show.report.files import write_files
 from srlab.show.report.page import render
 from srlab.show.report.viewer import Viewer, make_viewer
 from srlab.verdicts import Verdicts
+from srlab.verdicts.values import Weigh
 
 __all__ = ["Contents", "gather", "gather_scores", "write_files", "write_report", "write_scores_report"]
 
 
 def write_report(
-    study_dir: Path, out: Path | None = None, *, base: str | None = None, figures: Path | None = None
+    study_dir: Path,
+    out: Path | None = None,
+    *,
+    base: str | None = None,
+    figures: Path | None = None,
+    equal_within: float = 0.1,
+    weigh: Weigh = "images",
 ) -> list[Path]:
     """Write the report of a study, its data beside it, and return the files, the page first.
 
@@ -26,6 +33,8 @@ def write_report(
         study_dir: a study's folder, finished or not; it is only read.
         out: the page's file, an .html or .htm; by default ``report.html`` in the study's folder.
         base: the variant that the others are compared with; by default the study's first.
+        equal_within: in dB: variants that are shown to differ by less are equal.
+        weigh: "images" counts each test image once, "sets" each test set.
         figures: a folder for every figure as PNG and SVG, and every table as CSV, Markdown and LaTeX.
 
     Raises:
@@ -38,7 +47,7 @@ def write_report(
     has_data = not is_stream(page)
     if has_data:
         check_data(study_dir, page.parent)
-    contents = gather(study_dir, base=base)
+    contents = gather(study_dir, base=base, equal_within=equal_within, weigh=weigh)
     viewer = make_viewer(study_dir, contents.study, contents.verdicts)
     write_text(page, render(contents, viewer))
     written = [page]

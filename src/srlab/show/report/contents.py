@@ -20,6 +20,7 @@ from srlab.show.report.setting import Setting, read_setting
 from srlab.show.report.tables import effects_grid, images_grid, leaderboard_grid, published_of
 from srlab.show.report.variants import VariantCard, variant_cards
 from srlab.verdicts import VALIDATION, Verdicts, judge
+from srlab.verdicts.values import Weigh
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +102,9 @@ def gather_scores(verdicts: Verdicts, *, command: str) -> Contents:
     )
 
 
-def gather(study_dir: Path, *, base: str | None = None) -> Contents:
+def gather(
+    study_dir: Path, *, base: str | None = None, equal_within: float = 0.1, weigh: Weigh = "images"
+) -> Contents:
     """What the files in a study's folder say now.
 
     Raises:
@@ -109,7 +112,7 @@ def gather(study_dir: Path, *, base: str | None = None) -> Contents:
     """
     study = store.load_study(study_dir)
     runs = tuple(read_runs(study_dir))
-    verdicts = judge(study_dir, base=base, runs=runs)
+    verdicts = judge(study_dir, base=base, equal_within=equal_within, weigh=weigh, runs=runs)
     measured = measured_costs(study_dir)
     costs = {cost.variant: cost for cost in verdicts.costs}
     protocol = EvaluationProtocol(**study["evaluation"])

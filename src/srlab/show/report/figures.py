@@ -15,7 +15,6 @@ from srlab.show.report.plots.curves import draw_curves, draw_rates
 from srlab.show.report.plots.forest import ForestRow, draw_forest
 from srlab.show.report.plots.pareto import CostAxis, draw_pareto
 from srlab.show.report.svg import inline_svg
-from srlab.show.report.tables import outcome_in_words
 from srlab.show.report.texts import listed, number, plural, rate, with_bounds
 from srlab.verdicts import (
     BICUBIC,
@@ -184,11 +183,7 @@ def _can_be_drawn(found: Difference | Effect) -> bool:
 
 
 def _in_words(rows: list[ForestRow], level: float) -> str:
-    said = [
-        f"{row.label}: {row.reading}, {outcome_in_words(row.outcome)}"
-        for row in rows
-        if row.estimate is not None
-    ]
+    said = [f"{row.label}: {row.reading}, {row.outcome}" for row in rows if row.estimate is not None]
     has_intervals = any(row.interval is not None for row in rows)
     what = f"Differences with {100 * level:g} % intervals." if has_intervals else "Differences."
     return f"{what} {'; '.join(said)}."

@@ -9,7 +9,7 @@ from typing import Literal
 
 from srlab.verdicts import Interval
 
-Tone = Literal["", "better", "worse", "dim", "warning", "chosen"]
+Tone = Literal["", "better", "worse", "equal", "dim", "warning", "chosen"]
 _LATEX = {
     "\\": r"\textbackslash{}",
     "&": r"\&",

@@ -24,7 +24,7 @@ from srlab.show.report.glossary import TERMS, anchor
 from srlab.show.report.grids import Grid, as_csv, as_latex, as_markdown
 from srlab.show.report.plots.canvas import MARKERS
 from srlab.show.report.viewer import Viewer
-from srlab.verdicts import ALL_SETS, BICUBIC, VALIDATION, Table, Verdicts
+from srlab.verdicts import ALL_SETS, BICUBIC, VALIDATION, Difference, Table, Verdicts
 
 STYLES = ("base.css", "tables.css", "plots.css", "viewer.css", "print.css")
 SCRIPTS = ("state.js", "tables.js", "ranks.js", "viewer.js", "errors.js")
@@ -204,10 +204,13 @@ def _data(verdicts: Verdicts) -> dict[str, Any]:
     }
 
 
+def _p_value(pair: Difference) -> float | None:
+    if pair.reason:  # of one training each: nothing to rank by
+        return None
+    return 1.0 if pair.estimate == 0 else pair.p_value
+
+
 def _pairs(table: Table, variants: Sequence[str]) -> list[tuple[int, int, float | None]]:
     """(better, other, p) by the variants' places; equal means can never be told apart, so their p is 1."""
     places: Mapping[str, int] = {name: place for place, name in enumerate(variants)}
-    return [
-        (places[pair.variant], places[pair.other], 1.0 if pair.estimate == 0 else pair.p_value)
-        for pair in table.pairs
-    ]
+    return [(places[pair.variant], places[pair.other], _p_value(pair)) for pair in table.pairs]

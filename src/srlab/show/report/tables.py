@@ -28,13 +28,14 @@ from srlab.verdicts import (
     ImageRow,
     Outcome,
     Row,
+    Share,
     Table,
     Verdicts,
     is_ahead,
     metric_of,
 )
+from srlab.verdicts.words import equality, share
 
-_OUTCOMES = {"not told apart": "may be chance", "not judged": "not tested"}
 _MEAN = 2  # the place of the mean in a leaderboard
 _OF_COSTS = ("parameters", "multiply_adds", "learning_rate", "seconds")
 _RATIOS = ("parameters_ratio", "multiply_adds_ratio")
@@ -182,7 +183,9 @@ def _scope(table: Table, verdicts: Verdicts) -> str:
     if table.scope in verdicts.test_sets:
         return f"{table.scope} ({plural(table.num_images, 'image')})"
     sets = [f"{name} ({len(images)})" for name, images in verdicts.test_sets.items()]
-    return f"the mean of {listed(sets)}, in which each set counts once"
+    if verdicts.rules.weigh == "sets":
+        return f"the mean of {listed(sets)}, in which each set counts once"
+    return f"all images of {listed(sets)}, each of which counts once"
 
 
 def _rank_hint(row: Row) -> str:
@@ -192,7 +195,8 @@ def _rank_hint(row: Row) -> str:
     if row.rank.best == row.rank.worst:
         where = f"The data allow place {row.rank.best} only"
     tied = f". They show no difference from {listed(row.rank.tied_with)}" if row.rank.tied_with else ""
-    return where + tied
+    equal = f". Shown to be equal to {listed(row.rank.equal_to)}" if row.rank.equal_to else ""
+    return where + tied + equal
 
 
 def _to_base(row: Row, decimals: int) -> Cell:
@@ -216,14 +220,16 @@ def _difference(found: Difference | None, decimals: int) -> Cell:
     )
 
 
-def tone(outcome: str) -> Tone:
+def tone(outcome: Outcome) -> Tone:
     """How a cell with this outcome looks."""
-    return "better" if outcome == "better" else "worse" if outcome == "worse" else ""
+    return outcome if outcome != "undecided" else ""
 
 
 def reading(found: Difference) -> str:
     """What a test came to, in words."""
-    words: list[str] = [outcome_in_words(found.outcome)]
+    words = [equality(found) if found.outcome == "equal" else found.outcome]
+    if found.percent is not None:
+        words.append(f"{share(found.percent)} of the gain of {found.other}")
     if found.p_holm is not None:
         words.append(f"p = {p_value(found.p_holm)} after Holm's correction")
     if found.reason:
@@ -231,11 +237,6 @@ def reading(found: Difference) -> str:
     if found.interval is not None:
         words.append(f"interval for other {found.interval.population}")
     return "; ".join(words)
-
-
-def outcome_in_words(outcome: Outcome) -> str:
-    """What a test came to, as a reader has it."""
-    return _OUTCOMES.get(outcome, outcome)
 
 
 def p_value(value: float) -> str:
@@ -307,7 +308,12 @@ def effects_grid(verdicts: Verdicts, *, scope: str, metric: str) -> Grid:
                         value=effect.p_holm,
                         hint=effect.reason,
                     ),
-                    Cell(text=outcome_in_words(effect.outcome), value=effect.outcome, hint=effect.reason),
+                    _percent(effect.percent),
+                    Cell(
+                        text=equality(effect) if effect.outcome == "equal" else effect.outcome,
+                        value=effect.outcome,
+                        hint=effect.reason,
+                    ),
                     Cell(text=f"{effect.basis}, {plural(len(effect.pairs), 'pair')}", value=effect.basis),
                     Cell(text=f"{effect.parameters_ratio:.2f} {TIMES}", value=effect.parameters_ratio),
                     Cell(text=f"{effect.multiply_adds_ratio:.2f} {TIMES}", value=effect.multiply_adds_ratio),
@@ -323,6 +329,7 @@ def effects_grid(verdicts: Verdicts, *, scope: str, metric: str) -> Grid:
             Column(key="change", heading="change", is_text=True, is_low_first=True),
             Column(key="effect", heading="effect"),
             Column(key="p_holm", heading="p", is_low_first=True),
+            Column(key="percent", heading="% of gain", hint="Of what there is without it over bicubic"),
             Column(key="outcome", heading="outcome", is_text=True),
             Column(key="basis", heading="basis", is_text=True),
             Column(key="parameters_ratio", heading="parameters", is_low_first=True),
@@ -331,6 +338,17 @@ def effects_grid(verdicts: Verdicts, *, scope: str, metric: str) -> Grid:
         rows=tuple(rows),
     )
     return grid if verdicts.costs else without(grid, _RATIOS)
+
+
+def _percent(found: Share | None) -> Cell:
+    if found is None:
+        return Cell(text=NOTHING, tone="dim")
+    return Cell(
+        text=signed(found.estimate, 0),
+        value=found.estimate,
+        note=f"[{signed(found.low, 0)}, {signed(found.high, 0)}]",
+        more=(("low", found.low), ("high", found.high)),
+    )
 
 
 def images_grid(verdicts: Verdicts, *, metric: str) -> Grid:

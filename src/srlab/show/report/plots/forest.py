@@ -27,6 +27,7 @@ _GAP = 13.0  # between rows
 _BAND = 8.0  # above and below an interval: what the line of no difference takes of a narrow page
 _AXIS = 46.0  # below the rows: numbers and the axis's name
 _TOP = 10.0
+_COLORS: dict[Outcome, str] = {"better": "better", "worse": "worse", "equal": "accent", "undecided": "dim"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,13 +37,13 @@ class ForestRow:
     label: str
     estimate: float | None = None
     interval: Interval | None = None
-    outcome: Outcome = "not judged"
+    outcome: Outcome = "undecided"
     reading: str = ""
     is_heading: bool = False
 
 
 def draw_forest(rows: Sequence[ForestRow], *, colors: Colors, size: Size, axis_name: str) -> Figure:
-    """Rows from the top; what is better or worse beyond doubt stands out by color and fill.
+    """Rows from the top; what is decided stands out by color and fill.
 
     On a narrow page a row's words are above its interval, on a wide one beside it.
     """
@@ -119,8 +120,8 @@ def _label(axes: Axes, x: float, y: float, lines: Sequence[str], row: ForestRow,
 def _interval(
     axes: Axes, row: ForestRow, estimate: float, y: float, low: float, high: float, colors: Colors
 ) -> None:
-    color = colors[{"better": "better", "worse": "worse"}.get(row.outcome, "dim")]
-    is_sure = row.outcome in ("better", "worse")
+    color = colors[_COLORS[row.outcome]]
+    is_sure = row.outcome != "undecided"
     if row.interval is not None:
         ends = max(row.interval.low, low), min(row.interval.high, high)
         axes.plot(ends, (y, y), color=color, linewidth=2.0, solid_capstyle="butt")

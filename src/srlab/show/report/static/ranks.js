@@ -1,18 +1,35 @@
-// Ranks among the variants that are shown: Holm's correction over their pairs, from the p-values in the page.
-function holm(pairs) {
+// Ranks among the variants that are shown: Holm's correction over their pairs, in Shaffer's version, from the p-values
+// in the page. It corrects by no more pairs than can be equal at once.
+function equalAtOnce(number) {
+  const possible = [new Set([0]), new Set([0])];
+  for (let means = 2; means <= number; means += 1) {
+    possible[means] = new Set();
+    for (let size = 1; size <= means; size += 1) {
+      for (const others of possible[means - size]) possible[means].add((size * (size - 1)) / 2 + others);
+    }
+  }
+  return [...possible[Math.max(number, 1)]];
+}
+
+function holm(pairs, number) {
+  const possible = equalAtOnce(number);
+  const total = Math.max(...possible);
   const tested = pairs.filter(([, , p]) => p !== null).sort((a, b) => a[2] - b[2]);
   let largest = 0;
   return tested.map(([better, other, p], place) => {
-    largest = Math.max(largest, Math.min(1, (tested.length - place) * p));
+    const left = tested.length - place;
+    const equal = Math.max(...possible.filter((count) => count <= total - place));
+    largest = Math.max(largest, Math.min(1, Math.min(left, equal) * p));
     return { better, other, p: largest };
   });
 }
 
 function ranksAmong(shown, pairs) {
+  const ranked = new Set(pairs.flatMap(([a, b]) => [a, b]).filter((one) => shown.has(one))).size;
   const family = pairs.filter(([a, b]) => shown.has(a) && shown.has(b));
   const above = new Map([...shown].map((variant) => [variant, 0]));
   const below = new Map(above);
-  for (const { better, other, p } of holm(family)) {
+  for (const { better, other, p } of holm(family, ranked)) {
     if (p > data.alpha) continue;
     above.set(other, above.get(other) + 1);
     below.set(better, below.get(better) + 1);
