@@ -109,15 +109,26 @@ def test_a_run_reports_at_once_from_which_step_it_goes_on(tmp_path: Path) -> Non
 def test_processor_time_adds_up_over_sessions_as_time_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    readings = count()
-    monkeypatch.setattr("time.process_time", lambda: float(next(readings)))
-    whole = train_tiny(tmp_path / "whole")
-    assert whole.processor_seconds == 12  # a reading before the first step, and one after each of twelve
+    spent = [0.0]
+    monkeypatch.setattr("time.process_time", lambda: spent[0])
+
+    class OneSecond(Noise):
+        """A second of the processor goes into each step."""
+
+        def batch(self, step: int, *, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+            spent[0] += seed == 5  # the run's; the curve's patches are cut with another
+            return super().batch(step, seed=seed)
+
+    class OneSecondUntilStopped(OneSecond, Stopped):
+        pass
+
+    whole = train_tiny(tmp_path / "whole", batches=OneSecond())
+    assert whole.processor_seconds == 12
     assert [line["processor_seconds"] for line in metrics(tmp_path / "whole")] == list(range(1, 13))
 
     with pytest.raises(KeyboardInterrupt):
-        train_tiny(tmp_path / "twice", batches=Stopped())
-    assert train_tiny(tmp_path / "twice").processor_seconds == 12
+        train_tiny(tmp_path / "twice", batches=OneSecondUntilStopped())
+    assert train_tiny(tmp_path / "twice", batches=OneSecond()).processor_seconds == 12
 
 
 def test_a_checkpoint_from_before_processor_time_goes_on_without_it(tmp_path: Path) -> None:

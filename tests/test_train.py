@@ -3,6 +3,7 @@
 import math
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -175,6 +176,28 @@ def test_an_interrupted_fp16_run_goes_on_with_the_scale_of_its_loss(tmp_path: Pa
         train_tiny(tmp_path / "parts", batches=Stopped(6), precision="fp16")
     train_tiny(tmp_path / "parts", precision="fp16")
     assert weights(tmp_path / "whole") == weights(tmp_path / "parts")
+
+
+def test_the_time_of_validations_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = {"monotonic": 0.0, "process_time": 0.0}
+    for name in now:
+        monkeypatch.setattr(time, name, lambda name=name: now[name])
+
+    def passes(seconds: float) -> None:
+        for name in now:
+            now[name] += seconds
+
+    class Slow(Noise):
+        def batch(self, step: int, *, seed: int) -> tuple[Tensor, Tensor]:
+            passes(1.0 if seed == 5 else 0.0)  # not where the patches of the curve are cut
+            return super().batch(step, seed=seed)
+
+    def validate(_: nn.Module) -> dict[str, float]:
+        passes(1000.0)
+        return {"psnr_y": 30.0}
+
+    outcome = train_tiny(tmp_path, batches=Slow(), validate=validate)
+    assert (outcome.seconds, outcome.processor_seconds) == (PROTOCOL.num_steps, PROTOCOL.num_steps)
 
 
 def test_the_time_of_all_sessions_is_counted(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ class Progress:
     step: int  # steps done
     num_steps: int
     loss: float | None  # mean since the log before the last one
-    seconds: float  # in the loop so far, over all sessions
+    seconds: float  # in the steps so far, over all sessions
     psnr_y: float | None  # of the last validation
     resumed_at: int = 0  # the step of the checkpoint that this session goes on from; 0 at a run's start
 
@@ -144,24 +144,20 @@ def _train(
     steps = make_steps(update, batches, seed=run.seed, device=device, is_ours=is_ours)
     log_interval = math.ceil(protocol.num_steps / NUM_LOGS)
     means = Means()
-    begun = time.monotonic() - at.seconds
     if device.type != "cpu":
         at.processor_seconds = None  # the processor waits for the GPU, and its time says nothing
-    spent_before = at.processor_seconds
-    processor_begun = None if spent_before is None else time.process_time() - spent_before
     reported = -math.inf
     patches: tuple[Tensor, Tensor] | None = None
     with Monitor(folder, lengths=at.logs) as monitor:
         if at.step == 0:
             monitor.describe(network, settings(run, precision=precision))
 
+        clock = Clock(at)
         while at.step < protocol.num_steps:
             learning_rate = learning_rate_at(at.step, run)
             means.add(steps(at.step, learning_rate=learning_rate))
             at.step += 1
-            at.seconds = time.monotonic() - begun
-            if processor_begun is not None:
-                at.processor_seconds = time.process_time() - processor_begun
+            clock.read()
 
             is_last = at.step == protocol.num_steps
             validates = is_last or at.step % protocol.validation_interval == 0
@@ -171,6 +167,7 @@ def _train(
             if logs:
                 window = means.count
                 losses = means.take()
+                clock.read()  # a GPU has now done what it was given
                 values = {f"train/{name}": value for name, value in losses.items()}
                 values |= {"train/learning_rate": learning_rate, "train/seconds": at.seconds}
                 if at.processor_seconds is not None:
@@ -206,6 +203,8 @@ def _train(
                     monitor.end()
                 at.logs = monitor.sync()
                 save_checkpoint(checkpoint, snapshot(at, run, network, update, precision=precision))
+            if validates or saves:
+                clock.go_on()
 
             if logs or time.monotonic() - reported >= REPORT_SECONDS:
                 report(at.progress(protocol.num_steps, resumed_at=resumed_at))
@@ -248,6 +247,26 @@ class Position:
             psnr_y=self.psnr_y,
             resumed_at=resumed_at,
         )
+
+
+class Clock:
+    """Counts the time of a run's steps into its position: not that of validations and checkpoints."""
+
+    def __init__(self, at: Position) -> None:
+        self.at = at
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Count from now on; what went by since `read` does not count."""
+        spent = self.at.processor_seconds
+        self.begun = time.monotonic() - self.at.seconds
+        self.processor_begun = None if spent is None else time.process_time() - spent
+
+    def read(self) -> None:
+        """Write the time so far into the position."""
+        self.at.seconds = time.monotonic() - self.begun
+        if self.processor_begun is not None:
+            self.at.processor_seconds = time.process_time() - self.processor_begun
 
 
 class Means:
