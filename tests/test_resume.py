@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from itertools import count
 from pathlib import Path
 from typing import Any
 
