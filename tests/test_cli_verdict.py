@@ -93,6 +93,43 @@ def test_the_base_and_the_level_can_be_chosen(srlab: Srlab, four: Path) -> None:
     assert srlab("verdict", four, "--level", "0.3")[0] == 2
 
 
+def test_each_difference_from_the_base_has_one_of_four_verdicts_beside_it(srlab: Srlab) -> None:
+    write_data(GOLDEN / "plain", Path("data"))
+    out = srlab("verdict", "data/scores.csv")[1]
+    assert re.search(r"^ +1 +edsr/tiny .*\]  better ", out, flags=re.MULTILINE)
+    assert re.search(r"srcnn/skip .*\]  undecided ", out)
+    example = Path(__file__).parents[1] / "examples" / "other_tool.csv"
+    words = (example, "--column", "variant=model", "--column", "value=psnr")
+    assert re.search(r" wider .*\]  equal within 0\.1 dB ", srlab("verdict", *words)[1])
+    assert re.search(r" wider .*\]  undecided ", srlab("verdict", *words, "--equal-within", "0.01")[1])
+
+
+def test_images_or_sets_count_once(srlab: Srlab) -> None:
+    write_data(GOLDEN / "plain", Path("data"))
+    found = [
+        json.loads(srlab("verdict", "data/scores.csv", "--weigh", weigh, "--json")[1])
+        for weigh in ("images", "sets")
+    ]
+    board = json.loads(srlab("leaderboard", GOLDEN / "plain", "--weigh", "sets", "--json")[1])
+    assert found[0]["pairs"][0]["estimate"] != found[1]["pairs"][0]["estimate"]
+    assert found[1]["answer"] == board["answer"] != found[0]["answer"]
+
+
+def test_a_planned_comparison_stands_first(srlab: Srlab, four: Path) -> None:
+    out = srlab("verdict", four, "--primary", "mine,base")[1]
+    assert out.splitlines()[1].startswith("The planned comparison: ")
+    (planned,) = json.loads(srlab("verdict", four, "--primary", "mine,base", "--json")[1])["primary"]
+    assert (planned["variant"], planned["other"]) == ("mine", "base")
+    for words, said in (
+        (["mine"], "--primary takes two variants, such as mine,baseline; got 'mine'"),
+        (["mine,mine"], "--primary names 'mine' twice"),
+        (["mine,yours"], "the file has no variant 'yours'"),
+    ):
+        code, _, err = srlab("verdict", four, "--primary", *words)
+        assert code == 2
+        assert said in err
+
+
 def test_an_unknown_metric_needs_its_direction_and_a_known_one_has_it(srlab: Srlab, four: Path) -> None:
     code, _, err = srlab("verdict", four, "--metric", "ergas")
     assert code == 2

@@ -83,6 +83,23 @@ def test_options_come_back_whatever_is_in_them(tmp_path: Path) -> None:
     assert found.options == {"net/a": {"skip": odd}, "net/b": {"skip": "none"}}
 
 
+def test_a_study_of_adversarial_variants_alone_is_known_as_one(tmp_path: Path) -> None:
+    study = ScoredStudy(tmp_path / "study", sets={"one": 4})
+    for key, name in enumerate(("net/a", "net/b")):
+        study.variant(
+            name,
+            noisy(30, images=4, key=key),
+            lpips=noisy(0.3, images=4, key=key + 2),
+            objective={"kind": "adversarial", "loss": "l1"},
+        )
+    own = judge(study.write())
+    found = judge_scores(read_scores(as_csv(study.path, tmp_path / "scores.csv")))
+    assert own.is_adversarial
+    assert found.is_adversarial
+    assert found.plane == own.plane != {}
+    assert not judge_scores(read_scores(tmp_path / "scores.csv"), metrics=["psnr_y"]).is_adversarial
+
+
 def test_four_columns_are_enough(write: Write) -> None:
     found = judge_scores(read_scores(write(FOUR)))
     (table,) = found.tables

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from srlab.show.report.grids import Grid, GridRow
-    from srlab.verdicts import Metric, Verdicts
+    from srlab.verdicts import Difference, Metric, Verdicts
+    from srlab.verdicts import Table as Standings
 
 MOST_NOTES = 2  # without --notes
 
@@ -54,6 +55,15 @@ def verdict(
     ] = None,
     weigh: Weighed = "images",
     equal_within: EqualWithin = 0.1,
+    primary: Annotated[
+        str | None,
+        typer.Option(
+            "--primary",
+            metavar="A,B",
+            help="Two variants whose comparison was planned before the scores were known: tested alone.",
+            show_default="none",
+        ),
+    ] = None,
     level: Annotated[float, typer.Option("--level", help="Confidence level of intervals and tests.")] = 0.95,
     column: Annotated[
         list[str] | None,
@@ -95,6 +105,7 @@ def verdict(
         verdicts = judge_scores(
             table,
             base=base,
+            primary=_planned(primary),
             level=level,
             equal_within=equal_within,
             weigh=as_weigh(weigh),
@@ -110,6 +121,7 @@ def verdict(
                 *([] if higher is None else ["--higher-is-better" if higher else "--lower-is-better"]),
                 *(["--weigh", weigh] if weigh != "images" else []),
                 *(["--equal-within", f"{equal_within:g}"] if equal_within != 0.1 else []),
+                *(["--primary", primary] if primary else []),
                 *(["--level", f"{level:g}"] if level != 0.95 else []),
                 *(word for one in column or [] for word in ("--column", one)),
                 *("--report", str(report)),
@@ -146,9 +158,19 @@ def _directions(metrics: Sequence[str], higher: bool | None) -> list["Metric"]:
     return [Metric(name=name, unit="", decimals=4, is_lower_better=not higher) for name in unknown]
 
 
-def _as_dict(verdicts: "Verdicts") -> dict[str, Any]:
-    from srlab.folder.scores import to_json
+def _planned(primary: str | None) -> tuple[str, str] | None:
+    from srlab.cli.parsing import parse_names
+    from srlab.errors import UserError
 
+    if primary is None:
+        return None
+    names = parse_names(primary, option="--primary")
+    if len(names) != 2:
+        raise UserError(f"--primary takes two variants, such as mine,baseline; got {primary!r}")
+    return names[0], names[1]
+
+
+def _as_dict(verdicts: "Verdicts") -> dict[str, Any]:
     first = verdicts.tables[0]
     return {
         "answer": verdicts.answer,
@@ -159,19 +181,23 @@ def _as_dict(verdicts: "Verdicts") -> dict[str, Any]:
         "equal_within": verdicts.rules.equal_within,
         "weigh": verdicts.rules.weigh,
         "ranks": {name: [rank.best, rank.worst] for name, rank in verdicts.ranks().items()},
-        "pairs": [
-            {
-                "variant": pair.variant,
-                "other": pair.other,
-                "estimate": None if pair.estimate is None else to_json(pair.estimate),
-                "low": None if pair.interval is None else pair.interval.low,
-                "high": None if pair.interval is None else pair.interval.high,
-                "p_holm": pair.p_holm,
-                "outcome": pair.outcome,
-            }
-            for pair in first.pairs
-        ],
+        "primary": [_pair_as_dict(test) for test in verdicts.primary],
+        "pairs": [_pair_as_dict(pair) for pair in first.pairs],
         "remarks": list(verdicts.remarks),
+    }
+
+
+def _pair_as_dict(pair: "Difference") -> dict[str, Any]:
+    from srlab.folder.scores import to_json
+
+    return {
+        "variant": pair.variant,
+        "other": pair.other,
+        "estimate": None if pair.estimate is None else to_json(pair.estimate),
+        "low": None if pair.interval is None else pair.interval.low,
+        "high": None if pair.interval is None else pair.interval.high,
+        "p_holm": pair.p_holm,
+        "outcome": pair.outcome,
     }
 
 
@@ -188,7 +214,8 @@ def _show(verdicts: "Verdicts", file: Path, *, with_notes: bool) -> None:
     if (plane := plane_grid(verdicts)).rows:
         _print(plane, title="Distortion and perception together")
     for table in shown:
-        _print(leaderboard_grid(table, verdicts, study=study, costs={}), title=table.scope)
+        grid = leaderboard_grid(table, verdicts, study=study, costs={})
+        _print(_with_outcomes(grid, table), title=table.scope)
     effects = effects_grid(verdicts, scope=ranking.scope, metric=ranking.metric)
     if effects.rows:
         _print(effects, title=f"What each change brings: {ranking.metric} on {ranking.scope}")
@@ -205,12 +232,37 @@ def _show(verdicts: "Verdicts", file: Path, *, with_notes: bool) -> None:
         show(f"{left} more {'note' if left == 1 else 'notes'}: srlab verdict {file} --notes")
 
 
+def _with_outcomes(grid: "Grid", table: "Standings") -> "Grid":
+    """The table with what each difference from the base came to beside it."""
+    from dataclasses import replace
+
+    from srlab.show.report.grids import Cell, Column
+    from srlab.verdicts.words import equality
+
+    tests = {row.variant: row.to_base for row in table.rows}
+    place = next(place for place, column in enumerate(grid.columns) if column.key == "to_base") + 1
+    variant = next(place for place, column in enumerate(grid.columns) if column.key == "variant")
+    column = Column(key="outcome", heading="verdict", is_text=True)
+
+    def outcome(row: "GridRow") -> Cell:
+        test = tests.get(row.cells[variant].text)
+        return Cell(text="" if test is None else equality(test) if test.outcome == "equal" else test.outcome)
+
+    return replace(
+        grid,
+        columns=(*grid.columns[:place], column, *grid.columns[place:]),
+        rows=tuple(
+            replace(row, cells=(*row.cells[:place], outcome(row), *row.cells[place:])) for row in grid.rows
+        ),
+    )
+
+
 def _print(grid: "Grid", *, title: str) -> None:
-    """All columns but the published numbers, of which nothing follows."""
+    """Without the published numbers, of which nothing follows, and how an effect was found."""
     from srlab.cli.tables import make_table, narrowed, print_table
     from srlab.show.report.tables import without
 
-    grid = without(grid, ("published",))
+    grid = without(grid, ("published", "basis"))
 
     def build(rows: Sequence[Sequence[str]]) -> "Table":
         table = make_table(

@@ -2,8 +2,8 @@
 
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from srlab.declare.protocol import EvaluationProtocol
 from srlab.errors import UserError
@@ -23,7 +23,7 @@ from srlab.verdicts.curves import StepCost, budgets, cost_of, progress, read_cur
 from srlab.verdicts.effects import Size, contrasts, effects, unknown
 from srlab.verdicts.family import plane_ranks
 from srlab.verdicts.images_apart import image_rows
-from srlab.verdicts.options import options_of
+from srlab.verdicts.options import Options, options_of
 from srlab.verdicts.rates import rate_effects, sensitivity
 from srlab.verdicts.same import same_scores
 from srlab.verdicts.score_table import ScoreTable, gaps
@@ -33,9 +33,11 @@ from srlab.verdicts.values import (
     METRICS,
     Curve,
     Difference,
+    Effect,
     Progress,
     Rank,
     Remark,
+    Rules,
     Table,
     Verdicts,
     Weigh,
@@ -93,7 +95,6 @@ def judge(
         for metric in metrics
         for scope in cells.scopes()
     ]
-    tables = tuple(make_table(one, names, base=base) for one in scored)
     by_rate = read_validation(study, runs)
     sensitivities = tuple(
         sensitivity(name, runs_of[name], by_rate, chosen=rates[name], rules=rules) for name in names
@@ -107,17 +108,23 @@ def judge(
         )
         for variant in declared
     }
-    all_effects = [effect for one in scored for effect in effects(one, options, sizes, base=base)]
-    adversarial = any(map(is_adversarial, declared))
-    plane_tables = _plane_tables(tables) if adversarial else ()
-    plane = _plane(plane_tables, names)
     missing = missing_cells(cells, runs, rates, metrics or ("psnr_y",))
     is_complete = all(cell.is_final for cell in missing) and all(
         run.status in ("finished", "diverged") for run in runs
     )
-    ranking = tables[0] if tables else None
-    ranks = plane if adversarial else _ranks(ranking)
-    primary = _primary(study, scored, names, is_adversarial=adversarial)
+    adversarial = any(map(is_adversarial, declared))
+    found = _conclude(
+        scored,
+        names,
+        options,
+        sizes,
+        base=base,
+        planned=_pair(study.get("primary")),
+        test_sets=test_sets,
+        rules=rules,
+        is_complete=is_complete,
+        is_adversarial=adversarial,
+    )
     protocol = study.get("protocol", {})
     step_costs = {
         variant["name"]: step_cost(variant, protocol=protocol, scale=study["scale"]) for variant in declared
@@ -126,19 +133,6 @@ def judge(
     tried = list(dict.fromkeys(run.learning_rate for run in runs))
     finished = {(run.variant, run.seed) for run in runs if run.status == "finished"}
     whole = [curve for curve in curves if (curve.variant, curve.seed) in finished]
-    sentences = answer(
-        ranking,
-        [table for table in tables[1:] if table.metric == tables[0].metric],
-        all_effects,
-        ranks,
-        primary=primary,
-        base=base,
-        test_sets=test_sets,
-        rules=rules,
-        is_complete=is_complete,
-        is_adversarial=adversarial,
-        plane=plane_tables,
-    )
     return Verdicts(
         study=study["name"],
         question=study["question"],
@@ -151,13 +145,13 @@ def judge(
         variants=names,
         test_sets=test_sets,
         metrics=metrics,
-        headline=sentences[0],
-        answer=" ".join(sentences),
-        primary=primary,
-        tables=tables,
-        plane=plane,
+        headline=found.sentences[0],
+        answer=" ".join(found.sentences),
+        primary=found.primary,
+        tables=found.tables,
+        plane=found.plane,
         effects=(
-            *all_effects,
+            *found.effects,
             *rate_effects(names, by_rate, rates=tried, rules=rules),
         ),
         unknown_effects=unknown(contrasts(options, base=base)),
@@ -174,13 +168,13 @@ def judge(
         remarks=remarks(
             study,
             runs,
-            tables,
+            found.tables,
             sensitivities,
             missing,
             test_sets=test_sets,
             rules=rules,
             is_adversarial=adversarial,
-            has_plane=bool(plane),
+            has_plane=bool(found.plane),
             same=same_scores(cells, names),
             left_out=[one for one in cells.left_out if one[0] in (*names, BICUBIC)],
         ),
@@ -199,11 +193,64 @@ def _metrics(cells: Cells, names: Sequence[str]) -> tuple[str, ...]:
     return (*(name for name in METRICS if name in found), *sorted(found - METRICS.keys()))
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Conclusions:
+    """What follows from scores alone, of a study or of a file."""
+
+    tables: tuple[Table, ...]
+    effects: tuple[Effect, ...]
+    plane: Mapping[str, Rank]
+    primary: tuple[Difference, ...]
+    sentences: tuple[str, ...]
+
+
+def _conclude(
+    scored: Sequence[Scored],
+    names: Sequence[str],
+    options: Mapping[str, Options],
+    sizes: Mapping[str, Size],
+    *,
+    base: str,
+    planned: tuple[str, str] | None,
+    test_sets: Mapping[str, Sequence[str]],
+    rules: Rules,
+    is_complete: bool,
+    is_adversarial: bool,
+) -> _Conclusions:
+    """From the scores by metric and scope, of which the first ranks."""
+    tables = tuple(make_table(one, names, base=base) for one in scored)
+    found = tuple(effect for one in scored for effect in effects(one, options, sizes, base=base))
+    plane_tables = _plane_tables(tables) if is_adversarial else ()
+    plane = _plane(plane_tables, names)
+    ranking = tables[0] if tables else None
+    primary = _primary(planned, scored, names, is_adversarial=is_adversarial)
+    sentences = answer(
+        ranking,
+        [table for table in tables[1:] if table.metric == tables[0].metric],
+        found,
+        plane if is_adversarial else _ranks(ranking),
+        primary=primary,
+        base=base,
+        test_sets=test_sets,
+        rules=rules,
+        is_complete=is_complete,
+        is_adversarial=is_adversarial,
+        plane=plane_tables,
+    )
+    return _Conclusions(tables=tables, effects=found, plane=plane, primary=primary, sentences=sentences)
+
+
+def _pair(names: Sequence[str] | None) -> tuple[str, str] | None:
+    if not names:
+        return None
+    one, other = names
+    return one, other
+
+
 def _primary(
-    study: Mapping[str, Any], scored: Sequence[Scored], names: Sequence[str], *, is_adversarial: bool
+    planned: tuple[str, str] | None, scored: Sequence[Scored], names: Sequence[str], *, is_adversarial: bool
 ) -> tuple[Difference, ...]:
     """The planned comparison, tested alone on the scope that ranks."""
-    planned = tuple(study.get("primary") or ())
     if not planned or not scored or not set(planned) <= set(names):
         return ()
     by_metric = {one.metric.name: one for one in reversed(scored) if one.scope == scored[0].scope}
@@ -257,10 +304,11 @@ def judge_scores(
     table: ScoreTable,
     *,
     base: str | None = None,
+    metrics: Sequence[str] | None = None,
+    primary: tuple[str, str] | None = None,
     level: float = 0.95,
     equal_within: float = 0.1,
     weigh: Weigh = "images",
-    metrics: Sequence[str] | None = None,
 ) -> Verdicts:
     """What can be concluded from a table of scores alone, whoever made it.
 
@@ -270,10 +318,9 @@ def judge_scores(
     Args:
         table: one learning rate for each variant; `srlab.verdicts.read_scores` reads one.
         base: the variant that the others are compared with; by default the first of the table.
-        level: of intervals and tests, in [0.5, 1).
-        equal_within: in dB, above 0: variants that are shown to differ by less are equal.
-        weigh: "images" counts each test image once, "sets" each test set.
         metrics: only these, of which the first ranks; by default all, psnr_y first.
+        primary: two variants whose comparison was planned before the scores were known.
+        level, equal_within, weigh: as `judge` has them.
 
     Raises:
         UserError: a name is not one of the table.
@@ -281,42 +328,49 @@ def judge_scores(
     rules = checked_rules(level=level, equal_within=equal_within, weigh=weigh)
     names, cells = table.variants, table.cells
     base = names[0] if base is None else find_variant(names, base, of="the file")
+    planned = _pair([find_variant(names, name, of="the file") for name in primary] if primary else None)
+    if planned and planned[0] == planned[1]:
+        raise UserError(f"a planned comparison is of two different variants, not of {planned[0]} twice")
     there = _metrics(cells, names)
     for metric in metrics or ():
         if metric not in there:
             raise UserError(f"there are no scores of {metric!r}; there are some of {', '.join(there)}")
     judged = there if metrics is None else tuple(metrics)
-    scored = [
-        cells.scored(names, scope=scope, metric=metric, rules=rules)
-        for metric in judged
-        for scope in cells.scopes()
-    ]
-    tables = tuple(make_table(one, names, base=base) for one in scored)
     options = {name: table.options.get(name, {}) for name in names}
-    found = [effect for one in scored for effect in effects(one, options, {}, base=base)]
     adversarial = metrics is None and any(of.get("objective") == "adversarial" for of in options.values())
-    plane_tables = _plane_tables(tables) if adversarial else ()
-    plane = _plane(plane_tables, names)
-    ranking = tables[0]
-    missing = gaps(table, judged)
-    sentences = answer(
-        ranking,
-        [other for other in tables[1:] if other.metric == ranking.metric],
-        found,
-        plane if adversarial else _ranks(ranking),
-        primary=(),
+    found = _conclude(
+        [
+            cells.scored(names, scope=scope, metric=metric, rules=rules)
+            for metric in judged
+            for scope in cells.scopes()
+        ],
+        names,
+        options,
+        {},
         base=base,
+        planned=planned,
         test_sets=cells.test_sets,
         rules=rules,
         is_complete=True,
         is_adversarial=adversarial,
-        plane=plane_tables,
     )
+    missing = gaps(table, judged)
+    about = remarks(
+        {"evaluation": {}},
+        (),
+        found.tables,
+        (),
+        missing,
+        test_sets=cells.test_sets,
+        rules=rules,
+        is_adversarial=adversarial,
+        has_plane=bool(found.plane),
+        same=same_scores(cells, names),
+    )
+    what = f"Which of {len(names)} variants is best" if len(names) > 1 else f"How good is {names[0]}"
     return Verdicts(
         study=table.study,
-        question=f"Which of {len(names)} variants is best by {ranking.metric}?"
-        if len(names) > 1
-        else f"How good is {names[0]} by {ranking.metric}?",
+        question=f"{what} by {judged[0]}?",
         scale=table.scale,
         protocol=table.protocol_in_words or "not known",
         base=base,
@@ -326,12 +380,12 @@ def judge_scores(
         variants=names,
         test_sets=cells.test_sets,
         metrics=judged,
-        headline=sentences[0],
-        answer=" ".join(sentences),
-        primary=(),
-        tables=tables,
-        plane=plane,
-        effects=tuple(found),
+        headline=found.sentences[0],
+        answer=" ".join(found.sentences),
+        primary=found.primary,
+        tables=found.tables,
+        plane=found.plane,
+        effects=found.effects,
         unknown_effects=unknown(contrasts(options, base=base)),
         learning_rates=(),
         curves=(),
@@ -342,22 +396,8 @@ def judge_scores(
         missing=missing,
         remarks=(
             *_about_scores(table, judged),
-            *(
-                remark
-                for remark in remarks(
-                    {"evaluation": {}},
-                    (),
-                    tables,
-                    (),
-                    missing,
-                    test_sets=cells.test_sets,
-                    rules=rules,
-                    is_adversarial=adversarial,
-                    has_plane=bool(plane),
-                    same=same_scores(cells, names),
-                )
-                if remark.kind not in ("protocol", "rates")  # nothing is known of them
-            ),
+            # What is said of the protocol and of learning rates is of a study's folder.
+            *(remark for remark in about if remark.kind not in ("protocol", "rates")),
         ),
     )
 
