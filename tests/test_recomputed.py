@@ -100,12 +100,12 @@ def spreads(means: Array) -> tuple[Array, Array, float, set[int]]:
 
 
 def p_value(ratio: float, variances: Array, dfs: Array) -> float:
-    """Two-sided: half Satterthwaite's, half the parts' own; the parts' own alone where one has 1 df."""
+    """Two-sided: the parts' own with the weight 2 / (the fewest df), the rest Satterthwaite's."""
     shares = variances / variances.sum()
     own = 2 * (shares * stats.t.sf(ratio, dfs)).sum()
-    if ((dfs < 2) & (shares > 0)).any():
-        return float(own)
-    return float((own + 2 * stats.t.sf(ratio, 1 / (shares**2 / dfs).sum())) / 2)
+    caution = min(1.0, 2 / dfs[shares > 0].min())
+    satterthwaite = 2 * stats.t.sf(ratio, 1 / (shares**2 / dfs).sum())
+    return float(caution * own + (1 - caution) * satterthwaite)
 
 
 def partitions(number: int, largest: int) -> Iterator[list[int]]:

@@ -15,7 +15,7 @@ from scored_study import PROTOCOL, ScoredStudy, Scores, noisy
 from srlab.declare.protocol import EvaluationProtocol
 from srlab.errors import UserError
 from srlab.folder import store
-from srlab.show.leaderboard import leaderboard
+from srlab.show.leaderboard import important_notes, leaderboard
 from srlab.show.report.figures import _training_axis
 from srlab.show.tables import cells, columns
 from srlab.verdicts import ALL_SETS, BICUBIC, Row, Table, Verdicts, judge
@@ -111,6 +111,22 @@ def test_leaving_images_out_recomputes(tmp_path: Path) -> None:
     some = judge(folder, images={"one": ["i0", "i3"]})
     assert row_of(some, "base").mean == pytest.approx(scores[:, [0, 3]].mean())
     assert some.test_sets == {"one": ("i0", "i3")}
+
+
+def test_a_run_whose_last_step_was_unlucky_is_named(tmp_path: Path) -> None:
+    study = ScoredStudy(tmp_path / "mine", sets={"one": 5})
+    values = (28.0, 29.0, 29.5, 29.8, 30.0, 29.95, 30.02, 30.0)
+    steady = [(10 * step, value, float(step)) for step, value in enumerate(values, start=1)]
+    fell = [*steady, (90, 28.75, 9.0)]
+    study.variant("a", noisy(30, images=5, seeds=2), network={"x": 0}, curve=steady)
+    study.variant("b", noisy(30, images=5, seeds=1), network={"x": 1}, curve=fell)
+    study.variant("b", noisy(30, images=5, seeds=1), seeds=(1,), curve=steady)
+    (told,) = [remark for remark in judge(study.write()).remarks if remark.kind == "last step"]
+    assert told.startswith(
+        "1 run ended below the best validation of the run by far more than usual (b, seed 0, "
+    )
+    assert "by 1.27 dB)" in told
+    assert told in important_notes(leaderboard(study.path))
 
 
 def test_a_planned_comparison_is_tested_alone_and_comes_first(tmp_path: Path) -> None:

@@ -300,6 +300,7 @@ _CHANGE_THE_READING: tuple[RemarkKind, ...] = (
     "precision",
     "test sets",
     "seeds",
+    "last step",
     "winner",
 )
 

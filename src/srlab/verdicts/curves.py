@@ -4,6 +4,7 @@ All of it is read off the validation scores that a run logs while it trains. The
 (docs/files.md), so they say how fast a variant learns, not how good it is.
 """
 
+import itertools
 import json
 import math
 import statistics
@@ -20,6 +21,9 @@ from srlab.verdicts.values import BUSY, Budget, Cost, Curve, Progress, Spread
 Kind = Literal["steps", "samples", "multiply_adds", "processor_seconds", "seconds"]
 _COUNTS: tuple[Kind, ...] = ("steps", "samples", "multiply_adds")
 
+_LEAST_CHANGES = 4  # from one validation to the next, in the second half of a run
+_LEAST_FALL = 0.1  # dB
+_UNUSUAL = 4  # times what is usual
 _COUNTED_ON = 1280 * 720  # SR pixels that a variant's multiply_adds are counted for
 _TRAINING_FACTOR = 3  # a step is about three forward passes: one, and two as much to go back
 
@@ -85,6 +89,26 @@ def read_curve(run: RunRecord) -> Curve | None:
         processor_seconds=tuple(known) if len(known) == len(steps) else None,
         is_spread=is_spread,
     )
+
+
+def fall_at_the_end(curve: Curve) -> float | None:
+    """By how many dB a run ended below its own best validation, if by more than it usually moves; else None.
+
+    What is usual is the median change from one validation to the next in the second half of the run.
+
+    >>> steady = [30.0, 31.0, 31.5, 31.6, 31.7, 31.65, 31.7]
+    >>> def run(values):
+    ...     steps = tuple(range(1, len(values) + 1))
+    ...     return Curve(variant="a", seed=0, steps=steps, psnr_y=tuple(values), seconds=(None,) * len(steps))
+    >>> fall_at_the_end(run(steady)), fall_at_the_end(run([*steady, 30.5]))
+    (None, 1.2)
+    """
+    later = curve.psnr_y[(len(curve.psnr_y) - 1) // 2 :]
+    if not curve.is_finished or len(later) < _LEAST_CHANGES + 1:
+        return None
+    usual = statistics.median(abs(after - before) for before, after in itertools.pairwise(later))
+    fall = round(max(curve.psnr_y) - curve.psnr_y[-1], 6)
+    return fall if fall >= _LEAST_FALL and fall > _UNUSUAL * usual else None
 
 
 def _so_far(run: RunRecord) -> tuple[float, int]:

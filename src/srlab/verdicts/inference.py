@@ -3,8 +3,8 @@
 A score crosses a training (a seed of a variant) with an image. The estimate is the mean over the images, each
 once; the test set is a fixed effect. Its variance has a part of the trainings (`srlab.verdicts.spreads`) and
 one of the images within each set. These have few degrees of freedom each, a Behrens-Fisher problem; the
-p-value is the mean of Satterthwaite's (Biometrics Bulletin 2, 1946), which comes too often, and of Student's
-p-values of the parts, which come too seldom. docs/statistics.md has the reasons, and what was simulated.
+p-value lies between Satterthwaite's (Biometrics Bulletin 2, 1946), which is too small, and the mean of
+Student's for the parts, which is too large. docs/statistics.md has the reasons, and what was simulated.
 """
 
 import math
@@ -22,6 +22,7 @@ from srlab.verdicts.values import Interval, Population, Weigh
 _HALVINGS = 45
 _WIDEST = 1e7  # standard errors: half an interval has no more
 _SMALLEST_P = 1e-15
+_CAUTION = 2.0  # over the fewest degrees of freedom of a part: the weight of the cautious p-value
 
 EXACT = "a picture was reproduced exactly, and an infinite PSNR has no spread"
 ONE_IMAGE = "one test image says nothing about other images"
@@ -51,9 +52,9 @@ class Parts:
 
     @cached_property
     def _caution(self) -> Array:
-        """How much the parts' own p-values count: half, and all where a part has one degree of freedom."""
-        has_one = ((self.dfs < 2) & (self._shares > 0)).any(axis=1)
-        return np.where(has_one, 1.0, 0.5)
+        """How much the parts' own p-values count: the less a part is known, the more."""
+        fewest = np.where(self._shares > 0, self.dfs, np.inf).min(axis=1)
+        return np.minimum(1.0, _CAUTION / fewest)
 
     def p_values(self, ratios: Array) -> Array:
         """Two-sided, of means that are `ratios` standard errors from what is tested."""

@@ -175,6 +175,7 @@ def judge(
             rules=rules,
             is_adversarial=adversarial,
             has_plane=bool(found.plane),
+            curves=whole,
             same=same_scores(cells, names),
             left_out=[one for one in cells.left_out if one[0] in (*names, BICUBIC)],
         ),

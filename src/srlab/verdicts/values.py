@@ -465,6 +465,7 @@ RemarkKind = Literal[
     "one seed",
     "test sets",
     "seeds",
+    "last step",
     "discriminator",
     "ranks",
     "rates",

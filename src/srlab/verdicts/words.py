@@ -7,10 +7,12 @@ from typing import Any
 from srlab.declare.protocol import EvaluationProtocol
 from srlab.folder.records import RunRecord
 from srlab.verdicts.compare import is_ahead
+from srlab.verdicts.curves import fall_at_the_end
 from srlab.verdicts.inference import coverage_if_skewed
 from srlab.verdicts.values import (
     ALL_SETS,
     BICUBIC,
+    Curve,
     Difference,
     Effect,
     Interval,
@@ -358,6 +360,7 @@ def remarks(
     rules: Rules,
     is_adversarial: bool,
     has_plane: bool,
+    curves: Sequence[Curve] = (),
     same: Sequence[str] = (),
     left_out: Sequence[tuple[str, int, str]] = (),
 ) -> tuple[Remark, ...]:
@@ -386,6 +389,7 @@ def remarks(
     found += _about_intervals(tables, level=rules.level)
     found += _about_sets(study, test_sets, level=rules.level)
     found += _about_seeds(tables)
+    found += _about_last_steps(curves)
     if is_adversarial:
         found.append(
             Remark(
@@ -475,6 +479,23 @@ def _about_times(runs: Sequence[RunRecord]) -> list[Remark]:
             f"the same training took up to {ratio:.1f} times as long with one seed as with another (other "
             "work beside it, or another machine), so compare multiply-adds, not times of training",
             "times",
+        )
+    ]
+
+
+def _about_last_steps(curves: Sequence[Curve]) -> list[Remark]:
+    """Runs whose last step was an unlucky one: what is judged is below what they had learned."""
+    falls = [(fall, curve) for curve in curves if (fall := fall_at_the_end(curve)) is not None]
+    if not falls:
+        return []
+    falls.sort(key=lambda one: -one[0])
+    named = [f"{curve.variant}, seed {curve.seed}, by {fall:.2f} dB" for fall, curve in falls]
+    runs = "1 run" if len(falls) == 1 else f"{len(falls)} runs"
+    return [
+        Remark(
+            f"{runs} ended below the best validation of the run by far more than usual ({_cut(named)}), and "
+            "the last step is what is judged; a rate that falls to zero prevents this (--schedule cosine)",
+            "last step",
         )
     ]
 

@@ -5,9 +5,9 @@ Takes:     not measured in full; `srlab study edsr --plan` estimates it for your
 Measured:  vanilla alone, 4,000 steps: docs/results.md
 
 The seed study's six variants, rates and protocol (L1, Adam as Keras has it, batches of 16 LR patches of 24
-x 24 at x4, 10,000 steps). The rate halves at half time whatever its start, where the seed subtracted 5e-5:
-a twentieth of the highest rate, and all of the lowest. The variants are what their names say; three of the
-seed's were mislabelled.
+x 24 at x4, 10,000 steps). The rate falls to zero whatever its start, where the seed subtracted 5e-5 at half
+time: a twentieth of the highest rate, and all of the lowest. The variants are what their names say; three of
+the seed's were mislabelled.
 
 `batch_norm_quick` is a control: `batch_norm` with the momentum 0.1 in place of Keras' 0.01. In a short
 training Keras' momentum lags behind the weights, and part of what batch normalization costs may be this.
@@ -37,8 +37,7 @@ STUDY = Study(
         num_steps=10_000,
         batch_size=16,
         lr_patch_size=24,
-        schedule="step",
-        halve_at=(0.5,),
+        schedule="cosine",
         adam_eps=1e-7,
     ),
     train=("div2k_train",),

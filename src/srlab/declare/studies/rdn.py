@@ -36,7 +36,12 @@ STUDY = Study(
     ),
     learning_rates=(1e-3, 5e-4, 3e-4, 1e-4, 5e-5),
     protocol=TrainingProtocol(
-        num_steps=50_000, batch_size=16, lr_patch_size=32, adam_eps=1e-7, jpeg_noise=True
+        num_steps=50_000,
+        batch_size=16,
+        lr_patch_size=32,
+        schedule="cosine",
+        adam_eps=1e-7,
+        jpeg_noise=True,
     ),
     train=("div2k_train",),
     validate=("div2k_valid",),

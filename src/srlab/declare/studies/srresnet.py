@@ -7,9 +7,10 @@ Measured:  one rate, one seed, small budgets: docs/results.md
 The seed study's transfer learning: a trained SRResNet (``original``) lends its head and first 9 of 16 blocks,
 which stay frozen; 8 new blocks of one kind or another, the rest of the network and its loss are what differs.
 Protocol and rates are the seed's (MSE or L1, Adam as Keras has it, batches of 16 LR patches of 24 x 24 at x4,
-half of them compressed as JPEG, 25,000 steps at a constant rate); the source is trained four times as long.
-The seed had no controls; here each network is also trained from random weights (``scratch_``), and from the
-source with nothing frozen (``finetune_``), and ``wide`` has plain blocks of the dense ones' size.
+half of them compressed as JPEG, 25,000 steps; the rate falls to zero, where the seed's was constant). The
+source is trained four times as long. The seed had no controls; here each network is also trained from random
+weights (``scratch_``), and from the source with nothing frozen (``finetune_``), and ``wide`` has plain blocks
+of the dense ones' size.
 """
 
 from dataclasses import replace
@@ -24,7 +25,14 @@ NETWORKS = ("vanilla", "no_batch_norm", "dense", "wide")
 SOURCE = "srresnet/original"
 MSE = PixelObjective(loss="mse")
 
-PROTOCOL = TrainingProtocol(num_steps=25_000, batch_size=16, lr_patch_size=24, adam_eps=1e-7, jpeg_noise=True)
+PROTOCOL = TrainingProtocol(
+    num_steps=25_000,
+    batch_size=16,
+    lr_patch_size=24,
+    schedule="cosine",
+    adam_eps=1e-7,
+    jpeg_noise=True,
+)
 
 
 def transfer(name: str, network: str, *, objective: PixelObjective = MSE, freeze: bool) -> Variant:

@@ -33,7 +33,9 @@ STUDY = Study(
         for name in NAMES
     ),
     learning_rates=(1e-3, 5e-4, 3e-4, 1e-4, 1e-5),
-    protocol=TrainingProtocol(num_steps=6_290, batch_size=256, lr_patch_size=32, adam_eps=1e-7),
+    protocol=TrainingProtocol(
+        num_steps=6_290, batch_size=256, lr_patch_size=32, schedule="cosine", adam_eps=1e-7
+    ),
     train=("291",),
     test=("set5", "set14"),
 )

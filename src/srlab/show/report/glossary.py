@@ -54,6 +54,10 @@ TERMS: dict[str, str] = {
         "What one change brings: the mean difference over all pairs of variants that differ in this "
         "change alone."
     ),
+    "equal": (
+        "Two variants are equal if their difference is shown to be less than 0.1 dB. Without that, and "
+        "without a difference that is shown, the pair is undecided."
+    ),
     "family": (
         "All tests that a reader looks at together, such as all pairs of variants in one table. The more "
         "tests, the more likely one of them is wrong by chance; see Holm."

@@ -37,6 +37,7 @@ from srlab.verdicts import (
 from srlab.verdicts.words import equality, share
 
 _MEAN = 2  # the place of the mean in a leaderboard
+_PERCENT = 3  # the place of the per cent in a table of effects
 _OF_COSTS = ("parameters", "multiply_adds", "learning_rate", "seconds")
 _RATIOS = ("parameters_ratio", "multiply_adds_ratio")
 _MARKS = {"authors": "", "copies": "", "one copy": ", found in one other paper or page only"}
@@ -337,6 +338,8 @@ def effects_grid(verdicts: Verdicts, *, scope: str, metric: str) -> Grid:
         ),
         rows=tuple(rows),
     )
+    if not any(row.cells[_PERCENT].value is not None for row in rows):
+        grid = without(grid, ("percent",))
     return grid if verdicts.costs else without(grid, _RATIOS)
 
 
