@@ -1,5 +1,6 @@
 """What a file of scores promises: nothing is lost in it, and what is wrong with one is said with its row."""
 
+import gzip
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -130,6 +131,21 @@ def test_other_programs_write_csv_in_other_ways(write: Write, text: str) -> None
             assert {key: of.tolist() for key, of in found[variant][seed].items()} == {
                 key: of.tolist() for key, of in by_image.items()
             }
+
+
+def test_a_file_may_be_compressed(tmp_path: Path, write: Write) -> None:
+    expected = judge_scores(read_scores(write(FOUR))).tables[0].pairs[0]
+    packed = tmp_path / "scores.csv.gz"
+    packed.write_bytes(gzip.compress(FOUR.encode()))
+    found = judge_scores(read_scores(packed)).tables[0].pairs[0]
+    assert (found.variant, found.other, found.estimate) == (
+        expected.variant,
+        expected.other,
+        expected.estimate,
+    )
+    packed.write_bytes(packed.read_bytes()[:-9])
+    with pytest.raises(UserError, match="is damaged: it begins as a file of gzip"):
+        read_scores(packed)
 
 
 def test_the_order_of_the_rows_changes_nothing(write: Write) -> None:

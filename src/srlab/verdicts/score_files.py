@@ -4,9 +4,11 @@ The numbers are written in full, so a file gives the same verdict as the study, 
 """
 
 import csv
+import gzip
 import io
 import math
 import re
+import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -158,10 +160,22 @@ def read_scores(
     return found.table()
 
 
+_GZIP = b"\x1f\x8b"
+
+
 def _csv_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Each row with its number. Columns are parted by whatever of ``, ; tab`` the header has most."""
+    """Each row with its number. Columns are parted by whatever of ``, ; tab`` the header has most.
+
+    The file may be compressed by gzip, whatever its name is.
+    """
+    content = path.read_bytes()
+    if content.startswith(_GZIP):
+        try:
+            content = gzip.decompress(content)
+        except (OSError, EOFError, zlib.error) as error:
+            raise UserError(f"{path} is damaged: it begins as a file of gzip ({error})") from error
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = "\0"
     if "\0" in text:

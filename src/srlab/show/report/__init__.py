@@ -18,6 +18,9 @@ from srlab.verdicts.values import Weigh
 __all__ = ["Contents", "gather", "gather_scores", "write_files", "write_report", "write_scores_report"]
 
 
+MOST_CHARACTERS = 5_900_000  # of a page, whose first picture is there in any case
+
+
 def write_report(
     study_dir: Path,
     out: Path | None = None,
@@ -49,7 +52,12 @@ def write_report(
         check_data(study_dir, page.parent)
     contents = gather(study_dir, base=base, equal_within=equal_within, weigh=weigh)
     viewer = make_viewer(study_dir, contents.study, contents.verdicts)
-    write_text(page, render(contents, viewer))
+    text = render(contents, viewer)
+    if len(text) > MOST_CHARACTERS:  # many variants and images: then with fewer pictures
+        room = max(0, MOST_CHARACTERS - (len(text) - viewer.bytes))
+        viewer = make_viewer(study_dir, contents.study, contents.verdicts, most_bytes=room)
+        text = render(contents, viewer)
+    write_text(page, text)
     written = [page]
     if has_data:
         written += write_data(study_dir, page.parent, runs=contents.runs, costs=contents.verdicts.costs)

@@ -30,7 +30,7 @@ from srlab.verdicts import BICUBIC, Verdicts
 
 SIDE = 192  # HR pixels of a crop
 MOST_SCENES = 8
-MOST_BYTES = 4_500_000  # of all pictures; base64 makes them a third more
+MOST_BYTES = 4_500_000  # of all pictures, as they stand on the page
 _OVERVIEW = 240  # pixels, the longer side
 _JPEG_QUALITY = 80
 ORIGINAL = "original"
@@ -61,6 +61,11 @@ class Scene:
     panes: tuple[Pane, ...]
 
     @property
+    def bytes(self) -> int:
+        """What its pictures take on the page, in base64."""
+        return sum(len(pane.uri) for pane in self.panes) + len(self.overview)
+
+    @property
     def has_original(self) -> bool:
         return any(pane.label == ORIGINAL and pane.variant is None for pane in self.panes)
 
@@ -71,6 +76,11 @@ class Viewer:
 
     scenes: tuple[Scene, ...]
     remarks: tuple[str, ...]
+
+    @property
+    def bytes(self) -> int:
+        """What the pictures take on the page."""
+        return sum(scene.bytes for scene in self.scenes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +128,7 @@ def make_viewer(
             protocol=protocol,
             border=study["scale"],
         )
-        room -= (sum(len(pane.uri) for pane in scene.panes) + len(scene.overview)) * 3 // 4
+        room -= scene.bytes
         if room < 0 and scenes:
             break
         scenes.append(scene)
