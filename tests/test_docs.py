@@ -17,6 +17,7 @@ from scipy import stats  # type: ignore[import-untyped]
 
 from srlab.networks import NETWORKS, build_network, num_parameters
 from srlab.networks.complexity import multiply_adds, receptive_radius
+from srlab.verdicts import judge_scores, read_scores
 
 ROOT = Path(__file__).parents[1]
 SEED = (ROOT / "docs" / "seed.md").read_text(encoding="utf-8")
@@ -120,8 +121,32 @@ def with_interval(value: float, low: float, high: float) -> str:
     return f"{value:+.2f} [{ends[0]}, {ends[1]}]"
 
 
+PLANNED = {
+    "c3_edsr": ("edsr/relu_after_add", "edsr/vanilla"),
+    "c4_rdn": ("rdn/leaky_relu", "rdn/vanilla"),
+    "c5_srresnet": ("srresnet/transfer_dense", "srresnet/transfer_wide"),
+}
+
+
+@pytest.mark.parametrize("name", PLANNED)
+@pytest.mark.parametrize("page", ["README.md", "docs/results.md"])
+def test_a_planned_comparison_is_told_as_its_scores_have_it(name: str, page: str) -> None:
+    first, second = PLANNED[name]
+    verdicts = judge_scores(
+        read_scores(ROOT / "docs" / "results" / name / "scores.csv.gz"), primary=(first, second)
+    )
+    pair = next(one for one in verdicts.tables[0].pairs if {one.variant, one.other} == {first, second})
+    sign = 1 if pair.variant == first else -1
+    assert pair.interval is not None
+    ends = sorted((sign * pair.interval.low, sign * pair.interval.high))
+    number = with_interval(sign * pair.estimate, *ends)
+    words = [variant.rpartition("/")[2] for variant in (first, second)]
+    rows = (ROOT / page).read_text(encoding="utf-8").splitlines()
+    assert [row for row in rows if f"`{words[0]}`, `{words[1]}` | {number} |" in row], number
+
+
 def test_the_differences_in_the_readme_are_those_of_the_report_that_it_links_to() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8").partition("An older study trained")[2]
     assert "(docs/results/srcnn/report.html)" in readme
     quoted = set(re.findall(NUMBER, readme))
     to_vanilla = ("to_base", "to_base_low", "to_base_high")
@@ -139,7 +164,7 @@ def test_the_readme_calls_clear_what_the_report_does_with_its_p_values() -> None
             rf"\| ({NUMBER}) \| (no|worse, as the only question of its family) \(p = (0\.\d\d)\) \|", readme
         )
     }
-    assert len(said) == len(re.findall(NUMBER, readme)) == 4
+    assert len(said) == len(re.findall(NUMBER, readme.partition("An older study trained")[2])) == 4
     with (SRCNN / "tables" / "effects-all-sets-psnr_y.csv").open(encoding="utf-8", newline="") as file:
         effects = {
             with_interval(*(float(row[f"effect{end}"]) for end in ("", "_low", "_high"))): row

@@ -4,6 +4,7 @@ Written after docs/statistics.md, one number after the other, so that a reader c
 """
 
 import csv
+import gzip
 import math
 from collections.abc import Collection, Iterator
 from itertools import combinations
@@ -17,8 +18,9 @@ from scipy import optimize, special, stats  # type: ignore[import-untyped]
 
 from scored_study import ScoredStudy, noisy
 from srlab.show.data_files import write_data
-from srlab.verdicts import judge
+from srlab.verdicts import Table, judge, judge_scores, read_scores
 
+RESULTS = Path(__file__).parents[1] / "docs" / "results"
 GOLDEN = Path(__file__).parent / "golden" / "studies"
 ALPHA, BAND = 0.05, 0.1
 
@@ -27,7 +29,8 @@ Array = NDArray[np.float64]
 
 def read(path: Path, metric: str) -> tuple[list[str], Array, Array]:
     """Names of the variants, their scores [variants, seeds, images], and the set of each image."""
-    with path.open(encoding="utf-8", newline="") as file:
+    opened = gzip.open if path.suffix == ".gz" else open
+    with opened(path, "rt", encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["metric"] == metric]
     images = list(dict.fromkeys((row["set"], row["image"]) for row in rows))
     variants = [name for name in dict.fromkeys(row["variant"] for row in rows) if name != "bicubic"]
@@ -190,12 +193,9 @@ def with_a_wild_variant(folder: Path) -> Path:
     return study.write()
 
 
-@pytest.mark.parametrize("name", ["golden", "wild"])
-def test_the_pairs_and_ranks_of_a_study_come_out_of_its_file(name: str, tmp_path: Path) -> None:
-    study = GOLDEN / "plain" if name == "golden" else with_a_wild_variant(tmp_path / "study")
-    write_data(study, tmp_path / "data")
-    found, places = recompute(tmp_path / "data" / "scores.csv")
-    table = judge(study).tables[0]
+def agree(path: Path, table: Table) -> None:
+    """The table's pairs and ranks are those that come out of the file `path`."""
+    found, places = recompute(path)
     assert set(found) == {(pair.variant, pair.other) for pair in table.pairs}
     for pair in table.pairs:
         assert pair.interval is not None
@@ -205,5 +205,19 @@ def test_the_pairs_and_ranks_of_a_study_come_out_of_its_file(name: str, tmp_path
         assert outcome == pair.outcome
     ranks = {row.variant: row.rank for row in table.rows if row.rank is not None}
     assert places == {variant: (rank.best, rank.worst) for variant, rank in ranks.items()}
+
+
+@pytest.mark.parametrize("name", ["golden", "wild"])
+def test_the_pairs_and_ranks_of_a_study_come_out_of_its_file(name: str, tmp_path: Path) -> None:
+    study = GOLDEN / "plain" if name == "golden" else with_a_wild_variant(tmp_path / "study")
+    write_data(study, tmp_path / "data")
+    table = judge(study).tables[0]
+    agree(tmp_path / "data" / "scores.csv", table)
     if name == "wild":
         assert {pair.outcome for pair in table.pairs} == {"better", "equal", "undecided"}
+
+
+@pytest.mark.parametrize("name", ["c3_edsr", "c4_rdn"])
+def test_the_published_verdicts_come_out_of_the_published_scores(name: str) -> None:
+    path = RESULTS / name / "scores.csv.gz"
+    agree(path, judge_scores(read_scores(path)).tables[0])
