@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from killed_adversarial import RUN, train_adversarial
 from srlab.cli import app
+from srlab.errors import UserError
 from srlab.lab.execution import describe_network
 from srlab.networks import Discriminator, DiscriminatorOptions
 from srlab.networks.diagram import picture_of
@@ -87,3 +88,16 @@ def test_tensorboard_has_histograms_of_its_weights_and_patch_scores_of_the_gener
     assert any(tag.startswith("weights/") for tag in tags)
     assert {"train/patches_psnr_y", "train/patches_ssim_y", "train/generator_gradient_norm"} <= tags
     assert metrics(tmp_path)[-1]["patches_psnr_y"] > 0
+
+
+def test_a_run_goes_on_where_nothing_can_be_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise UserError("drawing needs a library that is not there")
+
+    monkeypatch.setattr("srlab.lab.execution.plot", fails)
+    monkeypatch.setattr("srlab.lab.execution.plot_discriminator", fails)
+    describe_network(tmp_path, RUN)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["discriminator.txt", "summary.txt"]
+    assert caplog.text.count("has no diagram: drawing needs a library that is not there") == 2

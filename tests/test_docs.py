@@ -138,6 +138,7 @@ def test_a_planned_comparison_is_told_as_its_scores_have_it(name: str, page: str
     pair = next(one for one in verdicts.tables[0].pairs if {one.variant, one.other} == {first, second})
     sign = 1 if pair.variant == first else -1
     assert pair.interval is not None
+    assert pair.estimate is not None
     ends = sorted((sign * pair.interval.low, sign * pair.interval.high))
     number = with_interval(sign * pair.estimate, *ends)
     words = [variant.rpartition("/")[2] for variant in (first, second)]

@@ -1,10 +1,10 @@
 """Train everything that docs/results/PLAN.md plans on one GPU, several runs at a time.
 
-Run:       cd FOLDER && python code/docs/results/run_on_gpu.py --jobs 24 [--seconds 500] [--device cuda]
+Run:       cd FOLDER && python code/docs/results/run_on_gpu.py [--only c1_srcnn,c2_vdsr] [--seconds 500]
 
-FOLDER has the pictures `data`; the runs come into its folder `runs`. All five questions share the processes:
-the pilots and studies come before the twins at a quarter of the steps, and among equals the question whose
-runs take longest comes first. After so many seconds it stops; the same command goes on from there.
+FOLDER has the pictures `data`; the runs come into its folder `runs`. The questions share the processes, in
+the order of PLAN.md: all pilots and studies come before the twins at a quarter of the steps. After so many
+seconds it stops; the same command goes on from there.
 
 No SR pictures of the test images are kept: they would take longer to write than to compute.
 """
@@ -32,7 +32,7 @@ from srlab.training.machine import resolve_machine
 from srlab.use import scoring
 
 RESULTS = Path(__file__).parent
-ORDER = ("c5_srresnet", "c3_edsr", "c4_rdn", "c2_vdsr", "c1_srcnn")
+ORDER = ("c1_srcnn", "c4_rdn", "c2_vdsr", "c3_edsr", "c5_srresnet")
 STAGES = ("pilot", "study", "quarter")
 BEGUN = time.monotonic()
 
@@ -131,10 +131,14 @@ def _module(path: Path) -> Any:
 def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--jobs", type=int, default=8)
+    parser.add_argument("--jobs", type=int, default=12)
+    parser.add_argument("--only", default=",".join(ORDER), help="these questions, of " + ", ".join(ORDER))
     parser.add_argument("--seconds", type=float, default=float("inf"))
     parser.add_argument("--device", default="cuda")
     options = parser.parse_args()
+    names = options.only.split(",")
+    if unknown := set(names) - set(ORDER):
+        parser.error(f"there is no question {', '.join(sorted(unknown))}; there are {', '.join(ORDER)}")
     scoring.save_picture = keep_no_picture
     # The five read the same pictures: once is enough.
     reading, read = threading.Lock(), functools.cache(comparison.split)
@@ -154,7 +158,7 @@ def main() -> int:
         except BaseException:
             say(f"{name} stops:\n{traceback.format_exc()}")
 
-    threads = [threading.Thread(target=safely, args=(name,), daemon=True) for name in ORDER]
+    threads = [threading.Thread(target=safely, args=(name,), daemon=True) for name in names]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -6,8 +6,9 @@ A task never raises for what went wrong in its run: it writes ``failure.txt`` an
 from __future__ import annotations
 
 import contextlib
+import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -42,6 +43,8 @@ from srlab.training.remarks import discriminator_remarks
 from srlab.training.train import CHECKPOINT, Outcome, Progress, train
 from srlab.use.evaluation import evaluate_network
 from srlab.use.scoring import score_tests, score_validation
+
+logger = logging.getLogger(__name__)
 
 LOCK = "run.lock"
 NOTE = "the weights are those of the last step; validation does not choose the step"
@@ -362,7 +365,8 @@ def describe_network(folder: Path, run: Run) -> None:
     if not (folder / "summary.txt").exists():
         store.write_text(folder / "summary.txt", summary(options, scale=scale, frozen=frozen) + "\n")
     if not (folder / "diagram.svg").exists():
-        plot(options, folder / "diagram.svg", scale=scale, title=run.variant.name, frozen=frozen)
+        with _drawing_may_fail(run):
+            plot(options, folder / "diagram.svg", scale=scale, title=run.variant.name, frozen=frozen)
     objective, side = run.variant.objective, scale * run.protocol.lr_patch_size
     if not isinstance(objective, AdversarialObjective) or run.variant.taken_from is not None:
         return
@@ -372,7 +376,17 @@ def describe_network(folder: Path, run: Run) -> None:
         store.write_text(folder / "discriminator.txt", text + "\n")
     if not (folder / "discriminator.svg").exists():
         title = f"{run.variant.name}: discriminator"
-        plot_discriminator(judge, folder / "discriminator.svg", hr_patch_size=side, title=title)
+        with _drawing_may_fail(run):
+            plot_discriminator(judge, folder / "discriminator.svg", hr_patch_size=side, title=title)
+
+
+@contextlib.contextmanager
+def _drawing_may_fail(run: Run) -> Iterator[None]:
+    """Where Graphviz lacks a library of the system, the run goes on without its diagram."""
+    try:
+        yield
+    except UserError as error:
+        logger.warning("%s has no diagram: %s", run.name, error)
 
 
 def _begin_session(folder: Path, *, device: str, threads: int) -> list[dict[str, Any]]:
