@@ -1,6 +1,7 @@
 """What writing promises: strips give the whole picture, metadata goes along, memory is counted beforehand."""
 
 import struct
+import subprocess
 import sys
 import tracemalloc
 import zlib
@@ -329,6 +330,34 @@ def test_what_memory_is_said_is_no_less_than_what_was_measured(
     upscaler = Upscaler(build_network(options, scale=2), variant=variant)
     cost = upscaler.cost(tmp_path / "a.png", tmp_path / "b.png")
     assert measured <= cost.memory < 1.5 * measured
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc alone gives memory back when it is told to")
+def test_memory_that_was_freed_below_other_memory_goes_back_to_the_system() -> None:
+    program = """
+import ctypes, psutil
+import numpy as np
+from srlab.pixels.memory import give_back
+from srlab.training.device import tune_allocator
+if tune_allocator() and hasattr(ctypes.CDLL(None), "malloc_trim"):
+    pieces = [np.ones(1 << 20, np.uint8) for _ in range(64)]
+    above = np.ones(1 << 20, np.uint8)
+    del pieces
+    kept = psutil.Process().memory_info().rss
+    give_back()
+    assert kept - psutil.Process().memory_info().rss > 32 << 20
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
+
+
+def test_freed_memory_goes_back_after_decoding_and_after_each_row_of_tiles(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[None] = []
+    monkeypatch.setattr("srlab.use.upscaler.give_back", lambda: given.append(None))
+    Image.new("RGB", (20, 40)).save(tmp_path / "a.png")
+    srlab.load("bicubic", scale=2, device="cpu", tile=16).upscale(tmp_path / "a.png", tmp_path / "b.png")
+    assert len(given) == 1 + 3
 
 
 def test_a_control_group_limits_what_is_available(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """How much memory a process may still take, and amounts in words."""
 
 import contextlib
+import ctypes
 import sys
 from pathlib import Path
 
@@ -25,6 +26,13 @@ def available_bytes() -> int:
         if limit != resource.RLIM_INFINITY:
             free.append(limit - int(psutil.Process().memory_info().vms))
     return max(0, min(free))
+
+
+def give_back() -> None:
+    """Give memory that was freed back to the system. glibc would keep it; elsewhere nothing is done."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):  # no glibc, as on Alpine
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def _left_in_group(root: Path, membership: Path) -> list[int]:

@@ -30,7 +30,7 @@ from srlab.files import is_stream
 from srlab.networks.complexity import user_network_in
 from srlab.networks.structure import ONE_AT_A_TIME
 from srlab.pixels.images import Layout, Picture, changed, read_header, read_picture
-from srlab.pixels.memory import available_bytes, in_words
+from srlab.pixels.memory import available_bytes, give_back, in_words
 from srlab.pixels.picture_files import (
     FORMATS,
     IN_STRIPS,
@@ -271,6 +271,7 @@ class Upscaler:
         picture = read_picture(path, max_pixels=max_pixels)
         pixels, metadata, notes = picture.pixels, picture.metadata, picture.notes
         del picture  # so that its pixels can go where they are laid on a colour
+        give_back()  # the decoder had a copy of its own
         if color is not None:
             pixels = flattened(pixels, color)
         height, width, channels = pixels.shape
@@ -376,6 +377,7 @@ class Upscaler:
                 band[top:bottom, left:right, -1:] = _to_pixels(sr, pixels.dtype)
             if missing == 0:
                 yield band
+                give_back()
 
 
 def load(
