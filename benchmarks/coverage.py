@@ -12,15 +12,17 @@ import csv
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats  # type: ignore[import-untyped]
 from scipy.special import stdtrit  # type: ignore[import-untyped]
 
 from srlab.verdicts import infer
-from srlab.verdicts.inference import Design
+from srlab.verdicts.inference import Design, Parts
 from srlab.verdicts.spreads import Array
 
 Draw = Callable[[np.random.Generator, tuple[int, ...]], Array]
@@ -195,6 +197,48 @@ def world_table(repeats: int) -> None:
             print(f"| {world.name} | {' x '.join(map(str, design))} | {' | '.join(cells)} |", flush=True)
 
 
+def _of_one_df(parts: Parts, ratios: Array) -> Array:
+    """Satterthwaite's p-values."""
+    return np.asarray(2 * stats.t.sf(ratios, parts.satterthwaite))
+
+
+def _of_parts(parts: Parts, ratios: Array) -> Array:
+    """The parts' own p-values, weighted by the parts."""
+    shares = parts.variances / parts.total[:, None]
+    return np.asarray(2 * (shares * stats.t.sf(ratios[:, None], parts.dfs)).sum(axis=1))
+
+
+def far_out_table() -> None:
+    """Alarms in multiples of the error rate, the worst over proportions of two parts; nothing is drawn."""
+    print("| degrees of freedom, error rate | Satterthwaite | srlab | the parts' |\n|---|---:|---:|---:|")
+    places, weights = np.polynomial.legendre.leggauss(60)
+    even = (places + 1) / 2
+    at, weights = even**2 * (3 - 2 * even), weights / 2 * 6 * even * (1 - even)  # denser at the ends
+    for dfs in ((2, 18), (4, 18), (8, 18)):
+        draws = np.meshgrid(*(stats.chi2.ppf(at, df) / df for df in dfs), indexing="ij")
+        share = np.outer(weights, weights).ravel()
+        for alpha in (0.05, 0.01, 0.001):
+            worst = np.zeros(3)
+            for proportion in (0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.98):
+                variances = np.stack([proportion * draws[0], (1 - proportion) * draws[1]], axis=-1)
+                parts = Parts(variances=variances.reshape(-1, 2), dfs=np.broadcast_to(dfs, (len(share), 2)))
+                rules: tuple[Callable[[Array], Array], ...] = (
+                    partial(_of_one_df, parts),
+                    parts.p_values,
+                    partial(_of_parts, parts),
+                )
+                for index, rule in enumerate(rules):
+                    low, high = np.full(len(share), 1.0), np.full(len(share), 500.0)
+                    for _ in range(30):
+                        middle = np.sqrt(low * high)
+                        is_short = rule(middle) > alpha
+                        low, high = np.where(is_short, middle, low), np.where(is_short, high, middle)
+                    alarms = (2 * stats.norm.sf(low * np.sqrt(parts.total)) * share).sum() / alpha
+                    worst[index] = max(worst[index], alarms)
+            numbers = " | ".join(f"{ratio:.2f}" for ratio in worst)
+            print(f"| {dfs[0]} and {dfs[1]}, {100 * alpha:g} % | {numbers} |", flush=True)
+
+
 def one_seed_table(repeats: int) -> None:
     """One seed, if its intervals were read as being about the variants: any false alarm among 21 pairs."""
     print("| images | any false alarm, misread |\n|---:|---:|")
@@ -298,6 +342,8 @@ def main() -> None:
     published_table(repeats)
     print()
     world_table(repeats)
+    print()
+    far_out_table()
     print()
     one_seed_table(repeats)
     print()
