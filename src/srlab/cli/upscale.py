@@ -101,7 +101,7 @@ def upscale(
             min=16,
             help="Side of a tile in pixels of the picture, 16 or more. Tiles leave no seams. Smaller tiles "
             "take less memory and more time.",
-            show_default="small enough for an 8000x8000 picture to stay below 1.5 GB",
+            show_default="small enough for an 8000x8000 picture to take about 1.5 GB at most",
         ),
     ] = None,
     _max_pixels: MaxPixels = None,
