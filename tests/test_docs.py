@@ -146,6 +146,26 @@ def test_a_planned_comparison_is_told_as_its_scores_have_it(name: str, page: str
     assert [row for row in rows if f"`{words[0]}`, `{words[1]}` | {number} |" in row], number
 
 
+@pytest.mark.parametrize("name", ["c3_edsr", "c4_rdn"])
+def test_a_table_of_variants_is_what_their_scores_say(name: str) -> None:
+    table = judge_scores(read_scores(ROOT / "docs" / "results" / name / "scores.csv.gz")).tables[0]
+    page = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    section = page.partition(f"\n## {name[:2].upper()}: ")[2].partition("\n## ")[0]
+    found = [line for line in section.splitlines() if re.match(r"\| \w+ \| [\d -]*\| \d", line)]
+    expected = []
+    for row in table.rows:
+        words = [row.variant.rpartition("/")[2], "", f"{row.mean:.2f}", "", ""]
+        if row.rank is not None:
+            words[1], words[3] = f"{row.rank.best}-{row.rank.worst}", f"{row.sd:.2f}"
+        if row.to_base is not None and row.to_base.interval is not None and row.to_base.estimate is not None:
+            interval = row.to_base.interval
+            words[4] = with_interval(row.to_base.estimate, interval.low, interval.high)
+        expected.append(f"| {' | '.join(words)} |".replace("|  |", "| |").replace("|  |", "| |"))
+    assert [line.replace("| 0.00 [", "| +0.00 [").replace("| -0.00 [", "| +0.00 [") for line in found] == [
+        line.replace("| -0.00 [", "| +0.00 [") for line in expected
+    ]
+
+
 def test_the_differences_in_the_readme_are_those_of_the_report_that_it_links_to() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8").partition("An older study trained")[2]
     assert "(docs/results/srcnn/report.html)" in readme
