@@ -368,6 +368,15 @@ def test_without_the_originals_the_pictures_are_there_and_the_reason_is_said(two
     assert any("The originals of" in remark for remark in viewer.remarks)
 
 
+def test_a_variant_with_scores_but_no_pictures_is_named(two_sets: Path) -> None:
+    for picture in two_sets.glob("variant1-*/test/*/*.png"):
+        picture.unlink()
+    absent = gather(two_sets).verdicts.variants[1]
+    viewer = viewer_of(two_sets)
+    assert all(absent not in [pane.label for pane in scene.panes] for scene in viewer.scenes)
+    assert f"These variants have no pictures yet: {absent}." in viewer.remarks
+
+
 def test_a_changed_original_is_not_shown(two_sets: Path) -> None:
     path = two_sets.parent / "data" / "six" / "e.png"
     Image.fromarray(np.zeros((60, 72, 3), np.uint8)).save(path)

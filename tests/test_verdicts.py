@@ -20,6 +20,7 @@ from srlab.show.report.figures import _training_axis
 from srlab.show.tables import cells, columns
 from srlab.verdicts import ALL_SETS, BICUBIC, Row, Table, Verdicts, judge
 from srlab.verdicts.values import Weigh
+from srlab.verdicts.words import verdict
 
 ADVERSARIAL = {"kind": "adversarial", "adversarial_weight": 1e-3}
 
@@ -148,6 +149,28 @@ def test_a_planned_comparison_is_tested_alone_and_comes_first(tmp_path: Path) ->
     assert before.headline in verdicts.headline
     assert leaderboard(study.path).primary == verdicts.primary
     assert judge(study.path, variants=["v1", "v5"]).primary == ()
+
+
+@pytest.mark.parametrize(
+    ("gain", "band", "said"), [(0.05, 0.1, "0.1 dB"), (0.05, 0.04, ""), (0.4, 0.1, ""), (0.4, 0.5, "0.5 dB")]
+)
+def test_a_decided_difference_within_the_band_is_called_small(
+    tmp_path: Path, gain: float, band: float, said: str
+) -> None:
+    names = {f"v{k}": noisy(30 + gain * (k == 1), sd=0.005, key=k) for k in range(3)}
+    study = study_of(tmp_path, **names)
+    study.study["primary"] = ["v0", "v1"]
+    verdicts = judge(study.write(), equal_within=band)
+    (test,) = verdicts.primary
+    assert test.outcome == "worse"
+    ahead = row_of(verdicts, "v1").to_base
+    assert ahead is not None
+    assert (f"v0 is worse than v1, by psnr_y on one, though by less than {said}: -" in verdicts.headline) == (
+        said != ""
+    )
+    assert verdict(ahead, against="v0").endswith(
+        f"against v0, clear but less than {said}" if said else "against v0"
+    )
 
 
 @pytest.mark.parametrize("weigh", ["images", "sets"])

@@ -71,7 +71,7 @@ def verdict(test: Difference | Effect, *, against: str = "") -> str:
     if test.outcome == "equal":
         return f"{number}, {equality(test)}"
     if test.outcome != "undecided":
-        return number
+        return number + (f", clear but {small}" if (small := _small(test)) else "")
     if test.reason:
         return f"{number} with these networks"
     holds_zero = test.interval.low <= 0 <= test.interval.high
@@ -82,6 +82,15 @@ def equality(test: Difference | Effect) -> str:
     """What equal means for this metric: ``equal within 0.1 dB``."""
     unit = metric_of(test.metric).unit
     return "equal" if test.equal_within is None else f"equal within {test.equal_within:g} {unit}".strip()
+
+
+def _small(test: Difference | Effect) -> str:
+    """``less than 0.1 dB`` if the whole interval lies within the band of what is called equal; else ""."""
+    if test.interval is None or test.equal_within is None:
+        return ""
+    largest = max(abs(test.interval.low), abs(test.interval.high))
+    unit = metric_of(test.metric).unit
+    return f"less than {test.equal_within:g} {unit}".strip() if largest < test.equal_within else ""
 
 
 def share(percent: Share) -> str:
@@ -185,7 +194,8 @@ def comparison(test: Difference, *, where: str) -> str:
         return _apart(test, on)
     if test.outcome == "equal":
         return f"{pair} are {equality(test)}, {on}: {number}"
-    return f"{test.variant} is {test.outcome} than {test.other}, {on}: {number}"
+    though = f", though by {small}" if (small := _small(test)) else ""
+    return f"{test.variant} is {test.outcome} than {test.other}, {on}{though}: {number}"
 
 
 def _apart(test: Difference, on: str) -> str:

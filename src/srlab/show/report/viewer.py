@@ -149,9 +149,8 @@ def _remarks(
     seeds = {source.folder.name.rpartition("-seed")[2] for source in sources}
     if sources:
         yield f"Each variant's pictures come from one run: seed {', '.join(sorted(seeds))}."
-    absent = [
-        name for place, name in enumerate(verdicts.variants) if place not in {one.variant for one in sources}
-    ]
+    shown = {pane.variant for scene in scenes for pane in scene.panes}
+    absent = [name for place, name in enumerate(verdicts.variants) if place not in shown]
     if absent:
         yield f"These variants have no pictures yet: {', '.join(absent)}."
     yield from problems
