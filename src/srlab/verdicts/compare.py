@@ -168,10 +168,9 @@ class Scored:
         without /= np.where(sums > 0, sums, 1.0)[:, None]
         is_asked = (sums > 0) & (of_bicubic == 0)
         gains = self.design.test(without, of_baseline=np.where(is_asked, -1.0, 0.0))
-        is_sure = [
-            interval is not None and interval.low > 0 for interval in gains.intervals(self.rules.level)
-        ]
-        is_asked &= np.array(is_sure) & np.isfinite(tests.estimates)
+        with np.errstate(invalid="ignore"):
+            is_sure = (gains.p_values() <= 1 - self.rules.level) & (gains.estimates > 0)
+        is_asked &= is_sure & np.isfinite(tests.estimates)
         ratios = np.where(is_asked, tests.estimates / np.where(is_asked, gains.estimates, 1.0), 0.0)
         rest = self.design.test(contrasts - ratios[:, None] * without, of_baseline=ratios)
         return [

@@ -19,7 +19,7 @@ from scipy.special import stdtr, stdtrit  # type: ignore[import-untyped]
 from srlab.verdicts.spreads import Array, Spreads, spreads
 from srlab.verdicts.values import Interval, Population, Weigh
 
-_HALVINGS = 45
+_HALVINGS = 38
 _WIDEST = 1e7  # standard errors: half an interval has no more
 _SMALLEST_P = 1e-15
 _CAUTION = 2.0  # over the fewest degrees of freedom of a part: the weight of the cautious p-value
