@@ -2,7 +2,7 @@
 
 Run:       srlab study docs/results/c3_edsr/pilot.py
 Takes:     docs/results/PLAN.md
-Measured:  not yet
+Measured:  2026-11-27, docs/results.md
 
 The seed study's six residual blocks, as their names say, and two controls. `prelu` has PReLU without batch
 normalization. With it, batch normalization (no, yes) x activation (ReLU, PReLU) is complete, and so is batch

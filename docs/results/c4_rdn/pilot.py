@@ -2,7 +2,7 @@
 
 Run:       srlab study docs/results/c4_rdn/pilot.py
 Takes:     docs/results/PLAN.md
-Measured:  not yet
+Measured:  2026-11-27, docs/results.md
 
 Activation within the dense blocks (ReLU, LeakyReLU 0.3, PReLU) x activation of the upsampler (ReLU, the
 same). With ReLU in the blocks both are one network, so there are five. The seed study has the three whose

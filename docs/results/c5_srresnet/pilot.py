@@ -2,7 +2,7 @@
 
 Run:       srlab study docs/results/c5_srresnet/pilot.py
 Takes:     docs/results/PLAN.md
-Measured:  not yet
+Measured:  2026-11-27, not whole, docs/results.md
 
 A trained SRResNet (`original`, four times as many steps) lends its head and first 9 blocks to what follows.
 `transfer_`: they stay frozen. `scratch_`: the same network from random weights. `finetune_`: from the source

@@ -2,7 +2,7 @@
 
 Run:       srlab study docs/results/c5_srresnet/study.py
 Takes:     docs/results/PLAN.md
-Measured:  not yet
+Measured:  2026-11-27, not whole, docs/results.md
 
 The variants are those of pilot.py, with four times the steps and 3 seeds. Each variant is trained at the one
 rate that the pilot chose for it; choose_rates.py wrote it into rates.json. docs/results/PLAN.md has the plan.
