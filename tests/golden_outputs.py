@@ -76,7 +76,8 @@ def transcript(
     code = run(case.words, columns=case.columns, patch=patch)
     said = capture.readouterr()
     parts = [f"$ srlab {case.words}\n", _plain(said.out)]
-    parts += [f"\n=== standard error\n{_plain(said.err)}"] if said.err else []
+    errors = _plain(said.err)
+    parts += [f"\n=== standard error\n{errors}"] if errors.strip() else []  # a bar leaves an empty line
     parts += [f"\n=== exit code {code}\n"] if code else []
     for path in sorted(path for path, data in _contents(studies).items() if before.get(path) != data):
         parts.append(f"\n=== {path}\n{as_text(studies / path)}")
@@ -142,6 +143,7 @@ def page(html: str) -> str:
     """A report: without its date and version, a tag on each line, and what is packed in it in words."""
     html = re.sub(r"srlab [\d.]+\S*?(?=\")|(?<=<p>)srlab \S+ made this page on [\d-]+", "srlab", html)
     html = re.sub(r"(<style>|<script>)(.*?)(?=</)", _hashed, html, flags=re.DOTALL)
+    html = re.sub(r"(?<=[\" (])-0(?=[\" )])", "0", html)  # the sign of a zero depends on the processor
     html = re.sub(r"data:([\w/+-]+)(?:;charset=utf-8)?;base64,([\w+/=]+)", _unpacked, html)
     return re.sub("><", ">\n<", _numbered(html))
 

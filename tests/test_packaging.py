@@ -124,7 +124,7 @@ def test_srlab_is_the_installed_one_and_not_the_checkout(installed: Installed) -
 
 
 def test_the_included_networks_are_listed_and_enlarge_a_picture(installed: Installed) -> None:
-    assert "srcnn/pixel_shuffle_residual_leaky_relu  x2" in installed("srlab", "models")
+    assert "srcnn/pixel_shuffle_residual_leaky_relu " in installed("srlab", "models")
     Image.fromarray(np.full((20, 24, 3), 90, np.uint8)).save(installed.folder / "photo.png")
     installed("srlab", "upscale", "photo.png", "large.png")
     with Image.open(installed.folder / "large.png") as image:
