@@ -1,9 +1,11 @@
 """How the steps of a run reach the device: one call after another, or all at once as a CUDA graph."""
 
 import contextlib
+import functools
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import ParamSpec, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -16,6 +18,9 @@ from srlab.training.updates import Update
 WARM_UP = 3  # steps before a graph is recorded: libraries choose their kernels, the optimizer makes its state
 AT_MOST_AHEAD = 16  # steps, doubled at most: a host that is further ahead of its GPU waits for it, asleep
 GRAPHS_SWITCH = "SRLAB_CUDA_GRAPHS"  # 0 in the environment: every step is called
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -30,8 +35,7 @@ class Steps:
         self.update = update
         self.seed = seed
         self.device = device
-        can_cut = device.type == "cuda" and isinstance(batches, Patches) and not batches.jpeg_noise
-        self.batches = batches.on(device) if can_cut and isinstance(batches, Patches) else batches
+        self.batches = _where_they_are_cut(batches, device)
 
     def __call__(self, step: int, *, learning_rate: float) -> Mapping[str, Tensor]:
         """Take step `step`, from 0, with the batch that belongs to it; its losses, on the device."""
@@ -102,9 +106,16 @@ def make_steps(update: Update, batches: Batches, *, seed: int, device: torch.dev
     graph repeats what it did once.
     """
     wanted = os.environ.get(GRAPHS_SWITCH, "1") != "0"
-    can_cut = device.type == "cuda" and isinstance(batches, Patches) and not batches.jpeg_noise
-    kind = GraphedSteps if wanted and can_cut and is_ours and update.is_capturable else Steps
+    is_cut_there = isinstance(_where_they_are_cut(batches, device), DevicePatches)
+    kind = GraphedSteps if wanted and is_cut_there and is_ours and update.is_capturable else Steps
     return kind(update, batches, seed=seed, device=device)
+
+
+def _where_they_are_cut(batches: Batches, device: torch.device) -> Batches:
+    """On a GPU if they can be cut there: then `DevicePatches`."""
+    if device.type != "cuda" or not isinstance(batches, Patches) or batches.jpeg_noise:
+        return batches
+    return batches.on(device)
 
 
 @contextlib.contextmanager
@@ -118,3 +129,14 @@ def stream_of_its_own(device: torch.device) -> Iterator[None]:
     with torch.cuda.stream(stream):
         yield
     torch.cuda.current_stream(device).wait_stream(stream)
+
+
+def on_a_stream_of_its_own(function: Callable[P, T]) -> Callable[P, T]:
+    """`function`, which takes a keyword `device`, under `stream_of_its_own`."""
+
+    @functools.wraps(function)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:
+        with stream_of_its_own(cast(torch.device, kwargs["device"])):
+            return function(*args, **kwargs)
+
+    return wrapped

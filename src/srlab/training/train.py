@@ -31,7 +31,7 @@ from srlab.training.monitor import Monitor
 from srlab.training.patch_scores import Batches, fixed_patches, patch_scores
 from srlab.training.preview import side_by_side
 from srlab.training.schedule import learning_rate_at
-from srlab.training.steps import make_steps, stream_of_its_own
+from srlab.training.steps import make_steps, on_a_stream_of_its_own
 from srlab.training.updates import Update, make_update
 
 CHECKPOINT = "checkpoint.pt"
@@ -66,6 +66,7 @@ class Outcome:
     processor_seconds: float | None = None  # of all threads; None if a GPU trained
 
 
+@on_a_stream_of_its_own
 def train(
     run: Run,
     *,
@@ -92,32 +93,6 @@ def train(
         UserError: the checkpoint is damaged or another run's, or the source does not fit.
         OSError: the disk is full or read-only; the last checkpoint stays.
     """
-    with stream_of_its_own(device):
-        return _train(
-            run,
-            batches=batches,
-            validate=validate,
-            preview=preview,
-            folder=folder,
-            device=device,
-            precision=precision,
-            report=report,
-            source=source,
-        )
-
-
-def _train(
-    run: Run,
-    *,
-    batches: Batches,
-    validate: Validate | None,
-    preview: tuple[Tensor, Tensor] | None,
-    folder: Path,
-    device: torch.device,
-    precision: ResolvedPrecision,
-    report: Callable[[Progress], None],
-    source: Path | None,
-) -> Outcome:
     protocol = run.protocol
     tune_allocator()
     torch.manual_seed(run.seed)
