@@ -31,6 +31,7 @@ STUDY = Study(
         Variant(name="tiny/small", network=SRCNNOptions(num_features=(4, 4))),
     ),
     learning_rates=(1e-3,),
+    seeds=(0,),
     protocol=TrainingProtocol(num_steps=4, batch_size=2, lr_patch_size=8, precision="fp32"),
     train=("nothing",),
     test=("nothing",),

@@ -87,7 +87,7 @@ def test_a_plan_needs_no_data_and_starts_nothing(
     code, out, err = srlab("study", "edsr", "--plan", "--json", "--no-estimate")
     assert (code, err) == (0, "")
     plan: dict[str, Any] = json.loads(out)
-    assert len(plan["runs"]) == 7 * 5
+    assert len(plan["runs"]) == 7 * 5 * 3
     assert plan["runs"][0]["steps"] == 10_000
     assert plan["seconds"] is None
     assert any("div2k_train" in missing for missing in plan["missing_data"])

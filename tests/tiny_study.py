@@ -37,6 +37,7 @@ STUDY = Study(
         Variant(name="tiny/srcnn", network=SRCNNOptions(num_features=(4, 4))),
     ),
     learning_rates=(1e-3,),
+    seeds=(0,),
     protocol=TrainingProtocol(
         num_steps={steps}, batch_size=2, lr_patch_size=8, precision="fp32", validate_every={every}
     ),
@@ -66,6 +67,7 @@ def tiny_study(data: Path, **changes: object) -> Study:
             Variant(name="tiny/srcnn", network=SRCNNOptions(num_features=(4, 4))),
         ),
         learning_rates=(1e-3, 1e-4),
+        seeds=(0,),
         protocol=TrainingProtocol(num_steps=4, batch_size=2, lr_patch_size=8, precision="fp32"),
         train=(write_pictures(data / "train", 3, seed=1),),
         test=(write_pictures(data / "set", 2, seed=2),),

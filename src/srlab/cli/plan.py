@@ -13,8 +13,9 @@ from srlab.cli.tables import make_table, narrowed, print_table
 from srlab.declare.protocol import protocol_to_dict
 from srlab.declare.study import Run
 from srlab.folder.records import in_words
-from srlab.lab.planning import Plan
+from srlab.lab.planning import Plan, foresee
 from srlab.training.machine import precision_of
+from srlab.verdicts.power import WANTED, Sight, Spread
 
 _HELD_OUT = "every tenth training image (the last one of fewer than ten)"
 TIMED = "time: measured here and now with random pixels and scaled up; other work on this machine changes it"
@@ -24,6 +25,7 @@ def plan_as_dict(plan: Plan, *, question: str) -> dict[str, Any]:
     """A plan as JSON has it; what was not measured is null."""
     study, machine = plan.study, plan.machine
     parts = plan.seconds(plan.left)
+    seen = foresee(plan)
     return {
         "study": study.name,
         "question": question,
@@ -64,6 +66,14 @@ def plan_as_dict(plan: Plan, *, question: str) -> dict[str, Any]:
         "left": len(plan.left),
         "seconds": _total(plan, plan.left),
         "seconds_by_part": None if parts is None else asdict(parts),
+        "power": None
+        if seen is None
+        else {
+            "metric": "psnr_y",
+            "power": WANTED,
+            "spread": asdict(seen[0]),
+            "smallest_difference": [asdict(sight) for sight in seen[1]],
+        },
     }
 
 
@@ -102,6 +112,8 @@ def show_plan(plan: Plan, *, question: str) -> None:
         runs.append([run.name, f"{run.learning_rate:g}", str(run.seed), state])
     print_table(narrowed(_runs, runs))
     results.print()
+    if (seen := foresee(plan)) is not None:
+        _show_power(*seen, num_variants=len(study.variants))
     protocol = study.protocol
     for line in (
         f"training: batches of {protocol.batch_size} LR patches of {protocol.lr_patch_size} x "
@@ -132,6 +144,30 @@ def _runs(rows: Sequence[Sequence[str]]) -> Table:
     for row in rows:
         table.add_row(*row)
     return table
+
+
+def _show_power(spread: Spread, seen: Sequence[Sight], *, num_variants: int) -> None:
+    """The smallest differences that are found, and what was assumed."""
+    show(f"What it can see: the smallest difference in psnr_y that {100 * WANTED:.0f} % of such studies find")
+    headings = ["seeds", "test images", "a planned pair"]
+    has_more = num_variants > 2
+    num_pairs = num_variants * (num_variants - 1) // 2
+    table = make_table(*headings, *([f"first of {num_pairs} pairs"] if has_more else []), text=())
+    for sight in seen:
+        found = [sight.one_pair, *([sight.first_pair] if has_more else [])]
+        table.add_row(str(sight.seeds), str(sight.images), *map(_in_db, found))
+    print_table(table)
+    for line in (
+        f"assumed, as in {spread.source}: trainings of a variant differ by {spread.trainings:.2g} dB, and a "
+        f"difference is spread between images by {spread.images:.1g} dB and {spread.share:.2g} of itself",
+        *(["one seed decides nothing between variants"] if seen[0].seeds == 1 else []),
+    ):
+        show(line, indent="  ")
+    results.print()
+
+
+def _in_db(smallest: float | None) -> str:
+    return "none" if smallest is None else f"{smallest:.2f} dB"
 
 
 def waits_for(run: Run, plan: Plan) -> str | None:

@@ -165,6 +165,21 @@ def picture_sizes(
         return None
 
 
+def test_set_sizes(names: Sequence[str]) -> tuple[int, ...] | None:
+    """How many images each test set has, those of the catalogue also before they are there; None if one is
+    not known.
+    """
+    try:
+        return tuple(
+            CATALOGUE[name].num_images
+            if name in CATALOGUE and name != "sample"
+            else len(_files(name, "test")[1])
+            for name in names
+        )
+    except (UserError, OSError):
+        return None
+
+
 def _num_pixels(path: Path) -> int:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

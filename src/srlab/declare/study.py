@@ -125,7 +125,8 @@ class Run:
 class Study:
     """Variants, rates and seeds to compare; `train`, `validate` and `test` name data sets or folders.
 
-    Without `validate`, every tenth training image is held out. `primary` are two variants, the first of which
+    Without `validate`, every tenth training image is held out. With one seed nothing is decided between
+    variants. `primary` are two variants, the first of which
     is compared with the second: the one comparison that the study is made for. It is stored before the first
     run, and tested by itself.
     """
@@ -135,7 +136,7 @@ class Study:
     variants: tuple[Variant, ...]
     learning_rates: tuple[float, ...]
     protocol: TrainingProtocol
-    seeds: tuple[int, ...] = (0,)
+    seeds: tuple[int, ...] = (0, 1, 2)
     evaluation: EvaluationProtocol = field(default_factory=EvaluationProtocol)
     train: tuple[str, ...]
     validate: tuple[str, ...] = ()

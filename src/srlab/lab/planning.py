@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from srlab.data.datasets import PictureSizes, picture_sizes
+from srlab.data.datasets import PictureSizes, picture_sizes, test_set_sizes
 from srlab.declare.study import Run, Study, Variant
 from srlab.folder.records import Status, run_status
 from srlab.networks import (
@@ -28,6 +28,7 @@ from srlab.training.device import (
 from srlab.training.machine import Machine
 from srlab.training.step_time import measure_step
 from srlab.use.evaluation import evaluate_network
+from srlab.verdicts.power import Sight, Spread, earlier_spread, sights
 
 ENDED: tuple[Status, ...] = ("finished", "diverged")
 CURVE_IMAGES = 5  # validation images scored while a run trains; its scores.json has all of them
@@ -116,6 +117,21 @@ class Plan:
         each = sum(images[: protocol.validation_images or CURVE_IMAGES])
         times = math.ceil(protocol.num_steps / protocol.validation_interval)
         return sum(images) + (0 if run.variant.taken_from is not None else times * each)
+
+
+def foresee(plan: Plan) -> tuple[Spread, list[Sight]] | None:
+    """What the study will be able to see, and the spreads that it follows from.
+
+    None for one variant, and where it is not known how many test images there are.
+    """
+    study = plan.study
+    sizes = test_set_sizes(study.test)
+    if sizes is None or len(study.variants) < 2:
+        return None
+    names = [variant.name for variant in study.variants]
+    spread = earlier_spread(plan.folder, variants=names, scale=study.scale)
+    seen = sights(spread, num_variants=len(names), num_seeds=len(study.seeds), set_sizes=sizes)
+    return spread, seen
 
 
 def make_plan(
