@@ -51,11 +51,20 @@ def saved(path: Path, pixels: NDArray[Any], mode: str | None = None, **options: 
 # A folder
 
 
-def test_pictures_are_listed_by_name_and_told_by_suffix(tmp_path: Path) -> None:
+def test_pictures_are_listed_by_name_and_told_by_suffix_and_a_folder_is_not_passed_over(
+    tmp_path: Path,
+) -> None:
     for name in ("b.PNG", "a.jpeg", "c.tif", "d.webp", ".hidden.png", "notes.txt", "e.gif"):
         (tmp_path / name).touch()
     (tmp_path / "folder.png").mkdir()
-    assert [path.name for path in list_images(tmp_path)] == ["a.jpeg", "b.PNG", "c.tif", "d.webp"]
+    (tmp_path / "folder").mkdir()
+    assert [path.name for path in list_images(tmp_path)] == [
+        "a.jpeg",
+        "b.PNG",
+        "c.tif",
+        "d.webp",
+        "folder.png",
+    ]
 
 
 def test_a_folder_without_pictures_is_an_error_that_says_so(tmp_path: Path) -> None:

@@ -157,7 +157,8 @@ class _Decoded:
 def list_images(folder: Path, *, suffixes: tuple[str, ...] = SUFFIXES) -> list[Path]:
     """The pictures directly in `folder`, told by suffix in any case, by name; hidden files are left out.
 
-    A link that leads nowhere is among them, and reading it is an error: no picture is left out in silence.
+    A folder, a pipe or a link that leads nowhere is among them if its name says a picture, and reading it is
+    an error: nothing is left out in silence.
     """
     if not folder.is_dir():
         other = "is not a folder" if folder.exists() else "does not exist"
@@ -166,9 +167,7 @@ def list_images(folder: Path, *, suffixes: tuple[str, ...] = SUFFIXES) -> list[P
     paths = [
         path
         for path in sorted(folder.iterdir(), key=lambda path: path.name)
-        if path.suffix.lower() in suffixes
-        and not path.name.startswith(".")
-        and (path.is_file() or (path.is_symlink() and not path.exists()))
+        if path.suffix.lower() in suffixes and not path.name.startswith(".")
     ]
     if not paths:
         raise UserError(f"the folder {folder} holds no pictures ({' '.join(suffixes)})")
