@@ -276,7 +276,7 @@ def test_on_a_terminal_the_answer_comes_first_then_the_table_then_two_notes_at_m
 ) -> None:
     lines, text = on_terminal(monkeypatch, of_long_names, columns)
     assert max(map(len, lines)) <= columns
-    headline = leaderboard(of_long_names).headline
+    (headline,) = leaderboard(of_long_names).headline
     assert headline.count(". ") == 0
     assert text.index(headline) < text.index("rank")
     assert sum(line.startswith("- ") for line in lines) <= 2
@@ -319,7 +319,7 @@ def test_wide_shows_whole_names_in_one_table_and_notes_all_that_there_is(
     assert len(row) > 100
     _, text = on_terminal(monkeypatch, of_long_names, 100, "--notes")
     board = leaderboard(of_long_names)
-    assert all(note in text for note in (board.answer, *board.remarks))
+    assert all(note in text for note in (*board.answer, *board.remarks))
     assert " ".join(legend(board).split()) in text
     assert "The time is that of one run's training, by the clock." in text
 

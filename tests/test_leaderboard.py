@@ -143,7 +143,7 @@ def test_rows_are_sorted_by_the_mean_over_test_sets_bicubic_among_them(folder: F
     update_choice(folder.path)
     board = leaderboard(folder.path)
     assert [row.name for row in board.standings] == ["b", "bicubic", "a"]
-    assert folder.row("a").notes == ("did not beat bicubic on two",)
+    assert folder.row("a").notes == ("mean not above bicubic's on two",)
     assert any("mean over all test images" in remark for remark in board.remarks)
 
 

@@ -87,7 +87,8 @@ def show_leaderboard(
     from srlab.show.tables import notes as all_notes
 
     show(f"{board.name} (x{board.scale}): {board.question}")
-    show(board.answer if with_notes else board.headline)
+    for sentence in board.answer if with_notes else board.headline:
+        show(sentence, indent="  ")
     show("")
     for number, table in enumerate(_tables(board, is_wide=is_wide)):
         if number:

@@ -173,7 +173,7 @@ def _planned(primary: str | None) -> tuple[str, str] | None:
 def _as_dict(verdicts: "Verdicts") -> dict[str, Any]:
     first = verdicts.tables[0]
     return {
-        "answer": verdicts.answer,
+        "answer": " ".join(verdicts.answer),
         "metric": first.metric,
         "scope": first.scope,
         "base": verdicts.base,
@@ -209,7 +209,8 @@ def _show(verdicts: "Verdicts", file: Path, *, with_notes: bool) -> None:
     ranking = verdicts.tables[0]
     study = {"variants": [], "scale": verdicts.scale}
     show(f"{titled(verdicts)}: {verdicts.question}")
-    show(verdicts.answer if with_notes else verdicts.headline)
+    for sentence in verdicts.answer if with_notes else verdicts.headline:
+        show(sentence, indent="  ")
     shown = [table for table in verdicts.tables if table.metric == ranking.metric]
     if (plane := plane_grid(verdicts)).rows:
         _print(plane, title="Distortion and perception together")

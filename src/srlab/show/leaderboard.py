@@ -95,8 +95,8 @@ class Standing:
 
 @dataclass(frozen=True, kw_only=True)
 class Leaderboard:
-    """A study's standings, best first, with what must be known to read them; `headline` is the answer in one
-    sentence, with which `answer` begins.
+    """A study's standings, best first, with what must be known to read them; `headline` has the
+    sentences that answer the question, with which `answer` begins.
 
     `pairs` are those of all variants by what ranks, `primary` is the planned one.
     `profiles` are what `srlab profile` measured, of each setting once.
@@ -104,8 +104,8 @@ class Leaderboard:
 
     name: str
     question: str
-    headline: str
-    answer: str
+    headline: tuple[str, ...]
+    answer: tuple[str, ...]
     scale: int
     protocol: EvaluationProtocol
     base: str
@@ -328,8 +328,8 @@ def _notes(
 ) -> tuple[str, ...]:
     behind = [name for name, test in over_bicubic.items() if is_ahead(test) is False]
     unsure = [name for name, test in over_bicubic.items() if is_ahead(test) and test.outcome != "better"]
-    notes = [f"did not beat bicubic on {', '.join(behind)}"] if behind else []
-    notes += [f"the gain over bicubic may be chance on {', '.join(unsure)}"] if unsure else []
+    notes = [f"mean not above bicubic's on {', '.join(behind)}"] if behind else []
+    notes += [f"gain over bicubic undecided on {', '.join(unsure)}"] if unsure else []
     notes += [
         f"{remark}{_of_seeds(remark, chosen)}"
         for remark in dict.fromkeys(remark for run in chosen for remark in run.remarks)

@@ -23,7 +23,7 @@ def as_dict(board: Leaderboard) -> dict[str, Any]:
     return {
         "study": board.name,
         "question": board.question,
-        "answer": board.answer,
+        "answer": " ".join(board.answer),
         "scale": board.scale,
         "protocol": str(board.protocol),
         "base": board.base,
@@ -330,8 +330,7 @@ def as_markdown(board: Leaderboard) -> str:
     lines = [
         f"# {markdown_text(f'{board.name}: {board.question}')}",
         "",
-        markdown_text(board.answer),
-        "",
+        *(line for sentence in board.answer for line in (markdown_text(sentence), "")),
         "| " + " | ".join(headings) + " |",
         "|---:|---|" + "---:|" * (len(headings) - 2),
         *("| " + " | ".join(map(markdown_text, row)) + " |" for row in cells(board)),

@@ -34,6 +34,7 @@ from srlab.verdicts.values import (
     Curve,
     Difference,
     Effect,
+    MissingCell,
     Progress,
     Rank,
     Remark,
@@ -44,7 +45,7 @@ from srlab.verdicts.values import (
     checked_rules,
     known_metric,
 )
-from srlab.verdicts.words import answer, remarks
+from srlab.verdicts.words import Answer, answer, remarks
 
 
 def judge(
@@ -109,9 +110,7 @@ def judge(
         for variant in declared
     }
     missing = missing_cells(cells, runs, rates, metrics or ("psnr_y",))
-    is_complete = all(cell.is_final for cell in missing) and all(
-        run.status in ("finished", "diverged") for run in runs
-    )
+    left = _left(runs, missing)
     adversarial = any(map(is_adversarial, declared))
     found = _conclude(
         scored,
@@ -122,7 +121,7 @@ def judge(
         planned=_pair(study.get("primary")),
         test_sets=test_sets,
         rules=rules,
-        is_complete=is_complete,
+        left=left,
         is_adversarial=adversarial,
     )
     protocol = study.get("protocol", {})
@@ -140,13 +139,13 @@ def judge(
         protocol=str(EvaluationProtocol(**study["evaluation"])),
         base=base,
         rules=rules,
-        is_complete=is_complete,
+        is_complete=not left,
         is_adversarial=adversarial,
         variants=names,
         test_sets=test_sets,
         metrics=metrics,
-        headline=found.sentences[0],
-        answer=" ".join(found.sentences),
+        headline=found.answer.first,
+        answer=(*found.answer.first, *found.answer.more),
         primary=found.primary,
         tables=found.tables,
         plane=found.plane,
@@ -202,7 +201,7 @@ class _Conclusions:
     effects: tuple[Effect, ...]
     plane: Mapping[str, Rank]
     primary: tuple[Difference, ...]
-    sentences: tuple[str, ...]
+    answer: Answer
 
 
 def _conclude(
@@ -215,7 +214,7 @@ def _conclude(
     planned: tuple[str, str] | None,
     test_sets: Mapping[str, Sequence[str]],
     rules: Rules,
-    is_complete: bool,
+    left: str,
     is_adversarial: bool,
 ) -> _Conclusions:
     """From the scores by metric and scope, of which the first ranks."""
@@ -225,7 +224,7 @@ def _conclude(
     plane = _plane(plane_tables, names)
     ranking = tables[0] if tables else None
     primary = _primary(planned, scored, names, is_adversarial=is_adversarial)
-    sentences = answer(
+    said = answer(
         ranking,
         [table for table in tables[1:] if table.metric == tables[0].metric],
         found,
@@ -234,11 +233,22 @@ def _conclude(
         base=base,
         test_sets=test_sets,
         rules=rules,
-        is_complete=is_complete,
+        left=left,
         is_adversarial=is_adversarial,
         plane=plane_tables,
     )
-    return _Conclusions(tables=tables, effects=found, plane=plane, primary=primary, sentences=sentences)
+    return _Conclusions(tables=tables, effects=found, plane=plane, primary=primary, answer=said)
+
+
+def _left(runs: Sequence[RunRecord], missing: Sequence[MissingCell]) -> str:
+    """What the study still lacks, in words; "" if nothing."""
+    running = [run for run in runs if run.status not in ("finished", "diverged")]
+    if running:
+        return f"{len(running)} of {len(runs)} runs {'has' if len(running) == 1 else 'have'} not ended"
+    trainings = {(cell.variant, cell.seed) for cell in missing if not cell.is_final}
+    if not trainings:
+        return ""
+    return f"test scores of {len(trainings)} training{'' if len(trainings) == 1 else 's'} are missing"
 
 
 def _pair(names: Sequence[str] | None) -> tuple[str, str] | None:
@@ -352,7 +362,7 @@ def judge_scores(
         planned=planned,
         test_sets=cells.test_sets,
         rules=rules,
-        is_complete=True,
+        left="",
         is_adversarial=adversarial,
     )
     missing = gaps(table, judged)
@@ -381,8 +391,8 @@ def judge_scores(
         variants=names,
         test_sets=cells.test_sets,
         metrics=judged,
-        headline=found.sentences[0],
-        answer=" ".join(found.sentences),
+        headline=found.answer.first,
+        answer=(*found.answer.first, *found.answer.more),
         primary=found.primary,
         tables=found.tables,
         plane=found.plane,

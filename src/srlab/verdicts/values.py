@@ -499,8 +499,8 @@ class Verdicts:
     psnr_y alone ranks nothing. `primary` is the comparison that the study planned before its first run,
     tested alone: by psnr_y, and in an adversarial study by the perceptual distance too; empty without one, or
     without its scores. `images` are in order of disagreement by psnr_y, largest first.
-    `headline` is the verdict in one sentence, with which `answer` begins. A second one names the
-    metrics by which bicubic leads an adversarial study. `remarks` must be read with it.
+    `headline` has the sentences that answer the question by themselves; `answer` has these and what the
+    data show besides. `remarks` must be read with it.
     """
 
     study: str
@@ -514,8 +514,8 @@ class Verdicts:
     variants: tuple[str, ...]
     test_sets: Mapping[str, tuple[str, ...]]
     metrics: tuple[str, ...]
-    headline: str
-    answer: str
+    headline: tuple[str, ...]
+    answer: tuple[str, ...]
     primary: tuple[Difference, ...]
     tables: tuple[Table, ...]
     plane: Mapping[str, Rank]

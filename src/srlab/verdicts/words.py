@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from srlab.declare.protocol import EvaluationProtocol
@@ -33,6 +35,14 @@ _UNEVEN = 1.5  # times of one training, longest to shortest
 _ALONE = "The effect of each change alone, averaged over all pairs of variants that differ only in it"
 
 
+@dataclass(frozen=True)
+class Answer:
+    """Sentences: `first` answer the question by themselves, `more` say what the data show besides."""
+
+    first: tuple[str, ...]
+    more: tuple[str, ...] = ()
+
+
 def signed(value: float | None, metric: str) -> str:
     """A difference with its sign and unit.
 
@@ -57,7 +67,7 @@ def span(interval: Interval, metric: str) -> str:
 
 
 def verdict(test: Difference | Effect, *, against: str = "") -> str:
-    """A difference or an effect in words: the number with its interval, and whether it may be chance.
+    """A difference or an effect in words: the number with its interval, and its outcome.
 
     `against` names what it is a difference from, where that is to be said.
     """
@@ -71,11 +81,11 @@ def verdict(test: Difference | Effect, *, against: str = "") -> str:
     if test.outcome == "equal":
         return f"{number}, {equality(test)}"
     if test.outcome != "undecided":
-        return number + (f", clear but {small}" if (small := _small(test)) else "")
+        return f"{number}, {test.outcome}" + (f" by {small}" if (small := _small(test)) else "")
     if test.reason:
         return f"{number} with these networks"
     holds_zero = test.interval.low <= 0 <= test.interval.high
-    return f"{number}, may be chance" + ("" if holds_zero else " among so many comparisons")
+    return f"{number}, undecided" + ("" if holds_zero else " among so many comparisons")
 
 
 def equality(test: Difference | Effect) -> str:
@@ -125,23 +135,26 @@ def answer(
     base: str,
     test_sets: Mapping[str, Sequence[str]],
     rules: Rules,
-    is_complete: bool,
+    left: str,
     is_adversarial: bool,
     plane: Sequence[Table] = (),
-) -> tuple[str, ...]:
-    """Who is ahead, and what each change brings, in a few sentences; the first is the answer by itself.
+) -> Answer:
+    """Who is ahead, and what each change brings.
 
     `table` is the one that ranks, `others` are those of single test sets beside it. `plane` are the tables
     that rank together in an adversarial study. Where bicubic leads one of them, the answer says so too. The
-    planned comparison stands before the ranking.
+    planned comparison stands before the ranking. `left` says what the study still lacks, if anything.
     """
     scored = [row for row in table.rows if row.mean is not None and row.variant != BICUBIC] if table else []
     if table is None or not scored:
-        return ("There is no answer yet: no variant has test scores.",)
+        return Answer(("There is no answer yet: no variant has test scores.",))
     where = scope_words(table.scope, test_sets, weigh=rules.weigh)
+    first = [f"Not finished yet, so the answer may change: {left}."] if left else []
+    if primary:
+        first.append(planned(primary, where=where))
     bicubic_leads = _bicubic_leads(plane, where=where)
-    one_seed = max(len(row.seeds) for row in scored) == 1
     if is_adversarial:
+        one_seed = max(len(row.seeds) for row in scored) == 1
         scored = [row for row in scored if row.variant in ranks]
         if not scored:
             why = (
@@ -150,27 +163,22 @@ def answer(
                 else "There is no ranking: a variant was trained with a discriminator, and perceptual scores "
                 "are missing."
             )
-            return (f"{why}{bicubic_leads}",)
-    ahead = scored[0]
+            return Answer((*first, why, *bicubic_leads))
     below = [row.variant for row in scored if not is_adversarial and _is_below_bicubic(row)]
-    none_beat_it = len(below) == len(scored)
-    if none_beat_it:
-        first = _all_below(scored, table, where=where)
+    if len(below) == len(scored):
+        first.append(_all_below(scored, table, where=where))
     else:
-        first = _headline(scored, ranks, table, base=base, where=where, is_adversarial=is_adversarial)
+        on = "" if primary and not is_adversarial else where
+        first += _headline(scored, ranks, table, base=base, where=on, is_adversarial=is_adversarial)
         if below:
-            first = f"{first.removesuffix('.')}; {_below(below, scored)}."
+            first.append(_below(below, scored))
     first += bicubic_leads
-    if primary:
-        first = f"{planned(primary, where=where)} {first}"
-    sentences = [first if is_complete else f"Not finished yet; so far: {first}"]
-    if not is_adversarial:
-        sentences += _told_apart_alone(others, _first(ranks))
-    already = None if is_adversarial or none_beat_it else ahead.variant
+    more = [] if is_adversarial else _told_apart_alone(others, _first(ranks))
+    already = None if is_adversarial or len(below) == len(scored) else scored[0].variant
     proves_nothing = not is_adversarial and _unjudged(scored)
     if not proves_nothing and (brought := _brought(table, effects, base, already=already)):
-        sentences.append(brought)
-    return tuple(sentences)
+        more.append(brought)
+    return Answer(tuple(first), tuple(more))
 
 
 def planned(primary: Sequence[Difference], *, where: str) -> str:
@@ -190,7 +198,8 @@ def comparison(test: Difference, *, where: str) -> str:
         if test.interval is not None and test.reason:
             return f"{test.variant} minus {test.other} is {number} {on}, but {test.reason}"
         if test.interval is not None:
-            return f"the data do not decide between {pair}, {on}: {number}"
+            few = ", and only one seed has scores of both" if len(test.seeds) == 1 else ""
+            return f"the data do not decide between {pair}, {on}: {number}{few}"
         return _apart(test, on)
     if test.outcome == "equal":
         return f"{pair} are {equality(test)}, {on}: {number}"
@@ -219,11 +228,15 @@ def _headline(
     base: str,
     where: str,
     is_adversarial: bool,
-) -> str:
-    """The answer in one sentence."""
+) -> list[str]:
+    """Which variant is best, in one sentence; a second one names those that are below it and may still be.
+
+    `where` is "" if it is said already, with the metric.
+    """
     ahead = rows[0]
     measure = "psnr_y and the perceptual distance together" if is_adversarial else table.metric
-    on = f"by {measure} on {where}"
+    on = f" by {measure} on {where}" if where else ""
+    highest_on = f" on {where}" if where else ""
     number = ""
     unjudged = "" if is_adversarial else _unjudged(rows)
     if not is_adversarial and (test := ahead.to_base) is not None:
@@ -236,25 +249,45 @@ def _headline(
     if len(rows) == 1:
         if not is_adversarial and ahead.to_bicubic is not None:
             number = f": {verdict(ahead.to_bicubic, against=BICUBIC)}"
-        return f"{ahead.variant} is the only variant with scores {on}{number}."
+        return [f"{ahead.variant} is the only variant with scores{on}{number}."]
     one_seed = max(len(row.seeds) for row in rows) == 1
-    highest = f"{ahead.variant} has the {_extreme(table)} {table.metric} on {where}{number}"
+    highest = f"{ahead.variant} has the {_extreme(table)} {table.metric}{highest_on}{number}"
     if unjudged:
         warning = "ONE SEED: " if one_seed else ""
-        return f"{warning}{highest}, but this proves nothing: {unjudged}."
+        return [f"{warning}{highest}, but this proves nothing: {unjudged}."]
     if one_seed:
-        return f"ONE SEED cannot rank variants; of these trained networks, {highest}."
+        return [f"ONE SEED cannot rank variants; of these trained networks, {highest}."]
     first = [row.variant for row in rows if ranks[row.variant].best == 1]
+    if is_adversarial:
+        wild = []
+    else:  # below a variant that is not among the first
+        together = [row.variant for row in takewhile(lambda row: ranks[row.variant].best == 1, rows)]
+        wild, first = [name for name in first if name not in together], together or first
     if len(first) == 1:
-        return f"{first[0]} is best {on}{number}."
-    if len(first) == len(rows):
-        who = f"the {len(first)} variants"
-    elif len(first) > _MOST_NAMED:
-        who = f"{len(first)} of the {len(rows)} variants"
+        best = f"{first[0]} is best{on}{number}."
+        if wild:
+            best = f"{first[0]} has the {_extreme(table)} {table.metric}{highest_on}{number}."
     else:
-        who = _listed(first)
-    end = "" if is_adversarial else f"; {ahead.variant} has the {_extreme(table)} mean{number}"
-    return f"The data do not show which of {who} is best {on}{end}."
+        if len(first) == len(rows):
+            who = f"the {len(first)} variants"
+        elif len(first) > _MOST_NAMED:
+            who = f"{len(first)} of the {len(rows)} variants"
+        else:
+            who = _listed(first)
+        end = "" if is_adversarial else f"; {ahead.variant} has the {_extreme(table)} mean{number}"
+        best = f"The data do not show which of {who} is best{on}{end}."
+    return [best, *_wild(wild, rows, table)]
+
+
+def _wild(names: Sequence[str], rows: Sequence[Row], table: Table) -> list[str]:
+    """Variants with a poor mean that may still be the best: what is known of them does not suffice."""
+    if not names:
+        return []
+    who = f"{len(names)} of the {len(rows)} variants" if len(names) > _MOST_NAMED else _listed(names)
+    worse = "higher" if metric_of(table.metric).is_lower_better else "lower"
+    whose = "its mean is" if len(names) == 1 else "their means are"
+    why = "known too roughly (few seeds, or seeds that differ much)"
+    return [f"{who} may be best too: {whose} {worse}, but {why}."]
 
 
 def _extreme(table: Table) -> str:
@@ -275,9 +308,9 @@ def _all_below(rows: Sequence[Row], table: Table, *, where: str) -> str:
     one_seed = max(len(row.seeds) for row in rows) == 1
     against = f"{signed(test.estimate, test.metric)} against {BICUBIC}"
     if len(rows) == 1:
-        who, nearest = f"{ahead.variant} did not beat bicubic", table.metric
+        who, nearest = f"{ahead.variant} is not above bicubic", table.metric
     else:
-        who = f"{'none' if one_seed else 'None'} of the {len(rows)} variants beat bicubic"
+        who = f"{'none' if one_seed else 'None'} of the {len(rows)} variants is above bicubic"
         nearest = f"{ahead.variant} has the {_extreme(table)} {table.metric},"
     found = f"{'ONE SEED: ' if one_seed else ''}{who} on {where}"
     if test.interval is None:
@@ -286,17 +319,17 @@ def _all_below(rows: Sequence[Row], table: Table, *, where: str) -> str:
 
 
 def _below(names: Sequence[str], rows: Sequence[Row]) -> str:
-    """Who did not beat bicubic, of more."""
+    """Whose mean is not above bicubic's, of more."""
     who = f"{len(names)} of the {len(rows)} variants" if len(names) > _MOST_NAMED else _listed(names)
-    return f"{who} did not beat bicubic"
+    return f"Not above bicubic by {'its mean' if len(names) == 1 else 'their means'}: {who}."
 
 
 def _is_below_bicubic(row: Row) -> bool:
     return row.to_bicubic is not None and is_ahead(row.to_bicubic) is False
 
 
-def _bicubic_leads(tables: Sequence[Table], *, where: str) -> str:
-    """A sentence with a space before it: the metrics by which no variant's mean reaches bicubic's; or ""."""
+def _bicubic_leads(tables: Sequence[Table], *, where: str) -> list[str]:
+    """A sentence: the metrics by which no variant's mean reaches bicubic's, if there are any."""
     led = []
     for table in tables:
         means = {row.variant: row.mean for row in table.rows if row.mean is not None}
@@ -304,7 +337,7 @@ def _bicubic_leads(tables: Sequence[Table], *, where: str) -> str:
         sign = -1 if metric_of(table.metric).is_lower_better else 1
         if bicubic is not None and means and all(sign * mean < sign * bicubic for mean in means.values()):
             led.append(table.metric)
-    return f" Bicubic has a better mean {_listed(led)} than every variant on {where}." if led else ""
+    return [f"Bicubic has a better mean {_listed(led)} than every variant on {where}."] if led else []
 
 
 def _first(ranks: Mapping[str, Rank]) -> list[str]:

@@ -69,7 +69,8 @@ TERMS: dict[str, str] = {
     ),
     "Holm": (
         "A correction for many tests at once (Holm, 1979). With it, the chance that any test of a family "
-        "gives a false alarm stays at 5 %. A difference can be clear by itself and not clear after Holm."
+        "gives a false alarm stays at 5 %. A difference can be better by itself and undecided after "
+        "Holm."
     ),
     "HR, LR, SR": (
         "High resolution: the original picture. Low resolution: the same picture made smaller. Super "
@@ -92,8 +93,8 @@ TERMS: dict[str, str] = {
         "is a measure of cost that depends on no machine."
     ),
     "p-value": (
-        "How often a difference at least this large would come by chance if there were none. Below 0.05 "
-        "counts as clear."
+        "How often a difference at least this large would come by chance if there were none. Below 0.05, "
+        "a variant is called better or worse."
     ),
     "paired": (
         "Differences are paired if both variants saw the same batches and are scored on the same "
