@@ -129,6 +129,16 @@ Optimizer = Annotated[
         "--optimizer", help="Optimizer: adam, adamw or sgd.", show_default=OF_STUDY, rich_help_panel=TRAINING
     ),
 ]
+Ema = Annotated[
+    float | None,
+    typer.Option(
+        "--ema",
+        metavar="DECAY",
+        help="Average the weights over the steps, such as 0.999; the averaged ones are validated and scored.",
+        show_default=OF_STUDY,
+        rich_help_panel=TRAINING,
+    ),
+]
 ValidateEvery = Annotated[
     int | None,
     typer.Option(

@@ -15,6 +15,7 @@ from srlab.cli.options import (
     TRAINING,
     AsJson,
     Device,
+    Ema,
     Estimate,
     MaxPixels,
     Out,
@@ -96,6 +97,7 @@ def train(
     optimizer: Annotated[
         str, typer.Option("--optimizer", help="Optimizer: adam, adamw or sgd.", rich_help_panel=TRAINING)
     ] = "adam",
+    ema: Ema = None,
     validate_every: ValidateEvery = None,
     validation_images: ValidationImages = None,
     protocol: ProtocolSettings = None,
@@ -157,6 +159,7 @@ def train(
         lr_patch_size=lr_patch_size,
         schedule=schedule,
         optimizer=optimizer,
+        ema=ema,
         validate_every=validate_every,
         validation_images=validation_images,
         precision=precision,

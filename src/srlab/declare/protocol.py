@@ -33,6 +33,9 @@ class TrainingProtocol:
     `gradient_clip_norm` bounds the norm of the whole gradient. `adjustable_clip` keeps each number of the
     gradient within plus and minus `adjustable_clip` / rate (VDSR: Kim et al., CVPR 2016, section 3.2).
 
+    `ema` keeps an average of the weights beside them: after each step it is `ema` x average + (1 - `ema`) x
+    weights. The averaged weights are then the run's, and those that are validated and scored.
+
     `precision` ``auto`` is bf16 autocast where the device computes in bf16 and no architecture of the study
     loses by it, and fp32 elsewhere. `jpeg_noise` compresses half of the LR patches as JPEG of quality 50 to
     95.
@@ -62,6 +65,7 @@ class TrainingProtocol:
     adjustable_clip: float | None = None
     warmup_steps: int = 0
     validation_images: int | None = None  # of each validation during training; None: five
+    ema: float | None = None
 
     def __post_init__(self) -> None:
         for name in (
@@ -100,10 +104,10 @@ class TrainingProtocol:
         # Floats, whatever kind of number they were: they are written down.
         for name in ("halve_at", "adam_betas"):
             object.__setattr__(self, name, as_numbers(getattr(self, name), what=name))
-        for name in ("adam_eps", "gradient_clip_norm", "momentum", "weight_decay", "adjustable_clip"):
+        for name in ("adam_eps", "gradient_clip_norm", "momentum", "weight_decay", "adjustable_clip", "ema"):
             value = getattr(self, name)
             number = as_number(value)
-            if number is None and not (value is None and "clip" in name):
+            if number is None and not (value is None and ("clip" in name or name == "ema")):
                 raise UserError(f"{name} must be a number, not {shown(value)}")
             object.__setattr__(self, name, number)
         if (self.schedule == "step") != bool(self.halve_at):
@@ -116,6 +120,8 @@ class TrainingProtocol:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise UserError(f"{name} must be positive, not {value!r}")
+        if self.ema is not None and not 0 < self.ema < 1:
+            raise UserError(f"ema must be above 0 and below 1, such as 0.999, not {self.ema!r}")
         if not 0 <= self.momentum < 1:
             raise UserError(f"momentum must be at least 0 and below 1, not {self.momentum!r}")
         if not self.weight_decay >= 0:
@@ -214,6 +220,7 @@ _SINCE_0_2 = (
     "adjustable_clip",
     "warmup_steps",
     "validation_images",
+    "ema",
 )
 
 

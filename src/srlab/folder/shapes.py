@@ -172,7 +172,7 @@ _TRAINING = record(
     | dict.fromkeys(("halve_at", "adam_betas"), listed(number))
     | dict.fromkeys(("flips", "quarter_turns", "jpeg_noise"), flag)
     | dict.fromkeys(("schedule", "precision", "optimizer"), text)
-    | dict.fromkeys(("gradient_clip_norm", "adjustable_clip"), maybe(number))
+    | dict.fromkeys(("gradient_clip_norm", "adjustable_clip", "ema"), maybe(number))
     | dict.fromkeys(("adam_eps", "momentum", "weight_decay"), number)
     | {"warmup_steps": count},
 )

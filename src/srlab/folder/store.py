@@ -41,6 +41,7 @@ RESULT = "result.json"
 FAILURE = "failure.txt"
 BLOCKED = "blocked.txt"  # why a run could not start: what it starts from has failed
 WEIGHTS = "weights.safetensors"
+LAST_WEIGHTS = "last.safetensors"  # those of the last step, where WEIGHTS are averaged
 METRICS = "metrics.jsonl"
 
 _PACKAGES = ("srlab", "torch", "numpy", "scipy", "pillow", "opencv-python-headless", "safetensors")

@@ -48,6 +48,10 @@ logger = logging.getLogger(__name__)
 
 LOCK = "run.lock"
 NOTE = "the weights are those of the last step; validation does not choose the step"
+AVERAGED = (
+    "the weights are averaged over the steps (ema {ema:g}), and those of the last step are in {file}; "
+    "validation does not choose the step"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,11 +188,15 @@ class TrainTask:
                 "loss": outcome.loss,
                 "reason": outcome.reason,
                 **({"remarks": remarks} if remarks else {}),
-                "note": NOTE if outcome.status == "finished" else "a diverged run keeps no weights",
+                "note": self._note() if outcome.status == "finished" else "a diverged run keeps no weights",
             },
         )
         remove(folder / CHECKPOINT)  # there is nothing left to go on with
         send_report(Event(name=self.name, phase=outcome.status, reason=outcome.reason or ""))
+
+    def _note(self) -> str:
+        ema = self.run.protocol.ema
+        return NOTE if ema is None else AVERAGED.format(ema=ema, file=store.LAST_WEIGHTS)
 
     def _fit(self, folder: Path) -> Outcome:
         images = self.images or read_training_images(self.study, data=self.data)
@@ -241,6 +249,9 @@ class TrainTask:
         result = store.load_object(there / store.RESULT, "status", "step", "seconds", "loss")
         for name in (store.METRICS, store.WEIGHTS):
             store.write_atomically(folder / name, partial(shutil.copyfile, there / name))
+        if (there / store.LAST_WEIGHTS).exists():
+            last = partial(shutil.copyfile, there / store.LAST_WEIGHTS)
+            store.write_atomically(folder / store.LAST_WEIGHTS, last)
         return Outcome(
             status="finished",
             step=result["step"],

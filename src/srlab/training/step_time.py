@@ -9,6 +9,7 @@ from srlab.declare.study import Study, Variant
 from srlab.networks import build_network, num_parameters
 from srlab.networks.complexity import multiply_adds
 from srlab.networks.parts import freeze
+from srlab.training.average import Average
 from srlab.training.device import tune_allocator, use_threads
 from srlab.training.machine import Machine, precision_of
 from srlab.training.updates import make_update
@@ -42,12 +43,16 @@ def measure_step(study: Study, variant: Variant, machine: Machine, *, seconds: f
     hr = torch.rand(batch_size, channels, scale * patch_size, scale * patch_size, generator=generator)
     lr, hr = (images.to(device, memory_format=torch.channels_last) for images in (lr, hr))
     update = make_update(run, network, precision=precision_of(study, machine))
+    average = None if protocol.ema is None else Average(network, run, decay=protocol.ema)
 
     times: list[float] = []
     begun = time.perf_counter()
     while len(times) < 3 or (time.perf_counter() - begun < seconds and len(times) < 20):
         started = time.perf_counter()
-        update(lr, hr, learning_rate=1e-6)["loss"].item()  # item() waits for a GPU
+        loss = update(lr, hr, learning_rate=1e-6)["loss"]
+        if average is not None:
+            average.update(network, step=len(times) + 1)
+        loss.item()  # waits for a GPU
         times.append(time.perf_counter() - started)
     measured = sorted(times[1:])[(len(times) - 1) // 2]
     whole = protocol.batch_size * protocol.lr_patch_size**2

@@ -23,9 +23,10 @@ from srlab.folder.checkpoints import (
     save_checkpoint,
     save_weights,
 )
-from srlab.folder.store import WEIGHTS
+from srlab.folder.store import LAST_WEIGHTS, WEIGHTS
 from srlab.networks import Architecture, Network, build_network, options_to_dict
 from srlab.networks.parts import freeze, keep
+from srlab.training.average import Average
 from srlab.training.device import ResolvedPrecision, to_device, tune_allocator
 from srlab.training.monitor import Monitor
 from srlab.training.patch_scores import Batches, fixed_patches, patch_scores
@@ -81,6 +82,9 @@ def train(
 ) -> Outcome:
     """Train one run to its last step and keep the weights of that step in `folder`.
 
+    If the protocol averages weights (`ema`), the averaged ones are kept as the run's, validated and drawn;
+    those of the last step lie beside.
+
     It goes on from the folder's checkpoint if there is one and then ends, on the CPU, with the same weights
     bit for bit as if it had never been interrupted, given the same machine and number of threads
     (`use_threads`). `validate` gives numbers such as ``psnr_y`` for the network in inference mode; they are
@@ -104,13 +108,15 @@ def train(
     if not any(parameter.requires_grad for parameter in network.parameters()):
         return finish(run, network, folder, Position())
     update = make_update(run, network, precision=precision)
+    average = None if protocol.ema is None else Average(network, run, decay=protocol.ema)
+    judged = network if average is None else average.network
 
     checkpoint = folder / CHECKPOINT
     at = Position()
     if checkpoint.exists():
-        at = restore(checkpoint, run, network, update, precision=precision)
+        at = restore(checkpoint, run, network, update, average, precision=precision)
     if at.step == protocol.num_steps:
-        return finish(run, network, folder, at)
+        return finish(run, network, folder, at, average)
     resumed_at = at.step
     if resumed_at:
         report(at.progress(protocol.num_steps, resumed_at=resumed_at))
@@ -132,6 +138,8 @@ def train(
             learning_rate = learning_rate_at(at.step, run)
             means.add(steps(at.step, learning_rate=learning_rate))
             at.step += 1
+            if average is not None:
+                average.update(network, step=at.step)
             clock.read()
 
             is_last = at.step == protocol.num_steps
@@ -150,22 +158,22 @@ def train(
                 at.loss = losses["loss"]
                 # A norm may overflow where the losses are finite; then the weights tell.
                 sound = all(math.isfinite(value) for name, value in losses.items() if name != "gradient_norm")
-                if not sound or ((validates or saves) and not is_finite(trained(network, update))):
+                if not sound or ((validates or saves) and not is_finite(trained(network, update, average))):
                     monitor.values(at.step, values)
                     return diverge(at, first_step=at.step - window + 1, what="weights" if sound else "loss")
                 if validates:
-                    with undisturbed(network):
+                    with undisturbed(judged):
                         try:
-                            scores = validate(network) if validate else {}
+                            scores = validate(judged) if validate else {}
                         except NotFiniteError:
                             monitor.values(at.step, values)
                             return diverge(at, first_step=at.step - window + 1, what="SR pictures")
                         if preview is not None:
                             lr, hr = (image.to(device) for image in preview)
-                            monitor.picture(at.step, side_by_side(network, lr, hr))
+                            monitor.picture(at.step, side_by_side(judged, lr, hr))
                         if patches is None:
                             patches = fixed_patches(batches)
-                        known = patch_scores(network, *(to_device(each, device) for each in patches))
+                        known = patch_scores(judged, *(to_device(each, device) for each in patches))
                     values |= {f"train/{name}": value for name, value in known.items()}
                     values |= {f"validation/{name}": value for name, value in scores.items()}
                     at.psnr_y = scores.get("psnr_y", at.psnr_y)
@@ -177,7 +185,8 @@ def train(
                 if is_last:
                     monitor.end()
                 at.logs = monitor.sync()
-                save_checkpoint(checkpoint, snapshot(at, run, network, update, precision=precision))
+                state = snapshot(at, run, network, update, average, precision=precision)
+                save_checkpoint(checkpoint, state)
             if validates or saves:
                 clock.go_on()
 
@@ -185,7 +194,7 @@ def train(
                 report(at.progress(protocol.num_steps, resumed_at=resumed_at))
                 reported = time.monotonic()
 
-    return finish(run, network, folder, at)
+    return finish(run, network, folder, at, average)
 
 
 def start_from(source: Path | None, network: Network, start: Start | None) -> None:
@@ -264,15 +273,17 @@ class Means:
         return means
 
 
-def finish(run: Run, network: Network, folder: Path, at: Position) -> Outcome:
-    """Keep the last step's weights. Done again after an interruption, it writes the same file."""
-    save_weights(
-        folder / WEIGHTS,
-        network,
-        variant=run.variant.name,
-        options=run.variant.network,
-        scale=run.scale,
-    )
+def finish(run: Run, network: Network, folder: Path, at: Position, average: Average | None = None) -> Outcome:
+    """Keep the last step's weights. Done again after an interruption, it writes the same files."""
+    files = {WEIGHTS: network} if average is None else {LAST_WEIGHTS: network, WEIGHTS: average.network}
+    for name, kept in files.items():
+        save_weights(
+            folder / name,
+            kept,
+            variant=run.variant.name,
+            options=run.variant.network,
+            scale=run.scale,
+        )
     return Outcome(
         status="finished",
         step=at.step,
@@ -298,27 +309,40 @@ def diverge(at: Position, *, first_step: int, what: str) -> Outcome:
 
 
 def snapshot(
-    at: Position, run: Run, network: Network, update: Update, *, precision: ResolvedPrecision
+    at: Position,
+    run: Run,
+    network: Network,
+    update: Update,
+    average: Average | None = None,
+    *,
+    precision: ResolvedPrecision,
 ) -> dict[str, Any]:
     """All that the next step depends on, and whose it is."""
     devices = {parameter.device for parameter in network.parameters() if parameter.device.type == "cuda"}
     return {
         **identity(run, precision=precision),
-        **trained(network, update),
+        **trained(network, update, average),
         "position": asdict(at),
         "generators": [torch.get_rng_state(), *(torch.cuda.get_rng_state(device) for device in devices)],
     }
 
 
-def trained(network: nn.Module, update: Update) -> dict[str, dict[str, Any]]:
+def trained(network: nn.Module, update: Update, average: Average | None = None) -> dict[str, dict[str, Any]]:
     """What the steps so far have made."""
-    return {"network": network.state_dict(), "update": update.state_dict()}
+    made = {"network": network.state_dict(), "update": update.state_dict()}
+    return made if average is None else {**made, "average": average.network.state_dict()}
 
 
 def restore(
-    path: Path, run: Run, network: Network, update: Update, *, precision: ResolvedPrecision
+    path: Path,
+    run: Run,
+    network: Network,
+    update: Update,
+    average: Average | None = None,
+    *,
+    precision: ResolvedPrecision,
 ) -> Position:
-    """Bring network, update and torch's generators to where the checkpoint was written.
+    """Bring network, update, average and torch's generators to where the checkpoint was written.
 
     Raises:
         UserError: the checkpoint is damaged or another run's.
@@ -332,13 +356,16 @@ def restore(
         )
     try:
         require_same_tensors(state["network"], network.state_dict(), what=str(path))
-        if not is_finite([state["network"], state["update"]]):  # else the run would end as diverged
+        averaged = {} if average is None else state["average"]
+        if not is_finite([state["network"], state["update"], averaged]):  # else the run would end as diverged
             raise UserError(
                 f"{path} is damaged: it holds numbers that are not finite; delete it, and the run starts "
                 "again from its first step"
             )
         network.load_state_dict(state["network"], strict=True)
         update.load_state_dict(state["update"])
+        if average is not None:
+            average.load(averaged, what=f"the average in {path}")
         torch.set_rng_state(state["generators"][0])
         for generator in state["generators"][1:]:
             torch.cuda.set_rng_state(generator, next(network.parameters()).device)

@@ -194,7 +194,7 @@ def _bars(study_dir: Path, study: Mapping[str, Any], protocol: EvaluationProtoco
     return draw_bars(
         bars,
         title=f"{study['name']}, x{study['scale']}: validation scores of all runs",
-        caption=f"{images}, with the weights of the last step. The learning rates are chosen by "
+        caption=f"{images}, with the weights after the last step. The learning rates are chosen by "
         f"these scores; test scores are in the leaderboard.{_order_in_words(study_dir, measure)}\n{protocol}",
         baseline=validation_scores(study_dir / store.BASELINE, protocol=protocol),
         distance=None if measure in (None, PSNR) else measure,
@@ -228,7 +228,7 @@ def _curves(study_dir: Path, study: Mapping[str, Any]) -> Figure:
         curves,
         title=f"{study['name']}, x{study['scale']}: validation while training",
         caption="Means over at most five validation images; the learning rates are chosen by all of them. "
-        "The study keeps the weights of the last step.\nBold lines are at the chosen learning rate. "
+        "The study keeps the weights after the last step.\nBold lines are at the chosen learning rate. "
         "The number is the score of the last step.",
     )
 

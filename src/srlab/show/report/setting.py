@@ -67,11 +67,21 @@ def _protocol(study: Mapping[str, Any], runs: Sequence[RunRecord]) -> Iterator[t
                 ", ".join(f"{number} of {name}" if name else str(number) for name, number in counts.items()),
             )
     yield "Scores", str(EvaluationProtocol(**study["evaluation"]))
-    yield "Weights", "those of the last step"
+    yield "Weights", _weights(study)
     if digest := study.get("data"):
         yield "Data's SHA-256", digest
     for name, note in study.get("notes", {}).items():
         yield f"About {name}", note
+
+
+def _weights(study: Mapping[str, Any]) -> str:
+    protocols = [variant.get("protocol") or study.get("protocol", {}) for variant in study["variants"]]
+    found = list(dict.fromkeys(protocol.get("ema") for protocol in protocols))
+    if found == [None]:
+        return "those of the last step"
+    averaged = f"averaged over the steps (ema {listed([f'{ema:g}' for ema in found if ema is not None])})"
+    where = f"those of the last step are in {store.LAST_WEIGHTS} of each run"
+    return f"{averaged}; {where}" if None not in found else f"{averaged} where a variant says so; {where}"
 
 
 def _training(training: Mapping[str, Any]) -> str:
