@@ -15,7 +15,7 @@ ROOT = Path(srlab.__file__).parent
 # From the ground up: what is named in a line may import what is named in a line above it.
 FLOORS = [
     ["errors"],
-    ["files"],
+    ["files", "user_code"],
     ["pixels"],
     ["networks"],
     ["declare"],
@@ -31,6 +31,7 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
 TORCH_FREE = [
     "srlab.errors",
+    "srlab.user_code",
     "srlab.declare.checks",
     "srlab.pixels.images",
     "srlab.declare.protocol",

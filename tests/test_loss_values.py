@@ -12,7 +12,7 @@ from srlab.declare.loss_values import (
     MSE,
     Charbonnier,
     Gradient,
-    Loss,
+    LossValue,
     Perceptual,
     Sum,
     Weighted,
@@ -50,7 +50,7 @@ TEXT = "l1+0.1*perceptual:vgg22+0.05*gradient"
         (SUM, TEXT),
     ],
 )
-def test_a_loss_and_its_text_are_the_same(loss: Loss, text: str) -> None:
+def test_a_loss_and_its_text_are_the_same(loss: LossValue, text: str) -> None:
     assert str(loss) == text
     assert parse_loss(text) == loss
 
@@ -63,7 +63,7 @@ def test_a_loss_and_its_text_are_the_same(loss: Loss, text: str) -> None:
         Sum(L1(), 0.5 * Sum(0.2 * Perceptual("vgg22"), 0.1 * Gradient())),
     ],
 )
-def test_the_order_of_the_parts_does_not_matter_and_sums_inside_are_opened(same: Loss) -> None:
+def test_the_order_of_the_parts_does_not_matter_and_sums_inside_are_opened(same: LossValue) -> None:
     assert same == SUM
     assert hash(same) == hash(SUM)
 
@@ -107,7 +107,7 @@ def test_what_is_no_loss_in_python_is_told_too() -> None:
 
 
 @pytest.mark.parametrize("loss", [L1(), Charbonnier(0.5), 2 * MSE(), SUM, Perceptual("random")])
-def test_an_objective_of_any_loss_survives_json(loss: Loss) -> None:
+def test_an_objective_of_any_loss_survives_json(loss: LossValue) -> None:
     objective = PixelObjective(loss=loss)
     assert objective_from_dict(json.loads(json.dumps(objective_to_dict(objective)))) == objective
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 import srlab
 from same_picture import assert_same_floats
+from srlab import user_code
 from srlab.declare.studies import load_study
 from srlab.declare.study import Study, Variant
 from srlab.errors import UserError
@@ -26,9 +27,9 @@ from srlab.folder.user_networks import keep_code, trusted
 from srlab.lab.comparison import compare
 from srlab.networks import (
     Architecture,
-    architectures,
     build_network,
     check_network,
+    find_architecture,
     num_parameters,
     options_from_dict,
     options_to_dict,
@@ -36,10 +37,10 @@ from srlab.networks import (
 from srlab.networks.complexity import multiply_adds, receptive_radius, user_network_in
 from srlab.networks.diagram import plot
 from srlab.networks.summary import summary
-from srlab.networks.user_code import identity_of, read_code, run_code
 from srlab.show.leaderboard import leaderboard
 from srlab.use.upscale import upscale_tensor
 from srlab.use.upscaler import Upscaler
+from srlab.user_code import identity_of, read_code, run_code
 from srlab.verdicts import judge
 from tiny_study import MACHINE, write_pictures
 
@@ -235,7 +236,7 @@ def test_the_code_is_found_from_within_the_runs_folder(
     finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(finished / "mine-wide-lr0.001-seed0")
-    monkeypatch.setattr(architectures, "_by_identity", {})
+    monkeypatch.setattr(user_code, "_known", {})
     with pytest.raises(UserError, match=r"--trust [0-9a-f]{64}"):
         load_weights(Path("weights.safetensors"))
 
@@ -824,12 +825,13 @@ def test_an_installed_package_may_offer_one(monkeypatch: pytest.MonkeyPatch) -> 
         yield Point()
 
     monkeypatch.setattr(importlib.metadata, "entry_points", found)
-    monkeypatch.setattr(architectures, "_by_identity", {})
+    monkeypatch.setattr(user_code, "_known", {})
     with pytest.raises(UserError, match="unknown architecture"):
-        architectures.known_architecture("other", "")
+        user_code.find_own("Architecture", "other", "")
+    assert user_code.find_own("Architecture", "deep", deep.identity) is deep
     monkeypatch.setattr(Point, "load", lambda _: 3)
     with pytest.raises(UserError, match="is no Architecture"):
-        architectures.load_installed()
+        user_code.load_installed("Architecture")
 
 
 def test_the_example_of_the_page_is_a_study(tmp_path: Path) -> None:
@@ -842,7 +844,8 @@ def test_the_example_of_the_page_is_a_study(tmp_path: Path) -> None:
 
 
 def test_code_that_lost_a_file_is_kept_again(file: Path, tmp_path: Path) -> None:
-    network = load_study(str(file)).study.variants[0].network
+    network = find_architecture(load_study(str(file)).study.variants[0].network)
+    assert network is not None
     keep_code(network, tmp_path)
     (folder,) = (tmp_path / "code").iterdir()
     (folder / "helper.py").unlink()

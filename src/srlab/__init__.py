@@ -9,7 +9,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from srlab.declare.loss_values import L1, MSE, Charbonnier, Gradient, Perceptual, Sum
+    from srlab.declare.loss_values import L1, MSE, Charbonnier, Gradient, Loss, Perceptual, Sum
     from srlab.declare.objectives import AdversarialObjective, PixelObjective
     from srlab.declare.protocol import EvaluationProtocol, TrainingProtocol
     from srlab.declare.study import Start, Study, Variant
@@ -32,6 +32,7 @@ _MODULES = {
     "EvaluationProtocol": "declare.protocol",
     "Gradient": "declare.loss_values",
     "L1": "declare.loss_values",
+    "Loss": "declare.loss_values",
     "MSE": "declare.loss_values",
     "NetworkOptions": "networks",
     "Perceptual": "declare.loss_values",
@@ -67,6 +68,7 @@ __all__ = [
     "Charbonnier",
     "EvaluationProtocol",
     "Gradient",
+    "Loss",
     "NetworkOptions",
     "Perceptual",
     "Picture",

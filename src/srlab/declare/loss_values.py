@@ -1,5 +1,7 @@
 """Losses as values: what a training on pixels makes small, declared in Python or written as text.
 
+`Loss` is one of a user's own; the others are included.
+
 >>> L1() + 0.1 * Perceptual("vgg22") + 0.05 * Gradient()
 Sum(1.0 * L1(), 0.1 * Perceptual('vgg22'), 0.05 * Gradient())
 >>> print(parse_loss("l1 + 0.1*perceptual:vgg22 + 0.05*gradient"))
@@ -10,18 +12,20 @@ Nothing here computes; `srlab.training.losses` and `srlab.training.content` do.
 
 import math
 import re
-from dataclasses import dataclass
-from typing import Any, Literal, cast, get_args
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, cast, get_args
 
 from srlab.declare.checks import as_number, shown
 from srlab.errors import UserError
+from srlab.user_code import Code, Kind, bring, origin_of, register, unwrapped
 
 Features = Literal["vgg22", "vgg54", "conv5_4", "random"]
 
 EXAMPLE = "l1+0.1*perceptual:vgg22+0.05*gradient"
 
 
-class Loss:
+class LossValue:
     """A loss as a value: compared, hashed, multiplied by a number, and added to other losses.
 
     As text it is what the command line takes and what ``study.json`` has.
@@ -33,7 +37,7 @@ class Loss:
     __rmul__ = __mul__
 
     def __add__(self, other: Any) -> "Sum":
-        return Sum(self, other) if isinstance(other, Loss) else NotImplemented
+        return Sum(self, other) if isinstance(other, LossValue) else NotImplemented
 
     def terms(self) -> "tuple[Weighted, ...]":
         """The simple losses that it consists of, each with its weight."""
@@ -41,7 +45,7 @@ class Loss:
 
 
 @dataclass(frozen=True)
-class L1(Loss):
+class L1(LossValue):
     """Mean absolute error of pixels in [0, 1]."""
 
     def __str__(self) -> str:
@@ -49,7 +53,7 @@ class L1(Loss):
 
 
 @dataclass(frozen=True)
-class MSE(Loss):
+class MSE(LossValue):
     """Mean squared error of pixels in [0, 1], the one that PSNR measures."""
 
     def __str__(self) -> str:
@@ -57,7 +61,7 @@ class MSE(Loss):
 
 
 @dataclass(frozen=True)
-class Charbonnier(Loss):
+class Charbonnier(LossValue):
     """Mean of sqrt((sr - hr)^2 + eps^2), of pixels in [0, 1]: like L1, but smooth at zero.
 
     Lai, Huang, Ahuja and Yang, "Deep Laplacian Pyramid Networks for Fast and Accurate Super-Resolution",
@@ -77,7 +81,7 @@ class Charbonnier(Loss):
 
 
 @dataclass(frozen=True)
-class Gradient(Loss):
+class Gradient(LossValue):
     """Mean absolute error of the image's gradient: the differences of neighbours along rows and columns.
 
     Both directions count alike. An error that is the same everywhere, such as a shift of the colors, costs
@@ -89,7 +93,7 @@ class Gradient(Loss):
 
 
 @dataclass(frozen=True)
-class Perceptual(Loss):
+class Perceptual(LossValue):
     """Mean squared error of VGG19's features of SR and HR, as a GAN's content loss has it.
 
     `content` is a layer: ``vgg22`` (relu2_2), ``vgg54`` (relu5_4), ``conv5_4`` (relu5_4 before its
@@ -117,7 +121,53 @@ class Perceptual(Loss):
 
 
 @dataclass(frozen=True)
-class Weighted(Loss):
+class Loss(LossValue):
+    """A loss of your own: its name, and a function of SR and HR.
+
+    ``function(sr, hr)`` is given two float32 tensors [N, C, H, W] on the device that trains, without the
+    edge that the network's loss leaves out. HR is in [0, 1]. SR is what the network gives, not clamped. C is
+    3, or 1 for a network that works on luma. It returns one number, a tensor without dimensions, through
+    which a gradient reaches SR. Lower is better. It is called at every step, and must do the same each time.
+
+    Two losses are equal if they have one name and rest on the same code.
+
+    Raises:
+        UserError: the name is not valid or is an included loss's, or `function` cannot be called.
+    """
+
+    kind: ClassVar[Kind] = "Loss"
+    name: str
+    function: Callable[..., Any] = field(compare=False)
+    code: Code | None = field(default=None, init=False, compare=False)
+    identity: str = field(default="", init=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not _NAME.fullmatch(self.name) or self.name in _NAMED:
+            raise UserError(
+                f"{shown(self.name)} is not a valid name of a loss of your own: use at most 50 letters, "
+                "digits, '_', '-' and '.', begin with a letter, and take none of "
+                f"{', '.join(_NAMED)}"
+            )
+        if not callable(self.function):
+            raise UserError(f"loss {self.name!r}: {shown(self.function)} is no function of SR and HR")
+        code, identity = origin_of("Loss", self.name, unwrapped(self.function))
+        object.__setattr__(self, "code", code)
+        object.__setattr__(self, "identity", identity)
+        register(self)
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        """How it goes to another process: as the code that declares it."""
+        return bring, ("Loss", self.code, self.name, self.identity)
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __repr__(self) -> str:
+        return f"Loss({self.name!r})"
+
+
+@dataclass(frozen=True)
+class Weighted(LossValue):
     """A loss times a positive number.
 
     Raises:
@@ -125,7 +175,7 @@ class Weighted(Loss):
     """
 
     weight: float
-    loss: Loss
+    loss: LossValue
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "weight", _positive(self.weight, what=f"the weight of {self.loss}"))
@@ -145,7 +195,7 @@ class Weighted(Loss):
 
 
 @dataclass(frozen=True, init=False)
-class Sum(Loss):
+class Sum(LossValue):
     """A weighted sum of losses: ``Sum(L1(), 0.1 * Perceptual("vgg22"))``.
 
     The order of its parts does not matter. Sums inside it are opened.
@@ -156,9 +206,9 @@ class Sum(Loss):
 
     parts: tuple[Weighted, ...]
 
-    def __init__(self, *parts: Loss) -> None:
+    def __init__(self, *parts: LossValue) -> None:
         for part in parts:
-            if not isinstance(part, Loss):
+            if not isinstance(part, LossValue):
                 raise UserError(
                     f"a Sum takes losses, such as L1() or 0.1 * Gradient(); {shown(part)} is not a loss"
                 )
@@ -166,9 +216,9 @@ class Sum(Loss):
         if not terms:
             raise UserError("a Sum needs at least one loss, such as Sum(L1(), 0.1 * Gradient())")
         for term in terms:
-            if sum(term.loss == other.loss for other in terms) > 1:
+            if sum(str(term.loss) == str(other.loss) for other in terms) > 1:
                 raise UserError(f"a sum of losses names {term.loss} twice; give it one weight")
-        order = list(_NAMED.values())
+        order = [*_NAMED.values(), Loss]
         terms.sort(key=lambda term: (order.index(type(term.loss)), str(term.loss)))
         object.__setattr__(self, "parts", tuple(terms))
 
@@ -182,7 +232,7 @@ class Sum(Loss):
         return f"Sum({', '.join(map(repr, self.parts))})"
 
 
-_NAMED: dict[str, type[Loss]] = {
+_NAMED: dict[str, type[LossValue]] = {
     "l1": L1,
     "mse": MSE,
     "charbonnier": Charbonnier,
@@ -191,7 +241,11 @@ _NAMED: dict[str, type[Loss]] = {
 }
 
 
-def simplified(loss: Loss) -> Loss:
+# Not like the end of a number, after which a + would not end a part.
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,49}(?<![0-9.][eE])")
+
+
+def simplified(loss: LossValue) -> LossValue:
     """The loss with as little around it as it needs, so that equal losses are equal values.
 
     >>> simplified(Sum(1 * L1()))
@@ -203,8 +257,10 @@ def simplified(loss: Loss) -> Loss:
     return terms[0].loss if terms[0].weight == 1 else terms[0]
 
 
-def parse_loss(text: str) -> Loss:
+def parse_loss(text: str, *, own: Mapping[str, Loss] | None = None) -> LossValue:
     """A loss from its text: ``l1``, ``charbonnier:0.01``, ``l1+0.1*perceptual:vgg22+0.05*gradient``.
+
+    `own` are a user's own losses that it may name.
 
     >>> parse_loss("mse")
     MSE()
@@ -215,20 +271,23 @@ def parse_loss(text: str) -> Loss:
     parts = [part.strip() for part in re.split(r"(?<![0-9.][eE])\+", text)]
     if "" in parts:
         raise UserError(f"the loss {text!r} has an empty part; write it like {EXAMPLE}")
-    losses = [_parse_part(part) for part in parts]
+    losses = [_parse_part(part, own or {}) for part in parts]
     return simplified(losses[0] if len(losses) == 1 else Sum(*losses))
 
 
-def _parse_part(text: str) -> Loss:
+def _parse_part(text: str, own: Mapping[str, Loss]) -> LossValue:
     number, times, named = text.rpartition("*")
     name, colon, argument = (word.strip() for word in named.partition(":"))
-    if name not in _NAMED:
+    if name not in _NAMED and name not in own:
         raise UserError(
             f"there is no loss {name!r}; it must be one of l1, mse, charbonnier, gradient and "
-            f"perceptual:CONTENT (CONTENT is {', '.join(get_args(Features))}), or a sum such as {EXAMPLE}"
+            f"perceptual:CONTENT (CONTENT is {', '.join(get_args(Features))}), or a sum such as {EXAMPLE}; "
+            "give a loss of your own as a Loss"
         )
-    if colon and name == "charbonnier":
-        loss: Loss = Charbonnier(_number(argument, what=f"the eps of {named.strip()!r}"))
+    if name in own and not colon:
+        loss: LossValue = own[name]
+    elif colon and name == "charbonnier":
+        loss = Charbonnier(_number(argument, what=f"the eps of {named.strip()!r}"))
     elif name == "perceptual":
         if not colon:
             raise UserError(f"perceptual needs a content, such as perceptual:vgg22; got {text!r}")

@@ -10,10 +10,11 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
-from srlab.declare.loss_values import L1, Features, Loss, Perceptual, parse_loss, simplified
+from srlab.declare.loss_values import L1, Features, Loss, LossValue, Perceptual, parse_loss, simplified
 from srlab.errors import UserError
 from srlab.networks.discriminator import DiscriminatorOptions
 from srlab.networks.options import from_values, to_values, with_options
+from srlab.user_code import find_own
 
 PixelLoss = Literal["l1", "mse", "charbonnier"]
 Content = Literal["vgg54", "vgg22", "conv5_4", "pixels", "random"]
@@ -37,20 +38,21 @@ class PixelObjective:
     """A distance between SR and HR, both in [0, 1]: of pixels, of gradients, of VGG19's features, or a sum.
 
     `loss` is given as a value, ``L1() + 0.1 * Perceptual("vgg22")``, or as its text,
-    ``"l1+0.1*perceptual:vgg22"`` (`srlab.declare.loss_values`); it is kept as a value. If the loss needs
-    VGG19, `vgg` says which weights it has: see `AdversarialObjective`.
+    ``"l1+0.1*perceptual:vgg22"`` (`srlab.declare.loss_values`); it is kept as a value. A `Loss` of a user's
+    own is given as a value. If the loss needs VGG19, `vgg` says which weights it has: see
+    `AdversarialObjective`.
 
     Raises:
         UserError: the loss is neither, or its text is not a loss.
     """
 
-    loss: Loss | str = field(default_factory=L1)
+    loss: LossValue | str = field(default_factory=L1)
     vgg: str | None = None  # None: the official file, where one is needed
     vgg_path: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         loss = parse_loss(self.loss) if isinstance(self.loss, str) else self.loss
-        if not isinstance(loss, Loss):
+        if not isinstance(loss, LossValue):
             raise UserError(
                 f"the loss must be a text such as 'l1', or a loss such as L1() or Sum(...), not {self.loss!r}"
             )
@@ -58,10 +60,15 @@ class PixelObjective:
         _settle_vgg(self)
 
     @property
-    def value(self) -> Loss:
+    def value(self) -> LossValue:
         """The loss, as a value."""
-        assert isinstance(self.loss, Loss)
+        assert isinstance(self.loss, LossValue)
         return self.loss
+
+    @property
+    def own(self) -> tuple[Loss, ...]:
+        """Those of its losses that are a user's own."""
+        return tuple(term.loss for term in self.value.terms() if isinstance(term.loss, Loss))
 
     @property
     def features(self) -> tuple[Features, ...]:
@@ -199,6 +206,11 @@ def with_settings(objective: AdversarialObjective, settings: Mapping[str, str]) 
     return replace(objective, **changes)
 
 
+def own_losses(objective: Objective) -> tuple[Loss, ...]:
+    """The losses of a user's own that an objective has."""
+    return objective.own if isinstance(objective, PixelObjective) else ()
+
+
 def remarks_on(objective: Objective) -> tuple[str, ...]:
     """What a reader of results of the objective must know."""
     if "random" not in objective.features:
@@ -217,7 +229,12 @@ def objective_to_dict(objective: Objective) -> dict[str, Any]:
     'adversarial'
     """
     if isinstance(objective, PixelObjective):
-        return {"loss": str(objective.loss), **({"vgg": objective.vgg} if objective.needs_vgg else {})}
+        code = {loss.name: loss.identity for loss in objective.own}
+        return {
+            "loss": str(objective.loss),
+            **({"vgg": objective.vgg} if objective.needs_vgg else {}),
+            **({"code": code} if code else {}),
+        }
     values = asdict(objective)
     del values["vgg_path"], values["discriminator"]
     own = objective.discriminator != DiscriminatorOptions()  # the default is left out, as in older files
@@ -232,7 +249,7 @@ def objective_from_dict(values: Mapping[str, Any]) -> Objective:
     """The reverse of `objective_to_dict`; where the weights lie is not in it.
 
     Raises:
-        UserError: something is missing, unknown or of the wrong kind.
+        UserError: something is missing, unknown or of the wrong kind, or the code of a loss was not run.
     """
     kind: type[PixelObjective] | type[AdversarialObjective] = PixelObjective
     rest = dict(values)
@@ -240,6 +257,10 @@ def objective_from_dict(values: Mapping[str, Any]) -> Objective:
         if rest.pop("kind") != "adversarial":
             raise UserError(f"there is no objective {values['kind']!r}; srlab knows pixels and adversarial")
         kind = AdversarialObjective
+    if kind is PixelObjective and "code" in rest:
+        code = rest.pop("code")
+        own = {name: find_own("Loss", name, str(identity)) for name, identity in code.items()}
+        rest["loss"] = parse_loss(str(rest.get("loss")), own=own)
     known = {each.name for each in fields(kind)} - {"vgg_path"}
     needed = known - ({"vgg"} if kind is PixelObjective else {"discriminator"})
     if odd := sorted((set(rest) - known) | (needed - set(rest))):

@@ -9,13 +9,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from srlab.declare.checks import as_name, as_names, as_numbers, as_tuple, check_type, shown
-from srlab.declare.objectives import LEAST_SIDE, Objective, PixelObjective
+from srlab.declare.objectives import LEAST_SIDE, Objective, PixelObjective, own_losses
+from srlab.declare.own_losses import check_loss
 from srlab.declare.protocol import EvaluationProtocol, TrainingProtocol
 from srlab.errors import UserError
 from srlab.networks import (
     BicubicOptions,
     NetworkOptions,
     check_network,
+    find_architecture,
     is_network_options,
     meta_network,
     network_color,
@@ -25,6 +27,7 @@ from srlab.networks import (
 from srlab.networks.discriminator import HR_PATCH_SIZE
 from srlab.networks.options import changed_name
 from srlab.networks.parts import check_fits, check_parts, is_part
+from srlab.user_code import Own
 
 WEIGHTS_SUFFIX = ".safetensors"
 # With rate and seed it is a folder's name, of 255 bytes at most.
@@ -292,6 +295,7 @@ class Study:
                 continue
             if isinstance(variant.objective, PixelObjective):
                 self._check_features(variant, variant.objective)
+                self._check_own_losses(variant, variant.objective)
                 continue
             if network_color(variant.network) == "luma":
                 raise UserError(
@@ -329,6 +333,25 @@ class Study:
                 f"pixels, but gets {side} x {side}; take --lr-patch-size "
                 f"{-(-(least + 2 * border) // self.scale)} or more"
             )
+
+    def _check_own_losses(self, variant: Variant, objective: PixelObjective) -> None:
+        if not objective.own:
+            return
+        network = meta_network(variant.network, scale=self.scale)
+        side = self.scale * self.protocol_of(variant).lr_patch_size - 2 * network.border
+        channels = 1 if network_color(variant.network) == "luma" else 3
+        for loss in objective.own:
+            try:
+                check_loss(loss, channels=channels, side=side)
+            except UserError as error:
+                raise UserError(f"study {self.name!r}, variant {variant.name!r}: {error}") from error
+
+    def own_parts(self) -> list[Own]:
+        """What of the study is a user's own: architectures and losses, each once."""
+        architectures = (find_architecture(variant.network) for variant in self.variants)
+        losses = (loss for variant in self.variants for loss in own_losses(variant.objective))
+        found: list[Own] = [*(one for one in architectures if one is not None), *losses]
+        return list({(one.kind, one.name, one.identity): one for one in found}.values())
 
     def source_of(self, variant: Variant) -> Variant | None:
         """The variant that `variant` starts from; None for one that starts from nothing, or from a file."""

@@ -208,6 +208,9 @@ def describe_differences(changed: list[tuple[str, Any, Any]]) -> str:
 def _in_words(name: str) -> str:
     if name.endswith("network.code"):
         return f"{name.removesuffix('.code')}: other code of your own"
+    before, is_of_loss, loss = name.partition("objective.code.")
+    if is_of_loss:
+        return f"{before}loss {loss}: other code of your own"
     return "number of steps" if name == "protocol.num_steps" else name
 
 

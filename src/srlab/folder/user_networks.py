@@ -1,4 +1,4 @@
-"""The code of a user's own networks: kept in the study's folder, and run only after the user has said so.
+"""The code of a user's own networks, losses and metrics: kept in the study's folder, run only if agreed to.
 
 ``code/IDENTITY/`` has the study file and the modules beside it that it imports, and ``code.json``, which
 names them. Weights from a stranger never run code by themselves: the SHA-256 of what would run must be on the
@@ -16,26 +16,26 @@ from typing import Any
 
 import platformdirs
 
+from srlab.declare.objectives import Objective, objective_from_dict
 from srlab.errors import UserError
 from srlab.files import write_text
 from srlab.folder import store
 from srlab.networks import NetworkOptions, options_from_dict
-from srlab.networks.architectures import find_architecture, is_known, known_architecture
-from srlab.networks.user_code import Code, read_code, run_code
+from srlab.user_code import Code, Kind, Own, find_own, is_known, read_code, run_code
 
 CODE = "code"
 _DESCRIPTION = "code.json"
 _SHORT = 16  # signs of an identity in the name of a folder
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_CALLED: Mapping[Kind, str] = {"Architecture": "network", "Loss": "loss", "Metric": "metric"}
 
 
-def keep_code(options: NetworkOptions, study: Path) -> None:
-    """Put the code of a user's network into the study's folder, once, and on the user's list."""
-    architecture = find_architecture(options)
-    if architecture is None or architecture.code is None:
+def keep_code(own: Own, study: Path) -> None:
+    """Put the code of a thing of a user's into the study's folder, once, and on the user's list."""
+    if own.code is None:
         return
-    trust_digest(architecture.code.digest)
-    folder = study / CODE / architecture.identity[:_SHORT]
+    trust_digest(own.code.digest)
+    folder = study / CODE / own.identity[:_SHORT]
     if folder.is_dir():
         with suppress(UserError, OSError):
             _read_kept(folder)
@@ -46,15 +46,15 @@ def keep_code(options: NetworkOptions, study: Path) -> None:
         shutil.rmtree(left, ignore_errors=True)
     part = Path(tempfile.mkdtemp(prefix=".", dir=folder.parent))
     try:
-        for name, text in architecture.code.files:
+        for name, text in own.code.files:
             (part / name).parent.mkdir(parents=True, exist_ok=True)
             write_text(part / name, text)
         described = {
             "format": "srlab code",
             "version": 1,
-            "entry": architecture.code.entry,
-            "files": [name for name, _ in architecture.code.files],
-            "sha256": architecture.code.digest,
+            "entry": own.code.entry,
+            "files": [name for name, _ in own.code.files],
+            "sha256": own.code.digest,
         }
         store.save_json(part / _DESCRIPTION, described)
         part.chmod(0o755)
@@ -75,17 +75,27 @@ def read_network(values: Mapping[str, Any], where: Path) -> NetworkOptions:
     return options_from_dict(values)
 
 
+def read_objective(values: Mapping[str, Any], where: Path) -> Objective:
+    """The same of an objective: the code of its losses that are a user's own is run, if it may be."""
+    for name, identity in (values.get("code") or {}).items():
+        _provide("Loss", str(name), str(identity), where)
+    return objective_from_dict(values)
+
+
 class CodeRefusedError(UserError):
-    """The code of a network is not there, or the user has not said that it may run."""
+    """The code of a user's own is not there, or the user has not said that it may run."""
 
 
 def provide_code(values: Mapping[str, Any], where: Path) -> None:
     """Run the code of a network that is not declared yet, as `read_network` does; others need nothing."""
-    if "code" in values and not is_known(str(values.get("architecture")), str(values["code"])):
-        _provide(str(values.get("architecture")), str(values["code"]), where)
+    if "code" in values:
+        _provide("Architecture", str(values.get("architecture")), str(values["code"]), where)
 
 
-def _provide(name: str, identity: str, where: Path) -> None:
+def _provide(kind: Kind, name: str, identity: str, where: Path) -> None:
+    if is_known(kind, name, identity):
+        return
+    what = f"{_CALLED[kind]} {name!r}"
     where_is = where.absolute()
     for folder in (where_is, *where_is.parents[:2]):
         kept = folder / CODE / identity[:_SHORT]
@@ -93,18 +103,18 @@ def _provide(name: str, identity: str, where: Path) -> None:
             code = _read_kept(kept)
             if code.digest not in trusted():
                 raise CodeRefusedError(
-                    f"{where} needs the network {name!r}, whose code is in {kept}; such code can do anything "
+                    f"{where} needs the {what}, whose code is in {kept}; such code can do anything "
                     "on your machine, so srlab runs it only after you have agreed: read it, then add --trust "
                     f"{code.digest} once (in Python: srlab.trust)"
                 )
             _run(code)
-            known_architecture(name, identity)
+            find_own(kind, name, identity)
             return
     if not _DIGEST.fullmatch(identity):
-        known_architecture(name, identity)  # of an installed package
+        find_own(kind, name, identity)  # of an installed package
         return
     raise CodeRefusedError(
-        f"{where} needs the network {name!r}, whose code is not there; if you have the file that declares "
+        f"{where} needs the {what}, whose code is not there; if you have the file that declares "
         "it, add --trust FILE.py (in Python: srlab.trust)"
     )
 

@@ -95,8 +95,8 @@ def compare(
             folder / store.STUDY,
             declare_study(plan, question=question, data=data, images=described, notes=notes),
         )
-        for variant in study.variants:
-            keep_code(variant.network, folder)
+        for own in study.own_parts():
+            keep_code(own, folder)
         announce(plan)
         _score_baseline(study, folder, machine, images)
         failures = _complete(plan, images)

@@ -13,7 +13,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from srlab.errors import UserError
-from srlab.networks.architectures import Architecture, check_network, find_architecture, known_architecture
+from srlab.networks.architectures import Architecture, check_network, find_architecture
 from srlab.networks.bicubic import Bicubic, BicubicOptions
 from srlab.networks.blocks import Network, check_scale, initialize
 from srlab.networks.discriminator import Discriminator, DiscriminatorOptions
@@ -26,6 +26,7 @@ from srlab.networks.srcnn import SRCNN, SRCNNOptions
 from srlab.networks.srresnet import SRResNet, SRResNetOptions
 from srlab.networks.values import Activation, BatchNorm
 from srlab.networks.vdsr import VDSR, VDSROptions
+from srlab.user_code import find_own
 
 __all__ = [
     "EDSR",
@@ -53,6 +54,7 @@ __all__ = [
     "VDSROptions",
     "build_network",
     "check_network",
+    "find_architecture",
     "find_preset",
     "fits_every_scale",
     "is_network_options",
@@ -192,7 +194,7 @@ def options_from_dict(values: Mapping[str, Any]) -> NetworkOptions:
     name = values.get("architecture")
     if "code" in values:
         rest = {key: value for key, value in values.items() if key not in ("architecture", "code")}
-        return from_values(known_architecture(str(name), str(values["code"])).options, rest)
+        return from_values(find_own("Architecture", str(name), str(values["code"])).options, rest)
     rest = {key: value for key, value in values.items() if key != "architecture"}
     for options_type, network in NETWORKS.items():
         if network.__name__ == name:

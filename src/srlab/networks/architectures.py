@@ -2,13 +2,10 @@
 
 import copyreg
 import dataclasses
-import importlib.metadata
 import re
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -17,10 +14,9 @@ from torch.nn.parameter import UninitializedParameter
 from srlab.errors import UserError
 from srlab.networks.blocks import Network
 from srlab.networks.options import check_declared, check_options, from_values, to_values
-from srlab.networks.user_code import Code, identity_of, read_code, read_module, run_code, running_code
 from srlab.networks.values import Color
+from srlab.user_code import Code, Kind, bring, origin_of, reason, register
 
-ENTRY_POINTS = "srlab.architectures"
 _PROBES = ((12, 13), (17, 10))  # heights and widths of the LR pictures that a network is tried with
 
 
@@ -41,6 +37,7 @@ class Architecture:
         UserError: a field is not what it must be, or `options` has fields that cannot be stored.
     """
 
+    kind: ClassVar[Kind] = "Architecture"
     name: str
     options: type
     network: Callable[..., nn.Module]
@@ -68,11 +65,9 @@ class Architecture:
             if not (what == "radius" and value is None) and (type(value) is not int or value < 0):
                 raise UserError(f"{where}: its {what} must be a whole number of pixels, not {value!r}")
         check_declared(self.options, where=where)
-        module = getattr(self.network, "__module__", "")
-        code = running_code() or _code_of(module, where=where)
+        code, identity = origin_of("Architecture", self.name, self.network, self.options)
         object.__setattr__(self, "code", code)
-        found = _installed(module) if code is None else identity_of(code, self.name, self._places())
-        object.__setattr__(self, "identity", found)
+        object.__setattr__(self, "identity", identity)
         _register(self)
 
     def __call__(self, **values: Any) -> Any:
@@ -93,7 +88,7 @@ class Architecture:
         except Exception as error:
             raise UserError(
                 f"architecture {self.name!r}: {_title(self.network)}(options, scale={scale}) raised "
-                f"{_reason(error)}"
+                f"{reason(error)}"
             ) from error
         if not isinstance(made, nn.Module):
             raise UserError(
@@ -101,11 +96,6 @@ class Architecture:
                 f"{type(made).__name__}"
             )
         return UserNetwork(made, self, scale=scale)
-
-    def _places(self) -> list[tuple[str, str]]:
-        """The modules and names of network and options."""
-        defined = (self.network, self.options)
-        return [(one.__module__, getattr(one, "__qualname__", "")) for one in defined]
 
 
 class UserNetwork(Network):
@@ -150,7 +140,7 @@ def _check_sr(architecture: Architecture, network: Network, *, size: tuple[int, 
         sr = network(torch.rand(given))
     except Exception as error:
         raise UserError(
-            f"{where}: its network raised {_reason(error)} for an LR picture of the shape {given}; it must "
+            f"{where}: its network raised {reason(error)} for an LR picture of the shape {given}; it must "
             "take any height and width"
         ) from error
     if not isinstance(sr, Tensor) or list(sr.shape) != wanted:
@@ -164,7 +154,7 @@ def _check_sr(architecture: Architecture, network: Network, *, size: tuple[int, 
     try:
         gradients = torch.autograd.grad(sr.mean(), weights, allow_unused=True) if weights else (sr,)
     except Exception as error:
-        raise UserError(f"{where}: its network cannot be trained: {_reason(error)}") from error
+        raise UserError(f"{where}: its network cannot be trained: {reason(error)}") from error
     if all(gradient is None for gradient in gradients):
         raise UserError(f"{where}: no gradient reaches the weights of its network, so it cannot be trained")
 
@@ -194,14 +184,9 @@ def _title(network: Callable[..., nn.Module]) -> str:
     return getattr(network, "__name__", type(network).__name__)
 
 
-def _reason(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-
-
 # Which architectures there are
 
 _by_options: dict[type, Architecture] = {}
-_by_identity: dict[tuple[str, str], Architecture] = {}
 
 
 def find_architecture(options: Any) -> Architecture | None:
@@ -217,7 +202,7 @@ def _register(architecture: Architecture) -> None:
             f"{architecture.options.__name__}; give each a class of its own"
         )
     _by_options[architecture.options] = architecture
-    _by_identity[architecture.name, architecture.identity] = architecture
+    register(architecture)
     copyreg.pickle(architecture.options, _reduce)
 
 
@@ -228,68 +213,4 @@ def _reduce(options: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
 
 
 def _rebuild(code: Code | None, name: str, wanted: str, values: Mapping[str, Any]) -> Any:
-    if (name, wanted) not in _by_identity and code is not None:
-        run_code(code)
-    return from_values(known_architecture(name, wanted).options, values)
-
-
-def is_known(name: str, wanted: str) -> bool:
-    """Whether that architecture was declared in this process."""
-    return (name, wanted) in _by_identity
-
-
-def known_architecture(name: str, wanted: str) -> Architecture:
-    """The architecture of that name and identity that was declared in this process, or is installed.
-
-    Raises `UserError` if there is none.
-    """
-    if (name, wanted) not in _by_identity:
-        load_installed()
-    if (found := _by_identity.get((name, wanted))) is not None:
-        return found
-    others = [known for other, known in _by_identity if other == name]
-    if others and wanted:
-        raise UserError(
-            f"architecture {name!r} has other code here than where this was trained ({_short(others[-1])} "
-            f"here, {_short(wanted)} there); use the code of then"
-        )
-    raise UserError(f"unknown architecture {name!r}")
-
-
-def _short(identity: str) -> str:
-    return identity[:12] if re.fullmatch(r"[0-9a-f]{64}", identity) else identity
-
-
-def load_installed() -> None:
-    """Import the architectures that installed packages offer by the entry point ``srlab.architectures``."""
-    for point in importlib.metadata.entry_points(group=ENTRY_POINTS):
-        try:
-            found = point.load()
-        except Exception as error:
-            raise UserError(
-                f"the package {point.dist.name if point.dist else point.value} offers the architecture "
-                f"{point.name!r}, which cannot be imported: {_reason(error)}"
-            ) from error
-        if not isinstance(found, Architecture):
-            raise UserError(f"the entry point {point.name!r} of {ENTRY_POINTS} is no Architecture: {found!r}")
-
-
-def _installed(module: str) -> str:
-    """Name and version of the installed package that a module is of."""
-    top = module.partition(".")[0]
-    for name in importlib.metadata.packages_distributions().get(top, ()):
-        return f"{name} {importlib.metadata.version(name)}"
-    return top
-
-
-def _code_of(module: str, *, where: str) -> Code | None:
-    """The file of a module that is neither installed nor run by srlab: a script of the user's."""
-    if module.partition(".")[0] in importlib.metadata.packages_distributions():
-        return None
-    path = getattr(sys.modules.get(module), "__file__", None)
-    if path is None or not Path(path).is_file():
-        raise UserError(
-            f"{where}: its network is defined in no file, so its weights could not be used later; write it "
-            "into a Python file, and import it from there"
-        )
-    return read_module(module, Path(path)) if "." in module else read_code(Path(path))
+    return from_values(bring("Architecture", code, name, wanted).options, values)

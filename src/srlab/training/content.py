@@ -11,12 +11,22 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from srlab.data.weights import absent, weights_file
-from srlab.declare.loss_values import L1, MSE, Charbonnier, Features, Gradient, Loss, Perceptual
+from srlab.declare.loss_values import (
+    L1,
+    MSE,
+    Charbonnier,
+    Features,
+    Gradient,
+    Loss,
+    LossValue,
+    Perceptual,
+)
 from srlab.declare.objectives import OFFICIAL_VGG19, AdversarialObjective, Objective, PixelObjective
 from srlab.errors import UserError
 from srlab.networks.vgg import VGG19, Layer, load_vgg, random_vgg
 from srlab.training.device import ResolvedPrecision
 from srlab.training.losses import charbonnier, gradient, l1, mse
+from srlab.user_code import reason
 
 ContentLoss = Callable[[Tensor, Tensor], Tensor]  # SR and HR [N, 3, sH, sW] in [0, 1] -> a scalar
 
@@ -78,7 +88,7 @@ def make_terms(
         UserError: the weights are not there, or are not those of the objective.
     """
 
-    def distance(loss: Loss) -> ContentLoss:
+    def distance(loss: LossValue) -> ContentLoss:
         match loss:
             case L1():
                 return l1
@@ -90,12 +100,33 @@ def make_terms(
                 return gradient
             case Perceptual():
                 return _feature_distance(loss.content, objective, device=device, precision=precision)
+            case Loss():
+                return own_distance(loss)
         raise TypeError(f"srlab.training.content does not compute {loss}")
 
     return tuple(
-        Term(str(term.loss).replace(":", "_"), term.weight, distance(term.loss))
-        for term in objective.value.terms()
+        Term(_name_of(term.loss), term.weight, distance(term.loss)) for term in objective.value.terms()
     )
+
+
+def _name_of(loss: LossValue) -> str:
+    """As the log has it, beside the metrics: a user's own loss may be called like one of them."""
+    return f"loss_{loss.name}" if isinstance(loss, Loss) else str(loss).replace(":", "_")
+
+
+def own_distance(loss: Loss) -> ContentLoss:
+    """What a loss of a user's own computes; what it raises is a `UserError` that names it."""
+
+    def computed(sr: Tensor, hr: Tensor) -> Tensor:
+        try:
+            found: Tensor = loss.function(sr, hr)
+        except Exception as error:
+            raise UserError(
+                f"loss {loss.name!r} raised {reason(error)} for SR and HR of the shape {list(hr.shape)}"
+            ) from error
+        return found
+
+    return computed
 
 
 def check_content(objective: Objective) -> None:

@@ -66,7 +66,8 @@ def _affordable(study: Study, variant: Variant, device: torch.device) -> tuple[i
     flop = _FLOP_PER_MULTIPLY_ADD * multiply_adds(options, scale=study.scale) / lr_pixels
     most = _MEASURED_FLOP.get(device.type, _MEASURED_FLOP["cpu"])
     patch_size = protocol.lr_patch_size
-    may_shrink = isinstance(variant.objective, PixelObjective)  # a discriminator has one size of patch
+    # A discriminator has one size of patch, and a loss of a user's own was tried with no other.
+    may_shrink = isinstance(variant.objective, PixelObjective) and not variant.objective.own
     while may_shrink and patch_size > 16 and flop * patch_size**2 > most:
         patch_size = max(16, patch_size // 2)
     return max(1, min(protocol.batch_size, int(most / (flop * patch_size**2)))), patch_size

@@ -100,10 +100,10 @@ class GraphedSteps(Steps):
 
 
 def make_steps(update: Update, batches: Batches, *, seed: int, device: torch.device, is_ours: bool) -> Steps:
-    """The fastest steps that are right. `is_ours`: the network is one of srlab's.
+    """The fastest steps that are right. `is_ours`: network and losses are srlab's.
 
-    A network of a user's own is never recorded: its Python code may do something else at every step, and a
-    graph repeats what it did once.
+    A network or a loss of a user's own is never recorded: its Python code may do something else at every
+    step, and a graph repeats what it did once.
     """
     wanted = os.environ.get(GRAPHS_SWITCH, "1") != "0"
     is_cut_there = isinstance(_where_they_are_cut(batches, device), DevicePatches)

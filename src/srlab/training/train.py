@@ -11,7 +11,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from srlab.declare.objectives import objective_to_dict
+from srlab.declare.objectives import objective_to_dict, own_losses
 from srlab.declare.protocol import protocol_to_dict
 from srlab.declare.study import Run, Start
 from srlab.errors import NotFiniteError, UserError
@@ -24,7 +24,7 @@ from srlab.folder.checkpoints import (
     save_weights,
 )
 from srlab.folder.store import LAST_WEIGHTS, WEIGHTS
-from srlab.networks import Architecture, Network, build_network, options_to_dict
+from srlab.networks import Network, build_network, find_architecture, options_to_dict
 from srlab.networks.parts import freeze, keep
 from srlab.training.average import Average
 from srlab.training.device import ResolvedPrecision, to_device, tune_allocator
@@ -121,7 +121,7 @@ def train(
     if resumed_at:
         report(at.progress(protocol.num_steps, resumed_at=resumed_at))
 
-    is_ours = not isinstance(run.variant.network, Architecture)
+    is_ours = find_architecture(run.variant.network) is None and not own_losses(run.variant.objective)
     steps = make_steps(update, batches, seed=run.seed, device=device, is_ours=is_ours)
     log_interval = math.ceil(protocol.num_steps / NUM_LOGS)
     means = Means()

@@ -28,6 +28,7 @@ def options_of(variant: Mapping[str, Any], *, protocol: Mapping[str, Any]) -> Op
     network = dict(variant.get("network") or {})
     network.pop("code", None)  # of a user's architecture: it changes with the architecture's meaning alone
     objective = dict(variant.get("objective") or {})
+    objective.pop("code", None)  # so does that of a user's losses
     start = dict(variant.get("start") or {})
     options = {"architecture": _word(network.pop("architecture", None))}
     options |= {name: _word(value) for name, value in network.items()}

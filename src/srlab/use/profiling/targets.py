@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from srlab.declare.objectives import objective_from_dict
 from srlab.declare.protocol import EvaluationProtocol, TrainingProtocol
 from srlab.declare.study import WEIGHTS_SUFFIX, Start, Study, Variant
 from srlab.errors import UserError
 from srlab.folder import store
 from srlab.folder.checkpoints import load_weights
 from srlab.folder.profile_store import BICUBIC, digest_of
-from srlab.folder.user_networks import read_network
+from srlab.folder.user_networks import read_network, read_objective
 from srlab.folder.winner import find_weights
 from srlab.networks import find_preset, network_color, only_scale, preset
 
@@ -85,7 +84,7 @@ def _variant(values: Mapping[str, Any], folder: Path) -> Variant:
     return Variant(
         name=values["name"],
         network=read_network(values["network"], folder),
-        objective=objective_from_dict(values["objective"]),
+        objective=read_objective(values["objective"], folder),
         start=start and Start(source=start["source"], keep=tuple(start["keep"]), freeze=start["freeze"]),
         protocol=_protocol(values["protocol"]) if "protocol" in values else None,
     )

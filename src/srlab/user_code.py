@@ -1,24 +1,46 @@
-"""Python code of a user: a study file and the modules beside it that it imports.
+"""Python code of a user: a study file and the modules beside it that it imports, and what they declare.
 
 It is read as text once and run from that text, in this process and in the processes that train. So nothing
 changes under a running study, and the text can be stored beside the weights that need it.
+
+Three kinds of things can be a user's own: an `Architecture`, a `Loss` and a `Metric`. Each has a name, the
+`Code` that declares it, and an identity that says which code it rests on. Needs no torch.
 """
 
 import ast
 import builtins
+import functools
 import hashlib
 import importlib.abc
+import importlib.metadata
 import importlib.util
 import itertools
+import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
+from typing import Any, Literal, Protocol
 
 from srlab.errors import UserError
+
+Kind = Literal["Architecture", "Loss", "Metric"]
+# Where installed packages offer theirs.
+ENTRY_POINTS: Mapping[Kind, str] = {
+    "Architecture": "srlab.architectures",
+    "Loss": "srlab.losses",
+    "Metric": "srlab.metrics",
+}
+_FREE: Mapping[
+    Kind, tuple[str, ...]
+] = {  # what of a declaration may change: no weight and no score rests on it
+    "Architecture": ("radius",),  # only tiles look at it
+    "Loss": (),
+    "Metric": ("unit", "decimals", "better"),
+}
 
 _number = itertools.count()
 
@@ -186,21 +208,164 @@ def _importing(code: Code) -> Iterator[None]:
                 sys.modules[name] = module
 
 
-# What a network is
+# What a user's own things are
 
 
-def identity_of(code: Code, architecture: str, places: Sequence[tuple[str, str]]) -> str:
-    """SHA-256 of the parts of `code` that an architecture rests on: what declares it, and its `places`.
+class Own(Protocol):
+    """What an `Architecture`, a `Loss` and a `Metric` of a user's have in common.
+
+    `code` is None for one of an installed package, whose name and version are then its `identity`.
+    """
+
+    @property
+    def kind(self) -> Kind: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def code(self) -> Code | None: ...
+
+    @property
+    def identity(self) -> str: ...
+
+
+_known: dict[tuple[Kind, str, str], Own] = {}
+
+
+def origin_of(kind: Kind, name: str, *defined: Any) -> tuple[Code | None, str]:
+    """The code and the identity of a thing that is being declared; `defined` are what it is made of.
+
+    Raises:
+        UserError: it is defined in no file, or declared twice in one.
+    """
+    module = getattr(defined[0], "__module__", "")
+    code = running_code() or _code_of(module, where=f"{kind.lower()} {name!r}")
+    if code is None:
+        return None, _installed(module)
+    places = [(one.__module__, getattr(one, "__qualname__", "")) for one in defined]
+    return code, identity_of(code, name, places, kind=kind)
+
+
+def unwrapped(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What a `functools.partial` calls in the end."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return function
+
+
+def register(own: Own) -> None:
+    """Remember a thing that was declared in this process."""
+    _known[own.kind, own.name, own.identity] = own
+
+
+def is_known(kind: Kind, name: str, wanted: str) -> bool:
+    """Whether that thing was declared in this process."""
+    return (kind, name, wanted) in _known
+
+
+def find_own(kind: Kind, name: str, wanted: str) -> Any:
+    """The thing of that name and identity that was declared in this process, or is installed.
+
+    Raises `UserError` if there is none.
+    """
+    if not is_known(kind, name, wanted):
+        for own in load_installed(kind):
+            register(own)
+    if (found := _known.get((kind, name, wanted))) is not None:
+        return found
+    others = [identity for other, called, identity in _known if (other, called) == (kind, name)]
+    if others and wanted:
+        raise UserError(
+            f"{kind.lower()} {name!r} has other code here than where this was made ({_short(others[-1])} "
+            f"here, {_short(wanted)} there); use the code of then"
+        )
+    raise UserError(f"unknown {kind.lower()} {name!r}")
+
+
+def bring(kind: Kind, code: Code | None, name: str, wanted: str) -> Any:
+    """The thing that another process declared: `code` is run, if this was not done before."""
+    if code is not None and not is_known(kind, name, wanted):
+        run_code(code)
+    return find_own(kind, name, wanted)
+
+
+def _short(identity: str) -> str:
+    return identity[:12] if re.fullmatch(r"[0-9a-f]{64}", identity) else identity
+
+
+def load_installed(kind: Kind) -> list[Any]:
+    """The things of a kind that installed packages offer by an entry point, such as ``srlab.architectures``.
+
+    Raises `UserError` for one that cannot be imported, or is something else.
+    """
+    offered = []
+    for point in importlib.metadata.entry_points(group=ENTRY_POINTS[kind]):
+        try:
+            found = point.load()
+        except Exception as error:
+            raise UserError(
+                f"the package {point.dist.name if point.dist else point.value} offers the {kind.lower()} "
+                f"{point.name!r}, which cannot be imported: {reason(error)}"
+            ) from error
+        if getattr(found, "kind", None) != kind:
+            raise UserError(f"the entry point {point.name!r} of {ENTRY_POINTS[kind]} is no {kind}: {found!r}")
+        offered.append(found)
+    return offered
+
+
+def reason(error: BaseException) -> str:
+    """What a user's code raised, on one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+
+
+def _installed(module: str) -> str:
+    """Name and version of the installed package that a module is of."""
+    top = module.partition(".")[0]
+    for name in importlib.metadata.packages_distributions().get(top, ()):
+        return f"{name} {importlib.metadata.version(name)}"
+    return top
+
+
+def _code_of(module: str, *, where: str) -> Code | None:
+    """The file of a module that is neither installed nor run by srlab: a script of the user's."""
+    if module.partition(".")[0] in importlib.metadata.packages_distributions():
+        return None
+    path = getattr(sys.modules.get(module), "__file__", None)
+    if path is None or not Path(path).is_file():
+        raise UserError(
+            f"{where} is defined in no file, so it could not be used later; write it into a Python file, and "
+            "import it from there"
+        )
+    return read_module(module, Path(path)) if "." in module else read_code(Path(path))
+
+
+def identity_of(
+    code: Code, name: str, places: Sequence[tuple[str, str]], *, kind: Kind = "Architecture"
+) -> str:
+    """SHA-256 of the parts of `code` that a thing of a user's rests on: what declares it, and its `places`.
 
     A place is a module and a name defined there; a module that is none of the code's stands for its entry.
     Counted are these, all definitions of the same code that they name, and so on, and the statements that
     may change any of those when the code runs, such as a loop that fills a table. What does not count: the
-    rest, such as the study that it declares, its `radius`, and how it is written: comments, line breaks,
-    docstrings. Where nothing in the code declares `architecture` by this name, all definitions count.
+    rest, such as the study that it declares, what no result rests on, such as the `radius` of an
+    architecture, and how it is written: comments, line breaks, docstrings. Where nothing in the code declares
+    a thing of this `name`, all definitions count.
+
+    Raises:
+        UserError: two losses or two metrics of this name are declared.
     """
     own = _Statements(code)
-    start = [(own.file_of(module), name.partition(".")[0]) for module, name in places]
-    declaring = own.declaring(architecture)
+    start = [(own.file_of(module), defined.partition(".")[0]) for module, defined in places]
+    declaring = own.declaring(name) if kind == "Architecture" else []
+    calls = [] if kind == "Architecture" else own.calling(kind, name)
+    for file, call in calls:
+        declaring += [(file, given) for given in _made_of(call, kind)]
+    if len(calls) > 1:
+        raise UserError(
+            f"{kind.lower()} {name!r} is declared twice in {Path(code.folder, code.entry)}; give each a "
+            "name of its own"
+        )
     if not declaring:
         start += [(code.entry, name) for name in own.definitions[code.entry] if name != "STUDY"]
     reached = own.behind(start, declaring)
@@ -209,8 +374,8 @@ def identity_of(code: Code, architecture: str, places: Sequence[tuple[str, str]]
         reached = own.behind(start, [*declaring, *(one for one in own.effects if one not in left), *changing])
         left = [one for one in left if one not in changing]
     found = hashlib.sha256()
-    for name, text in sorted(reached.parts):
-        found.update(f"\0{name}\0{text}".encode())
+    for file, text in sorted(reached.parts):
+        found.update(f"\0{file}\0{text}".encode())
     return found.hexdigest()
 
 
@@ -248,12 +413,24 @@ class _Statements:
     def file_of(self, module: str) -> str:
         return self._modules.get(module, self._entry)
 
-    def declaring(self, architecture: str) -> list[tuple[str, ast.stmt]]:
+    def declaring(self, architecture: str) -> list[tuple[str, ast.AST]]:
         """The statements with ``Architecture("NAME", ...)``."""
         return [
             (name, node)
             for name, node in self._all
-            if any(_declares(inner, architecture) for inner in ast.walk(node))
+            if any(_declares(inner, "Architecture", architecture) for inner in ast.walk(node))
+        ]
+
+    def calling(self, kind: Kind, thing: str) -> list[tuple[str, ast.Call]]:
+        """The calls ``Loss("NAME", ...)`` themselves, since the study around one may grow.
+
+        One inside of a function says too little: what it is called with counts too.
+        """
+        return [
+            (name, inner)
+            for name, node in self._all
+            for inner in _outside_of_functions(node)
+            if isinstance(inner, ast.Call) and _declares(inner, kind, thing)
         ]
 
     def may_change(self, effect: tuple[str, ast.stmt], reached: _Reached) -> bool:
@@ -272,7 +449,7 @@ class _Statements:
     def behind(
         self,
         names: Sequence[tuple[str, str]],
-        statements: Sequence[tuple[str, ast.stmt]],
+        statements: Sequence[tuple[str, ast.AST]],
         *,
         is_open: bool = True,
     ) -> _Reached:
@@ -365,18 +542,32 @@ def _has_effect(node: ast.stmt) -> bool:
 
 
 def _declares_any(node: ast.stmt) -> bool:
-    return any(_declares(inner, None) for inner in ast.walk(node))
+    return any(_declares(inner, "Architecture", None) for inner in ast.walk(node))
 
 
-def _declares(node: ast.AST, name: str | None) -> bool:
-    """Whether it is the call ``Architecture(name, ...)``; None for any name."""
+def _declares(node: ast.AST, kind: Kind, name: str | None) -> bool:
+    """Whether it is the call ``Architecture(name, ...)``, or that of another kind; None for any name."""
     if not isinstance(node, ast.Call):
         return False
     called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-    if called != "Architecture":
+    if called != kind:
         return False
     given = [*node.args[:1], *(one.value for one in node.keywords if one.arg == "name")]
     return name is None or any(isinstance(one, ast.Constant) and one.value == name for one in given)
+
+
+def _made_of(call: ast.Call, kind: Kind) -> list[ast.expr]:
+    """What a loss or a metric is given, beside its name and what is free to change."""
+    named = [one.value for one in call.keywords if one.arg not in ("name", *_FREE[kind])]
+    return [*call.args[0 if any(one.arg == "name" for one in call.keywords) else 1 :], *named]
+
+
+def _outside_of_functions(node: ast.AST) -> Iterator[ast.AST]:
+    """It and all within it, but not what a function that it defines will do."""
+    yield node
+    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        for inner in ast.iter_child_nodes(node):
+            yield from _outside_of_functions(inner)
 
 
 def _defined_by(node: ast.stmt) -> set[str]:
@@ -400,8 +591,9 @@ def _as_text(node: ast.AST) -> str:
         values = value if isinstance(value, list) else [value]
         if field_name == "body" and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             values = values[_is_text(values[0]) :]
-        if field_name == "keywords" and _declares(node, None):
-            values = [one for one in values if one.arg != "radius"]  # only tiles look at it
+        if field_name == "keywords":
+            free = {word for kind, words in _FREE.items() if _declares(node, kind, None) for word in words}
+            values = [one for one in values if one.arg not in free]
         if field_name not in ("ctx", "kind", "type_comment") and any(one is not None for one in values):
             texts = (_as_text(one) if isinstance(one, ast.AST) else ascii(one) for one in values)
             said.append(f"{field_name}=[{','.join(texts)}]")
