@@ -55,6 +55,7 @@ STUDY = Study(
         Variant(name="both", network=small, objective=PixelObjective(loss=Sum(L1(), 0.1 * mine))),
     ),
     learning_rates=(1e-3,),
+    seeds=(0,),
     protocol=TrainingProtocol(num_steps=6, batch_size=2, lr_patch_size=8, checkpoint_every=2),
     train=(TRAIN,),
     test=(TEST,),

@@ -92,6 +92,7 @@ STUDY = Study(
         ),
     ),
     learning_rates=(1e-3,),
+    seeds=(0,),
     protocol=TrainingProtocol(num_steps=4, batch_size=2, lr_patch_size=8),
     train=(TRAIN,),
     test=(TEST,),
