@@ -10,8 +10,9 @@ from types import ModuleType
 import pytest
 
 from made_study import MadeRun, MadeStudy
+from srlab.declare.objectives import AdversarialObjective, PixelObjective
 from srlab.declare.studies import load_study
-from srlab.declare.study import Study
+from srlab.declare.study import Start, Study
 from srlab.errors import UserError
 from srlab.networks import num_parameters
 from srlab.networks.options import differences
@@ -109,6 +110,27 @@ def test_the_study_has_the_pilots_variants_and_four_times_its_steps(name: str, r
     assert [Path(folder).name for folder in study.test] == ["Set5", "Set14", "B100"]
     assert (study.train, study.validate) == (pilot.train, pilot.validate)
     assert study.primary == PRIMARY[name]
+
+
+def test_of_each_generator_one_thing_after_another_is_taken_from_its_gan() -> None:
+    study = load(RESULTS / "c6_srgan" / "study.py")
+    assert (study.primary, study.seeds) == (("srgan/dense", "srgan/original"), (0, 1, 2))
+    variants = {variant.name: variant for variant in study.variants}
+    assert len(variants) == 8
+    for name in ("original", "dense"):
+        source = variants.pop(f"srresnet/{name}")
+        gan, content, pixels = (variants.pop(f"srgan/{name}{of}") for of in ("", "_content", "_pixels"))
+        assert all(one.start == Start(source=source.name) for one in (gan, content, pixels))
+        assert source.network == gan.network == content.network == pixels.network
+        assert isinstance(gan.objective, AdversarialObjective)
+        assert isinstance(content.objective, PixelObjective)
+        assert isinstance(pixels.objective, PixelObjective)
+        assert str(content.objective.loss) == f"{gan.objective.pixel_weight:g}*mse+perceptual:vgg22"
+        assert (gan.objective.content, gan.objective.pixel_loss) == ("vgg22", "mse")
+        assert str(pixels.objective.loss) == "mse"
+    assert not variants
+    of_sources = {study.protocol_of(one).num_steps for one in study.variants if one.start is None}
+    assert of_sources == {2_400}
 
 
 @pytest.mark.parametrize("name", WITH_TWIN)

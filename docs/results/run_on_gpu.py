@@ -32,7 +32,7 @@ from srlab.training.machine import resolve_machine
 from srlab.use import scoring
 
 RESULTS = Path(__file__).parent
-ORDER = ("c1_srcnn", "c4_rdn", "c2_vdsr", "c3_edsr", "c5_srresnet")
+ORDER = ("c1_srcnn", "c4_rdn", "c2_vdsr", "c3_edsr", "c5_srresnet", "c6_srgan")
 STAGES = ("pilot", "study", "quarter")
 BEGUN = time.monotonic()
 
@@ -140,7 +140,7 @@ def main() -> int:
     if unknown := set(names) - set(ORDER):
         parser.error(f"there is no question {', '.join(sorted(unknown))}; there are {', '.join(ORDER)}")
     scoring.save_picture = keep_no_picture
-    # The five read the same pictures: once is enough.
+    # All read the same pictures: once is enough.
     reading, read = threading.Lock(), functools.cache(comparison.split)
 
     def split_once(*, train: Any, validate: Any, test: Any, **_: Any) -> Any:
