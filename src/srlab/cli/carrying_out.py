@@ -46,8 +46,10 @@ def carry_out(
         from srlab.cli.progress import TimingProgress
         from srlab.lab.claims import check_claims
         from srlab.lab.sources import check_sources
+        from srlab.lab.until_decided import check_until_decided
 
         check_sources(found.study, folder)
+        check_until_decided(found.study, folder)
         plan = make_plan(found.study, folder, machine)
         check_claims(plan, data=None)  # before the time that timing takes
         if estimate:
@@ -61,13 +63,15 @@ def carry_out(
         return
     from srlab.cli.progress import StudyProgress
     from srlab.errors import UserError
+    from srlab.folder.looks import note_look, seeds_scored
     from srlab.lab.comparison import compare
     from srlab.lab.scheduler import explain
+    from srlab.lab.until_decided import check_until_decided, until_decided
 
-    try:
+    def once(study: "Study") -> list[Any]:
         with StudyProgress(messages, remark=remark) as progress:
-            failures = compare(
-                found.study,
+            return compare(
+                study,
                 folder,
                 machine,
                 question=found.question,
@@ -76,6 +80,16 @@ def carry_out(
                 reading=progress.read,
                 measure_seconds=seconds,
             )
+
+    try:
+        if found.study.max_seeds is None:
+            before = seeds_scored(folder)
+            failures = once(found.study)
+            if not failures:
+                note_look(folder, before=before)
+        else:
+            check_until_decided(found.study, folder)
+            failures = until_decided(found.study, folder, once, say=say)
     except OSError as error:
         raise UserError(explain(error)) from error
     except KeyboardInterrupt:

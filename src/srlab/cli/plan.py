@@ -13,7 +13,7 @@ from srlab.cli.tables import make_table, narrowed, print_table
 from srlab.declare.protocol import protocol_to_dict
 from srlab.declare.study import Run
 from srlab.folder.records import in_words
-from srlab.lab.planning import Plan, foresee
+from srlab.lab.planning import Plan, foresee, looks_of
 from srlab.training.machine import precision_of
 from srlab.verdicts.power import WANTED, Sight, Spread
 
@@ -66,6 +66,13 @@ def plan_as_dict(plan: Plan, *, question: str) -> dict[str, Any]:
         "left": len(plan.left),
         "seconds": _total(plan, plan.left),
         "seconds_by_part": None if parts is None else asdict(parts),
+        "until_decided": None
+        if study.max_seeds is None
+        else {
+            "looks": list(looks_of(study)),
+            "runs_at_most": len(plan.later),
+            "seconds_at_most": _total(plan, plan.later),
+        },
         "power": None
         if seen is None
         else {
@@ -125,6 +132,7 @@ def show_plan(plan: Plan, *, question: str) -> None:
         *remarks(plan),
         *(f"missing data: {problem}" for problem in missing_data(plan)),
         cost_line(plan),
+        *_later(plan),
     ):
         show(line, indent="  ")
 
@@ -168,6 +176,16 @@ def _show_power(spread: Spread, seen: Sequence[Sight], *, num_variants: int) -> 
 
 def _in_db(smallest: float | None) -> str:
     return "none" if smallest is None else f"{smallest:.2f} dB"
+
+
+def _later(plan: Plan) -> list[str]:
+    """What adding seeds may cost beyond the first ones."""
+    if plan.study.max_seeds is None:
+        return []
+    seconds = _total(plan, plan.later)
+    time = "time not estimated" if seconds is None else f"about {duration(seconds)}"
+    looks = ", ".join(map(str, looks_of(plan.study)))
+    return [f"until decided: looks at {looks} seeds; at most {len(plan.later)} runs more, {time}"]
 
 
 def waits_for(run: Run, plan: Plan) -> str | None:

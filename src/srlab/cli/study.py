@@ -40,6 +40,8 @@ from srlab.cli.options import (
     Vgg,
 )
 
+MOST_SEEDS = 10
+
 
 @app.command()
 def study(
@@ -64,6 +66,24 @@ def study(
     validation_images: ValidationImages = None,
     protocol: ProtocolSettings = None,
     seeds: Seeds = None,
+    until_decided: Annotated[
+        bool,
+        typer.Option(
+            "--until-decided",
+            help="Add seeds to the variants that are undecided, with looks at 3, 5, 7 and 10 seeds.",
+            rich_help_panel=COMPARED,
+        ),
+    ] = False,
+    max_seeds: Annotated[
+        int | None,
+        typer.Option(
+            "--max-seeds",
+            min=2,
+            help="Up to how many seeds --until-decided adds.",
+            show_default="10",
+            rich_help_panel=COMPARED,
+        ),
+    ] = None,
     learning_rates: Annotated[
         str | None,
         typer.Option(
@@ -145,6 +165,7 @@ def study(
 
     from srlab.cli.parsing import of_option, parse_names, parse_rates, parse_seeds
     from srlab.declare.studies import load_study
+    from srlab.errors import UserError
 
     found = load_study(name_or_file)
     asked = with_protocol(
@@ -169,6 +190,11 @@ def study(
     if seeds is not None:
         with of_option("--seeds"):
             asked = replace(asked, seeds=parse_seeds(seeds))
+    if until_decided or max_seeds is not None:
+        if not until_decided and asked.max_seeds is None:
+            raise UserError("--max-seeds is of --until-decided; give both, or --seeds alone")
+        with of_option("--until-decided", "--max-seeds"):
+            asked = replace(asked, max_seeds=max_seeds or asked.max_seeds or MOST_SEEDS)
     if loss is not None:
         asked = with_loss(asked, loss)
     asked = with_objective(with_data(asked, train, validate, test), content, objective or [], vgg)

@@ -131,7 +131,7 @@ class Study:
     Without `validate`, every tenth training image is held out. With one seed nothing is decided between
     variants. `primary` are two variants, the first of which
     is compared with the second: the one comparison that the study is made for. It is stored before the first
-    run, and tested by itself.
+    run, and tested by itself. With `max_seeds`, what is undecided gets more seeds, up to so many.
     """
 
     name: str
@@ -145,6 +145,7 @@ class Study:
     validate: tuple[str, ...] = ()
     test: tuple[str, ...]
     primary: tuple[str, str] | None = None
+    max_seeds: int | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not re.fullmatch(r"\w[\w .+-]*", self.name):
@@ -198,6 +199,12 @@ class Study:
                 raise UserError(
                     f"a learning rate must be a positive number; study {self.name!r} has {numbers}"
                 )
+        most = self.max_seeds
+        if most is not None and (type(most) is not int or not 1 < len(self.seeds) <= most):
+            raise UserError(
+                f"{where}: to add seeds until all is decided, begin with two seeds or more, and with no more "
+                f"than max_seeds: it has {len(self.seeds)} and {shown(most)}"
+            )
         self._check_variants()
         self._check_primary(where)
         self._check_networks()
@@ -392,6 +399,11 @@ class Study:
         known = {variant.name for variant in chosen}
         primary = self.primary if self.primary and known.issuperset(self.primary) else None
         return replace(self, variants=tuple(dict.fromkeys(chosen)), primary=primary)
+
+    def with_seeds(self, count: int) -> "Study":
+        """The study with `count` seeds or more: its own, and the smallest numbers that are none of them."""
+        others = [seed for seed in range(count) if seed not in self.seeds]
+        return replace(self, seeds=(*self.seeds, *others[: max(0, count - len(self.seeds))]))
 
     def with_steps(self, num_steps: int) -> "Study":
         """The study with another number of steps; a variant's own number changes in proportion."""

@@ -293,6 +293,7 @@ REMEDIES: Mapping[str, str] = {
     "run.json": _TRAIN,
     "result.json": _TRAIN,
     "choice.json": f"{_COPY}, or remove it and run the same `srlab study` again, which chooses again",
+    "looks.json": _COPY,
     "scores.json": _SCORE,
     "perceptual.json": f"{_COPY}, or remove it and run `srlab perceptual` again",
     "profile.json": f"{_COPY}, or remove it and run `srlab profile` again",

@@ -29,6 +29,7 @@ from srlab.folder import shapes
 
 STUDY = "study.json"
 CHOICE = "choice.json"
+LOOKS = "looks.json"  # at how many seeds the results were looked at
 BASELINE = "bicubic"  # a folder like a run's, with bicubic's scores and pictures
 RUN = "run.json"
 PROVENANCE = "provenance.json"

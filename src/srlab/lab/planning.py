@@ -28,6 +28,7 @@ from srlab.training.device import (
 from srlab.training.machine import Machine
 from srlab.training.step_time import measure_step
 from srlab.use.evaluation import evaluate_network
+from srlab.verdicts.looks import error_rates, planned_looks
 from srlab.verdicts.power import Sight, Spread, earlier_spread, sights
 
 ENDED: tuple[Status, ...] = ("finished", "diverged")
@@ -85,6 +86,17 @@ class Plan:
         """The runs that have not ended."""
         return tuple(run for run, status in self.runs if status not in ENDED)
 
+    @property
+    def later(self) -> tuple[Run, ...]:
+        """The runs that come at most, if seeds are added until the study is decided."""
+        if self.study.max_seeds is None:
+            return ()
+        now = {run.name for run, _ in self.runs}
+        every = self.study.with_seeds(self.study.max_seeds).runs()
+        return tuple(
+            run for run in every if run.name not in now and run_status(self.folder / run.name) not in ENDED
+        )
+
     def seconds(self, runs: Sequence[Run]) -> Seconds | None:
         """How long `runs` take, about; None if a variant was not measured.
 
@@ -130,8 +142,20 @@ def foresee(plan: Plan) -> tuple[Spread, list[Sight]] | None:
         return None
     names = [variant.name for variant in study.variants]
     spread = earlier_spread(plan.folder, variants=names, scale=study.scale)
-    seen = sights(spread, num_variants=len(names), num_seeds=len(study.seeds), set_sizes=sizes)
+    counts = looks_of(study)
+    seen = sights(
+        spread,
+        num_variants=len(names),
+        num_seeds=len(study.seeds),
+        set_sizes=sizes,
+        looks=dict(zip(counts, error_rates(counts, counts[-1], 0.05), strict=True)) if counts else None,
+    )
     return spread, seen
+
+
+def looks_of(study: Study) -> tuple[int, ...]:
+    """At how many seeds a study that adds some until it is decided is looked at; () for any other."""
+    return () if study.max_seeds is None else planned_looks(len(study.seeds), study.max_seeds)
 
 
 def make_plan(

@@ -301,6 +301,7 @@ _CHANGE_THE_READING: tuple[RemarkKind, ...] = (
     "test sets",
     "seeds",
     "last step",
+    "looks",
     "winner",
 )
 

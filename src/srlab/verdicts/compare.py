@@ -121,7 +121,7 @@ class Scored:
                 reason = reason or ONE_TRAINING
             elif p is not None:
                 outcome = outcome_of(
-                    estimate, p, p_equal[index], is_lower_better=is_lower_better, alpha=1 - rules.level
+                    estimate, p, p_equal[index], is_lower_better=is_lower_better, alpha=rules.error
                 )
             results.append(
                 Finding(

@@ -2,13 +2,14 @@
 
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from srlab.declare.protocol import EvaluationProtocol
 from srlab.errors import UserError
 from srlab.folder import store
 from srlab.folder.choice import is_adversarial, load_choice, measures_of
+from srlab.folder.looks import load_looks
 from srlab.folder.records import RunRecord, read_runs
 from srlab.folder.scores import PERCEPTION
 from srlab.verdicts.cells import (
@@ -23,6 +24,8 @@ from srlab.verdicts.curves import StepCost, budgets, cost_of, progress, read_cur
 from srlab.verdicts.effects import Size, contrasts, effects, unknown
 from srlab.verdicts.family import plane_ranks
 from srlab.verdicts.images_apart import image_rows
+from srlab.verdicts.looks import rates_of as looks_rates
+from srlab.verdicts.looks import remark_on
 from srlab.verdicts.options import Options, options_of
 from srlab.verdicts.rates import rate_effects, sensitivity
 from srlab.verdicts.same import same_scores
@@ -75,6 +78,9 @@ def judge(
         UserError: `folder` is not a study's, or a name is not one of the study.
     """
     rules = checked_rules(level=level, equal_within=equal_within, weigh=weigh)
+    looks = load_looks(folder)
+    if looks:
+        rules = replace(rules, shared_error=looks_rates(looks, 1 - rules.level)[-1])
     study = store.load_study(folder)
     declared = select_variants(study, variants)
     names = tuple(variant["name"] for variant in declared)
@@ -177,6 +183,7 @@ def judge(
             curves=whole,
             same=same_scores(cells, names),
             left_out=[one for one in cells.left_out if one[0] in (*names, BICUBIC)],
+            looks=remark_on(looks, 1 - rules.level),
         ),
     )
 

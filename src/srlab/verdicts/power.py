@@ -4,7 +4,7 @@ The model is that of `srlab.verdicts.inference`, with the spreads assumed: of tr
 spread grows with the difference itself. docs/statistics.md says how well that holds.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
@@ -119,32 +119,35 @@ def _beside(folder: Path, *, variants: Sequence[str], scale: int) -> Iterator[Pa
 
 
 def sights(
-    spread: Spread, *, num_variants: int, num_seeds: int, set_sizes: Sequence[int], level: float = 0.95
+    spread: Spread,
+    *,
+    num_variants: int,
+    num_seeds: int,
+    set_sizes: Sequence[int],
+    level: float = 0.95,
+    looks: Mapping[int, float] | None = None,
 ) -> list[Sight]:
     """What a study sees as it is planned, with five seeds, with 100 images more, and with both.
 
-    Five seeds and more images are left out where the study has as many.
+    Five seeds and more images are left out where the study has as many. `looks` are the error rates by number
+    of seeds, of a study that adds seeds until it is decided.
     """
-    seeds = [num_seeds, *([5] if num_seeds < 5 else [])]
+    rates = looks or dict.fromkeys([num_seeds, *([5] if num_seeds < 5 else [])], 1 - level)
     sets = [tuple(set_sizes), *([(*set_sizes, 100)] if sum(set_sizes) < 100 else [])]
     num_pairs = max(1, num_variants * (num_variants - 1) // 2)
     return [
         Sight(
             seeds=count,
             images=sum(sizes),
-            one_pair=smallest(
-                spread, num_variants=num_variants, num_seeds=count, set_sizes=sizes, alpha=1 - level
-            ),
-            first_pair=smallest(
-                spread,
-                num_variants=num_variants,
-                num_seeds=count,
-                set_sizes=sizes,
-                alpha=(1 - level) / num_pairs,
-            ),
+            **{
+                name: smallest(
+                    spread, num_variants=num_variants, num_seeds=count, set_sizes=sizes, alpha=error / tests
+                )
+                for name, tests in (("one_pair", 1), ("first_pair", num_pairs))
+            },
         )
         for sizes in sets
-        for count in seeds
+        for count, error in rates.items()
     ]
 
 

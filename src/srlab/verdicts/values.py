@@ -95,6 +95,8 @@ def declared(metrics: Iterable[Metric]) -> Iterator[None]:
 class Rules:
     """How verdicts are reached: `level` is of intervals and tests.
 
+    `error` is the error rate of the tests, where a study shares it over several looks; else 1 - `level`.
+
     Two variants are equal if their difference is shown to be less than `equal_within`, in dB; metrics
     without dB have no such outcome. `weigh` "images" counts each test image once, "sets" each test set.
     """
@@ -102,6 +104,11 @@ class Rules:
     level: float = 0.95
     equal_within: float = 0.1
     weigh: Weigh = "images"
+    shared_error: float | None = None
+
+    @property
+    def error(self) -> float:
+        return 1 - self.level if self.shared_error is None else self.shared_error
 
 
 def checked_rules(*, level: float, equal_within: float, weigh: Weigh) -> Rules:
@@ -466,6 +473,7 @@ RemarkKind = Literal[
     "test sets",
     "seeds",
     "last step",
+    "looks",
     "discriminator",
     "ranks",
     "rates",

@@ -406,6 +406,7 @@ def remarks(
     curves: Sequence[Curve] = (),
     same: Sequence[str] = (),
     left_out: Sequence[tuple[str, int, str]] = (),
+    looks: str | None = None,
 ) -> tuple[Remark, ...]:
     """What must be known to read the verdicts, most important first.
 
@@ -433,6 +434,7 @@ def remarks(
     found += _about_sets(study, test_sets, level=rules.level)
     found += _about_seeds(tables)
     found += _about_last_steps(curves)
+    found += [Remark(looks, "looks")] if looks is not None else []
     if is_adversarial:
         found.append(
             Remark(

@@ -8,6 +8,7 @@ from typing import Any
 
 import srlab
 from srlab.folder import store
+from srlab.folder.looks import Look, load_looks
 
 _SHIPPED = Path(srlab.__file__).parent / "declare" / "studies"
 _OF_ADVERSARIAL = ("adversarial_weight", "pixel_weight", "pixel_loss", "discriminator_learning_rate")
@@ -26,7 +27,7 @@ def read_commands(study_dir: Path, study: Mapping[str, Any]) -> Commands:
     remarks: list[str] = []
     if precision := _same(study_dir, study, lambda run: run.get("protocol", {}).get("precision")):
         study = {**study, "protocol": {**study.get("protocol", {}), "precision": precision}}
-    words = _train(study, remarks) if _is_of_train(study) else _study(study, remarks)
+    words = _train(study, remarks) if _is_of_train(study) else _study(study, remarks, load_looks(study_dir))
     if study.get("device"):
         words += ["--device", study["device"]]
     if threads := _same(study_dir, study, lambda run: run.get("threads")):  # sums depend on it
@@ -66,7 +67,7 @@ def _train(study: Mapping[str, Any], remarks: list[str]) -> list[str]:
     return [*words, *_amounts(protocol), "--seed", str(study["seeds"][0])]
 
 
-def _study(study: Mapping[str, Any], remarks: list[str]) -> list[str]:
+def _study(study: Mapping[str, Any], remarks: list[str], looks: Sequence[Look]) -> list[str]:
     name = study["name"]
     is_shipped = name.isidentifier() and (_SHIPPED / f"{name}.py").is_file()
     if not is_shipped:
@@ -76,17 +77,25 @@ def _study(study: Mapping[str, Any], remarks: list[str]) -> list[str]:
     words += [*_data(study), *_amounts(study.get("protocol", {}))]
     if rates := _rates(study):
         words += ["--learning-rates", ",".join(map(_rate, rates))]
-    if seeds := study.get("seeds"):
+    if seeds := study.get("seeds", [])[: _seeds_asked(looks)]:
         is_range = list(seeds) == list(range(len(seeds)))
         words += [
             "--seeds",
             str(len(seeds)) if is_range else ",".join(map(str, seeds)) + ("," if len(seeds) == 1 else ""),
         ]
+    if looks and looks[-1].most is not None:
+        words += ["--until-decided", "--max-seeds", str(looks[-1].most)]
     words += _objective(study, remarks)
     if taken := [variant["name"] for variant in study["variants"] if variant.get("taken")]:
         words += ["--source", "STUDY_DIR"]
         remarks.append(f"STUDY_DIR is the study that these variants were taken from: {', '.join(taken)}.")
     return words
+
+
+def _seeds_asked(looks: Sequence[Look]) -> int | None:
+    """How many seeds the study began with, if it adds some until it is decided; None for all."""
+    until = [look.seeds for look in looks if look.most is not None]
+    return until[0] if until and looks[-1].most is not None else None
 
 
 def _data(study: Mapping[str, Any]) -> Iterator[str]:
@@ -101,6 +110,7 @@ def _amounts(protocol: Mapping[str, Any]) -> Iterator[str]:
         ("--batch-size", "batch_size"),
         ("--lr-patch-size", "lr_patch_size"),
         ("--precision", "precision"),
+        ("--ema", "ema"),
     ):
         if protocol.get(key):
             yield from (option, str(protocol[key]))

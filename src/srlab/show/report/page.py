@@ -196,7 +196,7 @@ def _data(verdicts: Verdicts) -> dict[str, Any]:
     return {
         "variants": list(verdicts.variants),
         "base": verdicts.base,
-        "alpha": 1 - verdicts.level,
+        "alpha": verdicts.rules.error,
         "tables": {
             f"{table.scope}|{table.metric}": _pairs(table, verdicts.variants) for table in verdicts.tables
         },
