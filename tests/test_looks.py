@@ -147,7 +147,7 @@ def test_a_planned_pair_alone_decides_what_gets_more_seeds(study: Study, tmp_pat
 
 
 def test_a_failed_run_ends_it_before_a_look(study: Study, tmp_path: Path) -> None:
-    failure = Failure(name="a", kind="error", reason="a bug", traceback="")
+    failure = Failure(name="a", kind="unforeseen", reason="a bug", traceback="")
     assert until_decided(study, tmp_path, lambda _: [failure], say=lambda _: None) == [failure]
     assert load_looks(tmp_path) == ()
 

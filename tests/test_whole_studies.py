@@ -81,6 +81,7 @@ def test_a_study_killed_again_and_again_ends_as_one_left_alone(tmp_path: Path) -
         ("train_step.py", "--rounds", "1", "--variants", "srcnn/residual"),
         ("coverage.py", "--repeats", "10"),
         ("power.py", "--repeats", "2"),
+        ("looks.py", "--repeats", "2"),
         ("frozen_step.py", "--rounds", "1"),
         ("adversarial_step.py", "--rounds", "1", "--batch-size", "2"),
         ("many_runs.py", "--variants", "3", "--seeds", "2"),

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 from srlab.declare.objectives import AdversarialObjective
 from srlab.declare.study import Study
@@ -14,12 +13,6 @@ from srlab.folder.looks import Look, load_looks, save_looks
 from srlab.lab.scheduler import Failure
 from srlab.verdicts import judge
 from srlab.verdicts.looks import planned_looks
-
-
-class CarryOut(Protocol):
-    """`srlab.lab.comparison.compare`, with all but the study."""
-
-    def __call__(self, study: Study) -> list[Failure]: ...
 
 
 def check_until_decided(study: Study, folder: Path) -> None:
@@ -40,7 +33,7 @@ def check_until_decided(study: Study, folder: Path) -> None:
 
 
 def until_decided(
-    study: Study, folder: Path, carry_out: CarryOut, *, say: Callable[[str], None]
+    study: Study, folder: Path, carry_out: Callable[[Study], list[Failure]], *, say: Callable[[str], None]
 ) -> list[Failure]:
     """Carry the study out with its seeds, then with more for what is undecided, look by look.
 
