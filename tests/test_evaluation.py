@@ -16,6 +16,7 @@ from skimage.metrics import peak_signal_noise_ratio
 from torch import Tensor, nn
 
 from exact_resize import exact_resize_uint8, made_picture, matrix
+from srlab.declare.metrics import OF_PROTOCOL
 from srlab.declare.protocol import EvaluationProtocol
 from srlab.errors import UserError
 from srlab.networks import BicubicOptions, EDSROptions, Network, build_network, preset
@@ -23,7 +24,6 @@ from srlab.pixels.border import Border
 from srlab.pixels.color import luma_uint8
 from srlab.pixels.images import HRImage, crop_to_multiple, list_images, read_hr_image
 from srlab.use.evaluation import (
-    METRICS,
     Evaluation,
     check_memory,
     evaluate_folder,
@@ -137,7 +137,7 @@ def test_bicubic_scores_on_made_images_what_is_stored(name: str, color: str, sca
     protocol = LUMA if color == "luma" else RGB
     (evaluation,) = evaluate_network(bicubic(scale), [image], protocol=protocol, device=CPU)
     assert evaluation.scores == pytest.approx(STORED[name, color, scale], abs=1e-6)
-    assert tuple(evaluation.scores) == METRICS[protocol.color]
+    assert tuple(evaluation.scores) == OF_PROTOCOL[protocol.color]
 
 
 @pytest.mark.parametrize("border", ["replicate", "symmetric"])
@@ -264,7 +264,8 @@ def test_luma_networks_are_scored_under_both_protocols() -> None:
     network = build_network(preset("srcnn/paper_915", scale=2), scale=2)
     for protocol in (LUMA, RGB):
         evaluations = list(evaluate_network(network, IMAGES, protocol=protocol, device=CPU))
-        assert [set(evaluation.scores) for evaluation in evaluations] == [set(METRICS[protocol.color])] * 2
+        scored = [set(evaluation.scores) for evaluation in evaluations]
+        assert scored == [set(OF_PROTOCOL[protocol.color])] * 2
         assert [evaluation.sr.shape for evaluation in evaluations] == [(64, 58, 3)] * 2
 
 

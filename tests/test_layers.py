@@ -34,6 +34,7 @@ TORCH_FREE = [
     "srlab.user_code",
     "srlab.declare.checks",
     "srlab.pixels.images",
+    "srlab.declare.metrics",
     "srlab.declare.protocol",
     "srlab.folder.scores",
     "srlab.folder.shapes",

@@ -276,5 +276,5 @@ def test_a_metric_of_other_tools_knows_its_direction_whatever_its_case() -> None
     assert metric_of("LPIPS").is_lower_better
     assert (metric_of("PSNR").unit, metric_of("PSNR").is_lower_better) == ("dB", False)
     assert not metric_of("ergas").is_lower_better
-    with declared([Metric(name="ergas", unit="", decimals=4, is_lower_better=True)]):
+    with declared([Metric("ergas", better="lower")]):
         assert metric_of("ergas").is_lower_better

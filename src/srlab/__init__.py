@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from srlab.declare.loss_values import L1, MSE, Charbonnier, Gradient, Loss, Perceptual, Sum
+    from srlab.declare.metrics import Metric
     from srlab.declare.objectives import AdversarialObjective, PixelObjective
     from srlab.declare.protocol import EvaluationProtocol, TrainingProtocol
     from srlab.declare.study import Start, Study, Variant
@@ -34,6 +35,7 @@ _MODULES = {
     "L1": "declare.loss_values",
     "Loss": "declare.loss_values",
     "MSE": "declare.loss_values",
+    "Metric": "declare.metrics",
     "NetworkOptions": "networks",
     "Perceptual": "declare.loss_values",
     "Picture": "pixels.images",
@@ -69,6 +71,7 @@ __all__ = [
     "EvaluationProtocol",
     "Gradient",
     "Loss",
+    "Metric",
     "NetworkOptions",
     "Perceptual",
     "Picture",

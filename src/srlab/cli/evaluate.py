@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from srlab.networks import Network
     from srlab.use.evaluation import Evaluation
 
-METRICS = ("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb", "gmsd_y")
-
 
 @app.command()
 def evaluate(
@@ -193,10 +191,12 @@ def _shown(evaluations: "Iterator[Evaluation]", total: int) -> "Iterator[Evaluat
 
 
 def _means(scores: dict[str, dict[str, float]]) -> dict[str, float]:
+    from srlab.declare.metrics import OF_PIXELS
+
     found = list(scores.values())
     return {
         metric: sum(values[metric] for values in found) / len(found)
-        for metric in METRICS
+        for metric in OF_PIXELS
         if metric in found[0]
     }
 
@@ -222,9 +222,10 @@ def _as_dict(
 
 def _for_json(values: dict[str, float]) -> dict[str, float | str | None]:
     """All metrics, null where the protocol does not have one, "inf" for the PSNR of equal pictures."""
+    from srlab.declare.metrics import OF_PIXELS
     from srlab.folder.scores import to_json
 
-    return {metric: to_json(values[metric]) if metric in values else None for metric in METRICS}
+    return {metric: to_json(values[metric]) if metric in values else None for metric in OF_PIXELS}
 
 
 def _print_table(
@@ -262,4 +263,6 @@ def _print_table(
 def _rounded(metric: str, value: float) -> str:
     if math.isinf(value):
         return "inf"
-    return f"{value:.2f}" if metric.startswith("psnr") else f"{value:.4f}"
+    from srlab.declare.metrics import INCLUDED
+
+    return f"{value:.{INCLUDED[metric].decimals}f}"

@@ -21,7 +21,7 @@ from srlab.folder.profile_store import (
     as_dict,
     costs,
 )
-from srlab.verdicts import METRICS, Cost, Verdicts, judge
+from srlab.verdicts import Cost, Verdicts, judge, metric_of
 from srlab.verdicts.pareto import front
 
 _NOTHING = "-"
@@ -139,7 +139,7 @@ def _training_seconds(study: _Study) -> dict[str, dict[str, float | None]]:
 
 
 def _is_lower_better(metric: str) -> bool:
-    return metric in METRICS and METRICS[metric].is_lower_better
+    return metric_of(metric).is_lower_better
 
 
 def _show_networks(profile: Profile, study: _Study) -> None:

@@ -155,7 +155,7 @@ def _directions(metrics: Sequence[str], higher: bool | None) -> list["Metric"]:
         if known is not None and known.is_lower_better == higher:
             word = "lower" if higher else "higher"
             raise UserError(f"of {metrics[0]}, {word} is better; leave the option out, or rename the metric")
-    return [Metric(name=name, unit="", decimals=4, is_lower_better=not higher) for name in unknown]
+    return [Metric(name, better="higher" if higher else "lower") for name in unknown]
 
 
 def _planned(primary: str | None) -> tuple[str, str] | None:

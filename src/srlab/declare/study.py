@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from srlab.declare.checks import as_name, as_names, as_numbers, as_tuple, check_type, shown
+from srlab.declare.metrics import Metric, check_metric
 from srlab.declare.objectives import LEAST_SIDE, Objective, PixelObjective, own_losses
 from srlab.declare.own_losses import check_loss
 from srlab.declare.protocol import EvaluationProtocol, TrainingProtocol
@@ -131,7 +132,9 @@ class Study:
     Without `validate`, every tenth training image is held out. With one seed nothing is decided between
     variants. `primary` are two variants, the first of which
     is compared with the second: the one comparison that the study is made for. It is stored before the first
-    run, and tested by itself. With `max_seeds`, what is undecided gets more seeds, up to so many.
+    run, and tested by itself. With `max_seeds`, what is undecided gets more seeds, up to so many. `metrics`
+    are a user's own, by which test images are scored beside the included ones; a study that has finished may
+    get one later.
     """
 
     name: str
@@ -146,6 +149,7 @@ class Study:
     test: tuple[str, ...]
     primary: tuple[str, str] | None = None
     max_seeds: int | None = None
+    metrics: tuple[Metric, ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not re.fullmatch(r"\w[\w .+-]*", self.name):
@@ -210,6 +214,7 @@ class Study:
         self._check_networks()
         self._check_starts()
         self._check_objectives()
+        self._check_metrics(where)
         colored = [variant.name for variant in self.variants if network_color(variant.network) != "luma"]
         if self.evaluation.color == "luma" and colored:
             raise UserError(
@@ -353,11 +358,23 @@ class Study:
             except UserError as error:
                 raise UserError(f"study {self.name!r}, variant {variant.name!r}: {error}") from error
 
+    def _check_metrics(self, where: str) -> None:
+        object.__setattr__(self, "metrics", as_tuple(self.metrics, what=f"{where}: metrics", of="metrics"))
+        for metric in self.metrics:
+            expected = "a Metric of your own; the included ones are scored anyway"
+            check_type(metric, Metric, what=f"{where}: one of its metrics", expected=expected)
+            if sum(metric.name == other.name for other in self.metrics) > 1:
+                raise UserError(f"{where} names the metric {metric.name!r} twice; give each its own name")
+            try:
+                check_metric(metric)
+            except UserError as error:
+                raise UserError(f"{where}: {error}") from error
+
     def own_parts(self) -> list[Own]:
-        """What of the study is a user's own: architectures and losses, each once."""
+        """What of the study is a user's own: architectures, losses and metrics, each once."""
         architectures = (find_architecture(variant.network) for variant in self.variants)
         losses = (loss for variant in self.variants for loss in own_losses(variant.objective))
-        found: list[Own] = [*(one for one in architectures if one is not None), *losses]
+        found: list[Own] = [*(one for one in architectures if one is not None), *losses, *self.metrics]
         return list({(one.kind, one.name, one.identity): one for one in found}.values())
 
     def source_of(self, variant: Variant) -> Variant | None:

@@ -24,9 +24,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from srlab.declare.metrics import PERCEPTION
 from srlab.folder import store
 from srlab.folder.records import RunRecord, mean, read_runs, run_status
-from srlab.folder.scores import PERCEPTION, to_json, weights_of
+from srlab.folder.scores import to_json, weights_of
 
 RULE = (
     "The rate with the highest validation psnr_y, mean over the seeds, is chosen when all runs of the "
@@ -77,7 +78,7 @@ def measure_of(study: Mapping[str, Any], runs: Iterable[RunRecord]) -> str | Non
     """By which validation score a study's winner is chosen, and the rate of its adversarial variants.
 
     ``psnr_y`` where no variant was trained with a discriminator. Else the first perceptual distance
-    (`srlab.folder.scores.PERCEPTION`; lower is better) that all finished runs to be compared have, computed
+    (`srlab.declare.metrics.PERCEPTION`; lower is better) that all finished runs to be compared have, computed
     with the same weights. None if there is no such distance, as in a study of an older srlab.
     """
     adversarial = {variant["name"] for variant in study["variants"] if is_adversarial(variant)}

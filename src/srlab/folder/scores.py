@@ -10,35 +10,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from srlab.declare.metrics import INCLUDED
 from srlab.declare.protocol import EvaluationProtocol
 from srlab.errors import UserError
 from srlab.folder import shapes
 from srlab.folder.store import check_shape, load_object, save_json
-
-# How far pictures look apart: lower is better, 0 is equal. The first that all have scores of is taken. LPIPS'
-# come first, then DISTS, then those without heads. GMSD is last: it needs no weights (srlab.use.perceptual).
-PERCEPTION = (
-    "lpips_alex",
-    "lpips_vgg",
-    "lpips_squeeze",
-    "dists",
-    "alexnet_distance",
-    "vgg16_distance",
-    "squeezenet_distance",
-    "gmsd_y",
-)
-
-# What each distance is computed with, by the names that a file of scores has for it.
-_WEIGHTS = {
-    "lpips_alex": ("alexnet", "alexnet_heads"),
-    "lpips_vgg": ("vgg16", "vgg16_heads"),
-    "lpips_squeeze": ("squeezenet", "heads"),
-    "dists": ("vgg16", "dists_weights"),
-    "alexnet_distance": ("alexnet",),
-    "vgg16_distance": ("vgg16",),
-    "squeezenet_distance": ("squeezenet",),
-    "gmsd_y": (),
-}
 
 _FORMAT = "srlab scores"
 _VERSION = 1
@@ -147,7 +123,7 @@ def load_scores(*paths: Path) -> StoredScores:
 
 def weights_of(metric: str, weights: Mapping[str, str]) -> dict[str, str]:
     """Those of a file's weights that the metric was computed with; all of them, where it is not known."""
-    names = _WEIGHTS.get(metric, tuple(weights))
+    names = INCLUDED[metric].weights if metric in INCLUDED else tuple(weights)
     return {name: weights[name] for name in names if name in weights}
 
 

@@ -11,12 +11,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from srlab.declare.metrics import metrics_to_list
 from srlab.declare.objectives import objective_to_dict
 from srlab.declare.protocol import protocol_to_dict
 from srlab.declare.study import Run, Start, Study, Variant
 from srlab.errors import UserError
 from srlab.folder import store
 from srlab.folder.records import precision_begun
+from srlab.folder.scores import load_scores
 from srlab.lab.planning import Cost, Plan
 from srlab.lab.sources import Source, SourceMissingError, find_source
 from srlab.networks import options_to_dict
@@ -108,6 +110,7 @@ def check_claims(plan: Plan, *, data: str | None) -> None:
             "this study another --out"
         )
     _check_primary(plan, before)
+    _check_metrics(plan, before)
     # Also the runs that are not asked for now: with those that are they make up one variant.
     asked_now = {run.name for run, _ in plan.runs}
     variants = {variant.name: variant for variant in plan.study.variants}
@@ -130,6 +133,23 @@ def _check_primary(plan: Plan, before: Mapping[str, Any]) -> None:
         f"{plan.folder} holds a study that was started {known}; {asked[0]} against {asked[1]} was not "
         "planned before its first run, so leave primary out, or give this study another --out"
     )
+
+
+def _check_metrics(plan: Plan, before: Mapping[str, Any]) -> None:
+    """A metric may be added. One by which was scored already must still be the same."""
+    known = {metric["name"]: metric["code"] for metric in before.get("metrics", ())}
+    for metric in plan.study.metrics:
+        is_other = known.get(metric.name, metric.identity) != metric.identity
+        if is_other and _is_scored(plan.folder, metric.name):
+            raise UserError(
+                f"{plan.folder} holds scores of the metric {metric.name!r}, which had other code; numbers of "
+                "two metrics cannot be compared, so give it another name, or this study another --out"
+            )
+
+
+def _is_scored(folder: Path, metric: str) -> bool:
+    """Whether a test score of the metric is stored."""
+    return any(metric in load_scores(path).metrics for path in sorted(folder.glob(f"*/{store.TEST_SCORES}")))
 
 
 def _is_in(precision: str, folder: Path, runs: Iterable[Mapping[str, Any]]) -> bool:
@@ -198,6 +218,7 @@ def declare_study(
         }
         for run, _ in plan.runs
     ]
+    metrics = _union(before.get("metrics", []), metrics_to_list(study.metrics))
     tested = images.get("test", [])
     sets = {image["set"] for image in tested}
     return {
@@ -216,6 +237,7 @@ def declare_study(
         | {"test": [*(image for image in before["images"]["test"] if image["set"] not in sets), *tested]},
         "notes": {**before["notes"], **notes},
         **({"primary": list(primary)} if primary else {}),
+        **({"metrics": metrics} if metrics else {}),
         "runs": _union(before["runs"], runs),
     }
 

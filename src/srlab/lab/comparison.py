@@ -17,6 +17,7 @@ from torch import nn
 
 from srlab.data.datasets import ImageSet, Split, manifest, split
 from srlab.data.patches import check_sizes
+from srlab.declare.metrics import LATER_METRICS
 from srlab.declare.objectives import AdversarialObjective
 from srlab.declare.study import Run, Study, Variant
 from srlab.errors import UserError
@@ -42,8 +43,8 @@ from srlab.lab.sources import Source, SourceMissingError, check_sources, check_t
 from srlab.training.content import check_content
 from srlab.training.machine import Machine
 from srlab.training.train import CHECKPOINT
-from srlab.use.evaluation import LATER_METRICS, check_scorable
-from srlab.use.scoring import VALIDATION, is_scored, lacking, score_validation
+from srlab.use.evaluation import check_scorable
+from srlab.use.scoring import VALIDATION, lacking, score_validation
 
 LOCK = "study.lock"
 
@@ -233,7 +234,9 @@ def _test_tasks(
     """One task for each name that lacks scores of an image, for the sets that are not whole."""
     for name in names:
         stored = stored_scores(folder / name / store.TEST_SCORES, protocol=study.evaluation)
-        missing = tuple(tested for tested in sets if not is_scored(stored, tested.name, tested.images))
+        missing = tuple(
+            tested for tested in sets if lacking(stored, tested.name, tested.images, own=study.metrics)
+        )
         if missing:
             yield TestTask(
                 name=name,

@@ -330,6 +330,7 @@ class TestTask:
                 protocol=self.study.evaluation,
                 scale=self.study.scale,
                 device=torch.device(self.machine.device),
+                own=self.study.metrics,
             )
         except Exception as error:
             failure = Failure.of(self.name, error)

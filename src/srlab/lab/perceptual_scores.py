@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from srlab.data.datasets import ImageSet, SetImage, load_sets, load_validation
+from srlab.declare.metrics import LATER_METRICS
 from srlab.declare.protocol import EvaluationProtocol
 from srlab.errors import UserError
 from srlab.folder import store
@@ -26,7 +27,7 @@ from srlab.folder.scores import Score, save_scores
 from srlab.lab.comparison import LOCK
 from srlab.networks import BicubicOptions, build_network
 from srlab.pixels.images import crop_to_multiple, read_hr_image
-from srlab.use.evaluation import LATER_METRICS, evaluate_network
+from srlab.use.evaluation import evaluate_network
 from srlab.use.perceptual import PerceptualDistance
 from srlab.use.scoring import VALIDATION, lacking, score_tests, score_validation
 

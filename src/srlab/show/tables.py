@@ -8,14 +8,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from srlab.declare.metrics import INCLUDED, LATER_METRICS, OF_PIXELS
 from srlab.folder.profile_store import Profile, costs
 from srlab.folder.scores import to_json
 from srlab.show.leaderboard import Leaderboard, Spread, Standing, notes_of_variants
-from srlab.verdicts import METRICS, PERCEPTION, Difference
+from srlab.verdicts import Difference, metric_of
 from srlab.verdicts.values import BUSY
 
 _NOTHING = "–"  # noqa: RUF001 - a dash is what a table has where nothing is
-_SHOWN = ("psnr_y", "ssim_y", *PERCEPTION)  # the last only where there are such scores
+# Always in a table; others are where a variant has such scores.
+_ALWAYS = tuple(name for name in OF_PIXELS if name not in LATER_METRICS)
 
 
 def as_dict(board: Leaderboard) -> dict[str, Any]:
@@ -82,7 +84,7 @@ def _spreads(spreads: Mapping[str, Spread]) -> dict[str, Any]:
 
 def as_csv(board: Leaderboard) -> str:
     """One line for each variant and test set, unrounded; what is not known is empty."""
-    metrics = dict.fromkeys([*list(METRICS)[:4], *board.metrics])
+    metrics = dict.fromkeys([*_ALWAYS, *board.metrics])
     columns = [
         "rank",
         "rank_worst",
@@ -229,10 +231,15 @@ def _overall_cells(standing: Standing, board: Leaderboard) -> list[str]:
 
 
 def _set_headings(board: Leaderboard) -> list[str]:
-    shown = [metric for metric in _SHOWN if metric in (*_SHOWN[:2], *board.metrics)]
+    shown = [name for name in dict.fromkeys([*_ALWAYS, *board.metrics]) if _is_shown(name)]
     if not board.is_adversarial and "gmsd_y" in shown:  # it ranks nothing there; the CSV has it
         shown.remove("gmsd_y")
     return [*shown, "gain"]
+
+
+def _is_shown(metric: str) -> bool:
+    """Whether people see a column of it beside the CSV; they do of one of a user's own."""
+    return metric not in INCLUDED or INCLUDED[metric].is_shown
 
 
 def _set_cells(standing: Standing, test_set: str, board: Leaderboard) -> list[str]:
@@ -315,7 +322,7 @@ def _multiply_adds(count: int) -> str:
 def _cell(spread: Spread | None, metric: str) -> str:
     if spread is None:
         return _NOTHING
-    decimals = METRICS[metric].decimals
+    decimals = metric_of(metric).decimals
     return f"{spread.mean:.{decimals}f}" + ("" if spread.sd is None else f" ± {spread.sd:.{decimals}f}")
 
 

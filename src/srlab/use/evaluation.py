@@ -10,7 +10,7 @@ them counts by ``0.299 R + 0.587 G + 0.114 B``, not rounded.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 from weakref import WeakKeyDictionary
@@ -20,23 +20,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from srlab.declare.metrics import INCLUDED, OF_PIXELS
 from srlab.declare.protocol import EvaluationProtocol
 from srlab.errors import NotFiniteError, UserError
 from srlab.networks import Bicubic, Network
+from srlab.pixels import metrics
 from srlab.pixels.border import Border
 from srlab.pixels.color import luma_uint8, rgb_to_ycbcr, to_tensor, to_uint8, ycbcr_to_rgb
 from srlab.pixels.images import HRImage, crop_to_multiple, list_images, read_hr_image
 from srlab.pixels.memory import available_bytes, in_words
-from srlab.pixels.metrics import WINDOW_SIZE, gmsd_y, psnr_rgb, psnr_y, ssim_rgb, ssim_y, to_plane
+from srlab.pixels.metrics import WINDOW_SIZE, to_plane
 from srlab.pixels.resize import resize, resize_uint8
 from srlab.use.upscale import upscale_tensor
-
-# By protocol. GMSD came later: studies of an older srlab have no scores of it.
-METRICS = {
-    "rgb": ("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb", "gmsd_y"),
-    "luma": ("psnr_y", "ssim_y", "gmsd_y"),
-}
-LATER_METRICS = ("gmsd_y",)
 
 _SCORING_BYTES = 90  # for each HR pixel (measured: 82 in colour)
 
@@ -48,7 +43,7 @@ _low_resolution: WeakKeyDictionary[HRImage, dict[tuple[int, Border], NDArray[np.
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Evaluation:
-    """One image's scores by metric (`METRICS` of the protocol), and the picture they were counted on.
+    """One image's scores by metric (`OF_PROTOCOL`), and the picture they were counted on.
 
     `sr` is uint8 [H, W, 3], of a gray image under the luma protocol three equal channels. Under the luma
     protocol its Y is what was scored, and Cb and Cr are bicubic's.
@@ -132,16 +127,24 @@ def evaluate_folder(
         UserError: a picture is missing, belongs to no image, or has another size or colour than it should.
     """
     images = list(images)
-    paths = match_pictures(folder, [image.name for image in images])
-    for image in images:
-        hr = crop_to_multiple(image.pixels, scale)
-        sr = _read_sr(paths[image.name], image, hr, scale=scale)
+    for image, evaluation in zip(images, read_folder(folder, images, scale=scale), strict=True):
+        sr, hr = evaluation.sr, crop_to_multiple(image.pixels, scale)
         if protocol.color == "luma":
             planes = _rounded_planes(sr, hr, is_gray=image.is_gray)
             scores = _scores(planes, None, border=scale)
         else:
             scores = _scores(_planes(sr, hr, is_gray=image.is_gray), (sr, hr), border=scale)
-        yield Evaluation(image=image.name, scores=scores, sr=sr)
+        yield replace(evaluation, scores=scores)
+
+
+def read_folder(folder: Path, images: Iterable[HRImage], *, scale: int) -> Iterator[Evaluation]:
+    """The pictures that `evaluate_folder` scores, without scores. It raises the same."""
+    images = list(images)
+    paths = match_pictures(folder, [image.name for image in images])
+    for image in images:
+        hr = crop_to_multiple(image.pixels, scale)
+        sr = _read_sr(paths[image.name], image, hr, scale=scale)
+        yield Evaluation(image=image.name, scores={}, sr=sr)
 
 
 def match_pictures(folder: Path, names: Sequence[str]) -> dict[str, Path]:
@@ -280,17 +283,15 @@ def _scores(
     device: torch.device = _CPU,
 ) -> dict[str, float]:
     """Every metric of SR and HR, given as planes [H, W] for Y and as pictures [H, W, 3]."""
-    ssim_on = _in_float64(device)  # it takes longest
-    scores = {
-        "psnr_y": psnr_y(*planes, border=border),
-        "ssim_y": ssim_y(*planes, border=border, device=ssim_on),
+    compared = {"planes": planes, **({"colors": rgb} if rgb is not None else {})}
+    on = {"device": _in_float64(device)}  # of those that take longest
+    return {
+        name: getattr(metrics, name)(
+            *compared[INCLUDED[name].of], border=border, **(on if INCLUDED[name].takes_device else {})
+        )
+        for name in OF_PIXELS
+        if INCLUDED[name].of in compared
     }
-    if rgb is not None:
-        scores |= {
-            "psnr_rgb": psnr_rgb(*rgb, border=border),
-            "ssim_rgb": ssim_rgb(*rgb, border=border, device=ssim_on),
-        }
-    return scores | {"gmsd_y": gmsd_y(*planes, border=border)}
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -1,11 +1,13 @@
 """Scoring a run on a study's images: what is stored stays, what is missing is added.
 
-A score that is there is never changed. Scores that only lack a metric which came later (GMSD) get that metric
-alone: of test images from the stored SR pictures, of validation images, of which no pictures are kept, from
-the network.
+A score that is there is never changed. Scores that only lack a metric which came later (GMSD, or one of a
+user's own) get that metric alone: of test images from the stored SR pictures, of validation images, of which
+no pictures are kept, from the network. Metrics of a user's own are of test images only, and of the SR picture
+under every protocol.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,13 @@ from PIL import Image
 from torch import nn
 
 from srlab.data.datasets import ImageSet
+from srlab.declare.metrics import INCLUDED, LATER_METRICS, OF_PROTOCOL, Metric, score_by
 from srlab.declare.protocol import EvaluationProtocol
 from srlab.folder import store
 from srlab.folder.records import picture_path, stored_scores
 from srlab.folder.scores import Score, StoredScores, save_scores
-from srlab.pixels.images import HRImage
-from srlab.use.evaluation import LATER_METRICS, METRICS, Evaluation, evaluate_folder, evaluate_network
+from srlab.pixels.images import HRImage, crop_to_multiple
+from srlab.use.evaluation import Evaluation, evaluate_folder, evaluate_network, read_folder
 
 VALIDATION = "validation"  # the data set of scores.json
 
@@ -49,51 +52,81 @@ def score_tests(
     protocol: EvaluationProtocol,
     scale: int,
     device: torch.device,
+    own: Sequence[Metric] = (),
 ) -> None:
-    """Add to ``test/scores.json`` what is not whole there; a set's SR pictures are written first."""
+    """Add to ``test/scores.json`` what is not whole there; a set's SR pictures are written first.
+
+    `own` are a user's metrics.
+    """
     path = folder / store.TEST_SCORES
     stored = stored_scores(path, protocol=protocol)
     scores = list(stored.scores) if stored else []
     for tested in sets:
-        missing = lacking(stored, tested.name, tested.images)
+        missing = lacking(stored, tested.name, tested.images, own=own)
         if not missing:
             continue
-        if missing <= set(LATER_METRICS):
-            pictures = picture_path(folder, dataset=tested.name, image=tested.images[0].name).parent
-            # Under the luma protocol it was Y that was scored, not the picture, which was rounded once more.
-            is_there = protocol.color == "rgb" and all(
-                picture_path(folder, dataset=tested.name, image=image.name).is_file()
-                for image in tested.images
-            )
-            evaluations = (
-                evaluate_folder(pictures, tested.images, protocol=protocol, scale=scale)
-                if is_there
-                else evaluate_network(network, tested.images, protocol=protocol, device=device)
+        new = [metric for metric in own if metric.name in missing]
+        if missing - {metric.name for metric in own} <= set(LATER_METRICS):
+            evaluations = _of_pictures(
+                folder, network, tested, sorted(missing), protocol=protocol, scale=scale, device=device
             )
         else:
             scores = [score for score in scores if score.dataset != tested.name]
+            new = list(own)
             evaluations = _keeping(
                 folder,
                 tested.name,
                 evaluate_network(network, tested.images, protocol=protocol, device=device),
             )
+        evaluations = _with_own(new, evaluations, tested.images, scale=scale)
         scores = _with(scores, tested.name, evaluations)
         save_scores(path, scores, protocol=protocol, scale=scale)
 
 
-def lacking(stored: StoredScores | None, dataset: str, images: Iterable[HRImage]) -> set[str]:
+def _of_pictures(
+    folder: Path,
+    network: nn.Module,
+    tested: ImageSet,
+    missing: Sequence[str],
+    *,
+    protocol: EvaluationProtocol,
+    scale: int,
+    device: torch.device,
+) -> Iterator[Evaluation]:
+    """What adds the `missing` metrics of a set: of the stored SR pictures, or of the network without them."""
+    paths = [picture_path(folder, dataset=tested.name, image=image.name) for image in tested.images]
+    is_included = any(name in INCLUDED for name in missing)
+    # Under the luma protocol it was Y that was scored, not the picture, which was rounded once more.
+    if not all(path.is_file() for path in paths) or (is_included and protocol.color == "luma"):
+        return evaluate_network(network, tested.images, protocol=protocol, device=device)
+    if is_included:
+        return evaluate_folder(paths[0].parent, tested.images, protocol=protocol, scale=scale)
+    return read_folder(paths[0].parent, tested.images, scale=scale)
+
+
+def _with_own(
+    own: Sequence[Metric], evaluations: Iterable[Evaluation], images: Iterable[HRImage], *, scale: int
+) -> Iterator[Evaluation]:
+    """The evaluations with the scores of a user's metrics."""
+    for image, evaluation in zip(images, evaluations, strict=True):
+        hr = crop_to_multiple(image.pixels, scale)
+        found = {
+            metric.name: score_by(metric, evaluation.sr, hr, border=scale, image=image.name) for metric in own
+        }
+        yield replace(evaluation, scores={**evaluation.scores, **found})
+
+
+def lacking(
+    stored: StoredScores | None, dataset: str, images: Iterable[HRImage], *, own: Sequence[Metric] = ()
+) -> set[str]:
     """The metrics of which an image of the set has no stored score; all of them if nothing is stored."""
     names = {image.name for image in images}
+    mine = {metric.name for metric in own}
     if stored is None:
-        return {metric for metrics in METRICS.values() for metric in metrics}
+        return {metric for metrics in OF_PROTOCOL.values() for metric in metrics} | mine
     there = {(score.image, score.metric) for score in stored.scores if score.dataset == dataset}
-    metrics = METRICS[stored.protocol.color]
+    metrics = {*OF_PROTOCOL[stored.protocol.color], *mine}
     return {metric for metric in metrics if any((name, metric) not in there for name in names)}
-
-
-def is_scored(stored: StoredScores | None, dataset: str, images: Iterable[HRImage]) -> bool:
-    """Whether every image of a set has every metric among the stored scores."""
-    return not lacking(stored, dataset, images)
 
 
 def save_picture(path: Path, pixels: Any) -> None:
@@ -112,10 +145,18 @@ def _keeping(folder: Path, dataset: str, evaluations: Iterable[Evaluation]) -> I
 
 def _with(kept: Iterable[Score], dataset: str, evaluations: Iterable[Evaluation]) -> list[Score]:
     """`kept`, then the set's scores in the order of the evaluations; of those in `kept` none is changed."""
-    there = {(score.image, score.metric): score for score in kept if score.dataset == dataset}
-    others = [score for score in kept if score.dataset != dataset]
+    kept = list(kept)
+    there: dict[str, dict[str, Score]] = {}
+    for score in kept:
+        if score.dataset == dataset:
+            there.setdefault(score.image, {})[score.metric] = score
+    found = [score for score in kept if score.dataset != dataset]
     for evaluation in evaluations:
-        for metric, value in evaluation.scores.items():
-            new = Score(dataset=dataset, image=evaluation.image, metric=metric, value=value)
-            others.append(there.get((evaluation.image, metric), new))
-    return others
+        before = there.get(evaluation.image, {})
+        found += before.values()
+        found += [
+            Score(dataset=dataset, image=evaluation.image, metric=metric, value=value)
+            for metric, value in evaluation.scores.items()
+            if metric not in before
+        ]
+    return found

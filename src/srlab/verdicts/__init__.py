@@ -3,7 +3,7 @@
 docs/statistics.md gives every choice with its reason and source.
 """
 
-from srlab.folder.scores import PERCEPTION
+from srlab.declare.metrics import PERCEPTION, Metric
 from srlab.verdicts.arrays import Inference, infer
 from srlab.verdicts.compare import is_ahead
 from srlab.verdicts.judging import judge, judge_scores
@@ -22,7 +22,6 @@ from srlab.verdicts.values import (
     Effect,
     ImageRow,
     Interval,
-    Metric,
     MissingCell,
     Outcome,
     Population,

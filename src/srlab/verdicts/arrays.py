@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from srlab.declare.metrics import Metric
 from srlab.errors import UserError
 from srlab.verdicts.compare import make_table, scored_of
 from srlab.verdicts.spreads import Array
-from srlab.verdicts.values import BICUBIC, Difference, Metric, Rank, Weigh, checked_rules
+from srlab.verdicts.values import BICUBIC, Difference, Rank, Weigh, checked_rules
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +104,7 @@ def infer(
         },
         names,
         baseline,
-        metric=Metric(name=metric, unit="", decimals=4, is_lower_better=lower_is_better),
+        metric=Metric(metric, better="lower" if lower_is_better else "higher"),
         band=equal_within,
         rules=rules,
     )

@@ -9,6 +9,7 @@ from math import isfinite
 
 import numpy as np
 
+from srlab.declare.metrics import Metric
 from srlab.verdicts.family import holm, outcome_of, ranks
 from srlab.verdicts.inference import Design, Sums
 from srlab.verdicts.spreads import Array
@@ -17,7 +18,6 @@ from srlab.verdicts.values import (
     BICUBIC,
     Difference,
     Interval,
-    Metric,
     Outcome,
     Row,
     Rules,

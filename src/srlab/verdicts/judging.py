@@ -5,13 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from srlab.declare.metrics import PERCEPTION, metrics_of
 from srlab.declare.protocol import EvaluationProtocol
 from srlab.errors import UserError
 from srlab.folder import store
 from srlab.folder.choice import is_adversarial, load_choice, measures_of
 from srlab.folder.looks import load_looks
 from srlab.folder.records import RunRecord, read_runs
-from srlab.folder.scores import PERCEPTION
 from srlab.verdicts.cells import (
     Cells,
     chosen_rate,
@@ -46,6 +46,7 @@ from srlab.verdicts.values import (
     Verdicts,
     Weigh,
     checked_rules,
+    know,
     known_metric,
 )
 from srlab.verdicts.words import Answer, answer, remarks
@@ -82,6 +83,7 @@ def judge(
     if looks:
         rules = replace(rules, shared_error=looks_rates(looks, 1 - rules.level)[-1])
     study = store.load_study(folder)
+    know(metrics_of(study))
     declared = select_variants(study, variants)
     names = tuple(variant["name"] for variant in declared)
     test_sets = select_images(study, images)

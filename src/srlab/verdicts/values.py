@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, get_args
 
+from srlab.declare.metrics import INCLUDED, Metric
 from srlab.errors import UserError
-from srlab.folder.scores import PERCEPTION
 
 ALL_SETS = "all sets"  # the scope of all test images, each of which counts once (see `Rules.weigh`)
 VALIDATION = "validation"  # the scope of learning rates and training curves: these images rank nothing
@@ -25,39 +25,16 @@ Outcome = Literal["better", "worse", "equal", "undecided"]
 Weigh = Literal["images", "sets"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Metric:
-    """How a metric is read: `unit` is "dB" or "", `decimals` what a table shows."""
-
-    name: str
-    unit: str
-    decimals: int
-    is_lower_better: bool = False
-
-
-METRICS: Mapping[str, Metric] = {
-    metric.name: metric
-    for metric in (
-        Metric(name="psnr_y", unit="dB", decimals=2),
-        Metric(name="ssim_y", unit="", decimals=4),
-        Metric(name="psnr_rgb", unit="dB", decimals=2),
-        Metric(name="ssim_rgb", unit="", decimals=4),
-        *(Metric(name=name, unit="", decimals=4, is_lower_better=True) for name in PERCEPTION),
-    )
-}
-
+METRICS: Mapping[str, Metric] = INCLUDED
 
 # As other tools call them; srlab's own names say more.
 _OF_OTHER_TOOLS: Mapping[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric(name="psnr", unit="dB", decimals=2),
-        Metric(name="ssim", unit="", decimals=4),
-        Metric(name="ms_ssim", unit="", decimals=4),
-        *(
-            Metric(name=name, unit="", decimals=4, is_lower_better=True)
-            for name in ("lpips", "niqe", "brisque", "mae", "mse", "rmse")
-        ),
+        Metric("psnr", unit="dB", decimals=2),
+        Metric("ssim"),
+        Metric("ms_ssim"),
+        *(Metric(name, better="lower") for name in ("lpips", "niqe", "brisque", "mae", "mse", "rmse")),
     )
 }
 _DECLARED: ContextVar[Mapping[str, Metric]] = ContextVar("_DECLARED", default=MappingProxyType({}))
@@ -71,14 +48,19 @@ def known_metric(name: str) -> Metric | None:
 
 def metric_of(name: str) -> Metric:
     """How a metric is read; of an unknown one, larger is better."""
-    return known_metric(name) or Metric(name=name, unit="", decimals=4)
+    return known_metric(name) or Metric(name)
+
+
+def know(metrics: Iterable[Metric]) -> None:
+    """From now on these metrics are known too: of a name the last one that was told."""
+    _DECLARED.set({**_DECLARED.get(), **{metric.name: metric for metric in metrics}})
 
 
 @contextmanager
 def declared(metrics: Iterable[Metric]) -> Iterator[None]:
     """For as long as it lasts, these metrics are known too.
 
-    >>> with declared([Metric(name="ergas", unit="", decimals=2, is_lower_better=True)]):
+    >>> with declared([Metric("ergas", decimals=2, better="lower")]):
     ...     metric_of("ergas").is_lower_better
     True
     >>> metric_of("ergas").is_lower_better

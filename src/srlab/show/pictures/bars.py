@@ -10,12 +10,11 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from srlab.folder.scores import PERCEPTION
+from srlab.declare.metrics import INCLUDED
 from srlab.show.pictures.style import ACCENT, DIM, INK, LIGHT, WARNING, plain_style
 
 _ROW = 0.27  # inches a run
 _SMALLEST_SPAN = {"psnr_y": 0.2, "ssim_y": 0.004}  # below it a difference is not blown up to fill the axis
-_UNITS = {"psnr_y": " in dB"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,15 +127,16 @@ def _unscored(bar: Bar) -> Bar:
 
 
 def _is_lower_better(metric: str) -> bool:
-    return metric in PERCEPTION
+    return INCLUDED[metric].is_lower_better
 
 
 def _decimals(metric: str) -> int:
-    return 2 if metric.startswith("psnr") else 4
+    return INCLUDED[metric].decimals
 
 
 def _draw_panel(axes: Axes, rows: Sequence[Bar], *, metric: str, baseline: float | None) -> None:
-    unit = _UNITS.get(metric, ", lower is better" if _is_lower_better(metric) else "")
+    known = INCLUDED[metric]
+    unit = f" in {known.unit}" if known.unit else (", lower is better" if known.is_lower_better else "")
     axes.set_ylim(max(len(rows), 1) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     for side in ("top", "right", "left"):
