@@ -35,6 +35,7 @@ ORDER = (  # in which one comes to need them; the help lists them so
     "profile",
     "evaluate",
     "models",
+    "import",
     "upscale",
 )
 
@@ -165,6 +166,7 @@ from srlab.cli import (  # noqa: E402, F401 - each registers its commands
     compare,
     data,
     evaluate,
+    imports,
     leaderboard,
     models,
     networks,

@@ -146,11 +146,13 @@ def save_weights(
     options: NetworkOptions,
     scale: int,
     as_float16: bool = False,
+    imported: Mapping[str, str] | None = None,
 ) -> None:
     """Write the network's weights and running statistics, and what it takes to build it again.
 
     `as_float16` rounds what has two dimensions or more (kernels) to float16: the file is half as large, and
-    is read like any other. Biases, slopes and statistics stay as they are.
+    is read like any other. Biases, slopes and statistics stay as they are. `imported` says which file of
+    another program they come from.
 
     Raises:
         ValueError: a weight is not finite.
@@ -174,6 +176,7 @@ def save_weights(
         "network": options_to_dict(options),
         "scale": scale,
         "color": network.color,
+        **({"imported": dict(imported)} if imported else {}),
     }
     text = json.dumps({**description, CHECKSUM_KEY: checksum(description, tensors)})
     _write(path, safetensors.torch.save(tensors, metadata={WEIGHTS_KEY: text}))

@@ -120,9 +120,26 @@ def changed_name(name: str, changes: Mapping[str, str]) -> str:
     return "+".join([name, *words])
 
 
+LATER = {"later": True}  # of a field: files from before it have none, and it is left out at its default
+
+
 def to_values(options: Options) -> dict[str, Any]:
     """The fields as JSON's types."""
-    return {name: _to_json(getattr(options, name)) for name in _hints(type(options))}
+    return {
+        name: _to_json(value)
+        for name, default in _defaults_of_later(options).items()
+        if (value := getattr(options, name)) != default
+    }
+
+
+def _defaults_of_later(options: Options | type) -> dict[str, Any]:
+    """Every field, with its default if it came later than files that must stay readable."""
+    kind = options if isinstance(options, type) else type(options)
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    return {
+        name: fields[name].default if "later" in fields[name].metadata else dataclasses.MISSING
+        for name in _hints(kind)
+    }
 
 
 def from_values(options_type: type[OptionsT], values: Mapping[str, Any]) -> OptionsT:
@@ -130,9 +147,12 @@ def from_values(options_type: type[OptionsT], values: Mapping[str, Any]) -> Opti
     hints = _hints(options_type)
     for name in values:
         _check_name(options_type, name)
-    if missing := [name for name in hints if name not in values]:
+    needed = [name for name, one in _defaults_of_later(options_type).items() if one is dataclasses.MISSING]
+    if missing := [name for name in needed if name not in values]:
         raise UserError(f"{_title(options_type)}: the options have no {', '.join(missing)}")
-    return options_type(**{name: _from_json(hint, values[name]) for name, hint in hints.items()})
+    return options_type(
+        **{name: _from_json(hint, values[name]) for name, hint in hints.items() if name in values}
+    )
 
 
 def differences(options: OptionsT, other: OptionsT) -> dict[str, str]:

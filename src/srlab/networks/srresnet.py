@@ -14,7 +14,7 @@ new: 8 blocks of one kind or another, no convolution before the last batch norma
 have 17 blocks, not 16, and ``transfer_dense`` has 1 block without batch normalization and 7 dense ones.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
@@ -27,9 +27,10 @@ from srlab.networks.blocks import (
     ResidualBlock,
     Upsampler,
     conv,
+    make_activation,
     make_batch_norm,
 )
-from srlab.networks.options import check_options
+from srlab.networks.options import LATER, check_options
 from srlab.networks.rdn import DenseBlock
 from srlab.networks.values import (
     KERAS_BATCH_NORM,
@@ -54,7 +55,8 @@ class SRResNetOptions:
 
     The body is `num_blocks` residual blocks with `batch_norm` after each convolution, then
     `num_plain_blocks` without any, then `num_dense_blocks` as RDN has them (3 convolutions with ReLU that
-    grow by `num_features` each); at its end are a convolution, if `trunk_conv`, and `trunk_batch_norm`.
+    grow by `num_features` each); at its end are a convolution, if `trunk_conv`, `trunk_batch_norm` and
+    `trunk_activation`, which some published weights have.
     `output` ``tanh`` ends in (tanh + 1) / 2, or in tanh alone where `skip` adds the enlarged input.
     """
 
@@ -70,6 +72,7 @@ class SRResNetOptions:
     enlargement: Enlargement = "sub_pixel"
     skip: Interpolation | None = None
     initialization: Initialization = "glorot_uniform"
+    trunk_activation: Activation | None = field(default=None, metadata=LATER)
 
     def __post_init__(self) -> None:
         check_options(self, num_blocks=0, num_plain_blocks=0, num_dense_blocks=0, num_features=1)
@@ -140,6 +143,8 @@ class SRResNet(Network):
             self.body.append(conv(features, features))
         if norm := make_batch_norm(options.trunk_batch_norm, features):
             self.body.append(norm)
+        if options.trunk_activation:
+            self.body.append(make_activation(options.trunk_activation, features))
         self.tail = nn.Sequential()
         if options.enlargement == "sub_pixel":
             self.tail.append(Upsampler(features, features, scale=scale, activation=options.activation))

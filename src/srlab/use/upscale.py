@@ -34,7 +34,7 @@ Box = tuple[int, int, int, int]  # top, left, bottom, right in LR pixels; bottom
 
 _ACTIVATION_BYTES = 1 << 30  # what a tile's largest layer may take, input and output together
 _WHOLE_BYTES = 3 << 26  # the same where tiles that take more go through in strips
-_STRIP_BYTES = 7 << 26  # what a tile in strips may take; with a picture of 8000x8000 it is below 1.5 GB
+_STRIP_BYTES = 6 << 26  # what a tile in strips may take; with a picture of 8000x8000 it is below 1.5 GB
 _STRIP_TILE = 640  # the largest side of a tile in strips: the first one tells how long the others take
 _FORWARD = 3  # a forward takes up to so many times what its largest layer takes (measured: 1.3 to 3.1)
 _SMALLEST_MARGIN = 20  # with less, most kernels add up in another order, as they do for small pictures

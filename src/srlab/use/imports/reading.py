@@ -1,0 +1,145 @@
+"""Tensors from files of other programs: PyTorch, safetensors, MATLAB and Keras. No code in them is run."""
+
+import hashlib
+import pickle
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from srlab.errors import UserError
+
+Tensors = dict[str, Tensor]
+
+SUFFIXES = (".pth", ".pt", ".ckpt", ".safetensors", ".mat", ".h5")
+_NESTED = ("params_ema", "params", "state_dict", "model", "generator", "netG", "net")  # the best one first
+_PREFIX = re.compile(r"^(module|generator|netG|_orig_mod)\.")
+
+
+def read_tensors(path: Path) -> Tensors:
+    """The tensors of the file, by name and in their order, on the CPU.
+
+    Kernels of Keras are turned from [h, w, in, out] to [out, in, h, w]; those of a .mat are as they are.
+
+    Raises:
+        UserError: the file is missing, of another kind, damaged, or holds more than tensors.
+    """
+    if not path.is_file():
+        raise UserError(f"{path} {'is a folder' if path.is_dir() else 'does not exist'}; name a weights file")
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise UserError(f"{path} is none of the files that can be read: {', '.join(SUFFIXES)}")
+    read = {".safetensors": _safetensors, ".mat": _matlab, ".h5": _keras}.get(suffix, _torch)
+    tensors = {_PREFIX.sub("", name): tensor for name, tensor in read(path).items()}
+    if not tensors:
+        raise UserError(f"{path} holds no tensors")
+    for name, tensor in tensors.items():
+        if not torch.isfinite(tensor).all():
+            raise UserError(f"{path} is of no use: {name} has values that are not finite")
+    return tensors
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of the file, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _torch(path: Path) -> Tensors:
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            found = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise UserError(
+            f"{path} holds more than tensors and numbers, which could run code, so srlab does not open it; "
+            "save the network's state_dict() alone, in the program that made the file"
+        ) from error
+    except (RuntimeError, EOFError, ValueError, KeyError, NotImplementedError, TypeError) as error:
+        raise _damaged(path, error) from error
+    while isinstance(found, Mapping) and not any(isinstance(value, Tensor) for value in found.values()):
+        inner = next((found[key] for key in _NESTED if isinstance(found.get(key), Mapping)), None)
+        if inner is None:
+            break
+        found = inner
+    if not isinstance(found, Mapping):
+        raise UserError(f"{path} holds no dictionary of tensors, as state_dict() gives it")
+    return {str(name): value.detach() for name, value in found.items() if isinstance(value, Tensor)}
+
+
+def _safetensors(path: Path) -> Tensors:
+    import safetensors.torch
+    from safetensors import SafetensorError
+
+    try:
+        return safetensors.torch.load_file(path)
+    except SafetensorError as error:
+        raise _damaged(path, error) from error
+
+
+def _matlab(path: Path) -> Tensors:
+    import scipy.io  # type: ignore[import-untyped]
+
+    try:
+        found = scipy.io.loadmat(path)
+    except Exception as error:  # whatever a damaged file does to the reader
+        raise _damaged(path, error) from error
+    arrays = {key: value for key, value in found.items() if not key.startswith("__")}
+    return dict(_arrays(arrays))
+
+
+def _arrays(value: Any, place: str = "") -> Iterator[tuple[str, Tensor]]:
+    """The arrays of numbers in MATLAB's structs and cells, such as ``model.weight.0``."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _arrays(inner, f"{place}.{key}" if place else str(key))
+    elif isinstance(value, np.ndarray) and value.dtype.names:
+        for key in value.dtype.names:
+            inner = value[key]
+            yield from _arrays(inner.item() if inner.size == 1 else inner, f"{place}.{key}")
+    elif isinstance(value, np.ndarray) and value.dtype == object:
+        for number, inner in enumerate(value.ravel()):
+            yield from _arrays(inner, f"{place}.{number}")
+    elif isinstance(value, np.ndarray) and value.dtype.kind in "fiu":
+        yield place, torch.from_numpy(np.ascontiguousarray(value, dtype=np.float32))
+
+
+def _keras(path: Path) -> Tensors:
+    try:
+        import h5py  # type: ignore[import-untyped]
+    except ImportError as error:
+        raise UserError(f"{path} needs the package h5py: pip install h5py") from error
+    tensors: Tensors = {}
+    try:
+        with h5py.File(path, "r") as file:
+            root = file.get("model_weights", file)
+            for layer in root.attrs.get("layer_names", list(root)):
+                group = root[_text(layer)]
+                for name in group.attrs.get("weight_names", ()):
+                    array = np.asarray(group[_text(name)], dtype=np.float32)
+                    tensors[f"{_text(layer)}.{_text(name)}"] = _of_keras(array)
+    except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
+        raise _damaged(path, error) from error
+    return tensors
+
+
+def _of_keras(array: np.ndarray) -> Tensor:
+    """A kernel [h, w, in, out] as [out, in, h, w]; slopes [1, 1, C] as [C]."""
+    if array.ndim == 4:
+        array = array.transpose(3, 2, 0, 1)
+    elif array.ndim > 1:
+        array = array.reshape(-1)
+    return torch.from_numpy(np.ascontiguousarray(array))
+
+
+def _text(name: Any) -> str:
+    return name.decode() if isinstance(name, bytes) else str(name)
+
+
+def _damaged(path: Path, error: BaseException) -> UserError:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return UserError(f"{path} is damaged, or not what its name says ({lines[0][:200]}); take another copy")
