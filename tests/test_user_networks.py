@@ -42,6 +42,7 @@ from srlab.use.upscale import upscale_tensor
 from srlab.use.upscaler import Upscaler
 from srlab.user_code import identity_of, read_code, run_code
 from srlab.verdicts import judge
+from test_own_losses import srlab as srlab_command
 from tiny_study import MACHINE, write_pictures
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -833,6 +834,69 @@ def test_an_installed_package_may_offer_one(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(Point, "load", lambda _: 3)
     with pytest.raises(UserError, match="is no Architecture"):
         user_code.load_installed("Architecture")
+
+
+PACKAGE = {
+    "nets_for_srlab/__init__.py": "",
+    "nets_for_srlab/all.py": """
+from dataclasses import dataclass
+import torch
+from srlab import Architecture, Loss, Metric
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    width: int = 4
+
+class Net(torch.nn.Module):
+    def __init__(self, options, *, scale):
+        super().__init__()
+        first = torch.nn.Conv2d(3, options.width, 3, padding=1)
+        last = torch.nn.Conv2d(options.width, 3 * scale**2, 3, padding=1)
+        self.body = torch.nn.Sequential(first, last, torch.nn.PixelShuffle(scale))
+
+    def forward(self, lr):
+        return self.body(lr)
+
+def error(sr, hr):
+    return abs(sr - hr).mean()
+
+net = Architecture("packed", Options, Net)
+loss = Loss("packed_loss", error)
+metric = Metric("packed_metric", better="lower", function=error)
+""",
+    "nets_for_srlab-1.2.dist-info/METADATA": "Metadata-Version: 2.1\nName: nets-for-srlab\nVersion: 1.2\n",
+    "nets_for_srlab-1.2.dist-info/top_level.txt": "nets_for_srlab\n",
+    "nets_for_srlab-1.2.dist-info/entry_points.txt": """
+[srlab.architectures]
+net = nets_for_srlab.all:net
+[srlab.losses]
+loss = nets_for_srlab.all:loss
+[srlab.metrics]
+metric = nets_for_srlab.all:metric
+""",
+}
+
+
+def test_a_package_offers_networks_losses_and_metrics_to_all_studies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, text in PACKAGE.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    listed = json.loads(srlab_command("networks", "--json").text)["networks"]
+    (row,) = [row for row in listed if row["name"] == "packed"]
+    assert (row["parameters"], row["about"]) == (4 * 28 + 12 * 37, "of the package nets-for-srlab 1.2")
+    assert "width = 8" in srlab_command("networks", "packed", "--set", "width=8", "--scale", "3").text
+    sent = []
+    for kind, name in (("Architecture", "packed"), ("Loss", "packed_loss"), ("Metric", "packed_metric")):
+        (own,) = user_code.load_installed(kind)  # type: ignore[arg-type]
+        assert (own.name, own.code, own.identity) == (name, None, "nets-for-srlab 1.2")
+        sent.append(pickle.dumps(own(width=8) if kind == "Architecture" else own))
+    monkeypatch.setattr(user_code, "_known", {})
+    network, loss, metric = map(pickle.loads, sent)
+    assert num_parameters(network, scale=2) == 8 * 28 + 12 * 73
+    assert (loss.name, metric.name) == ("packed_loss", "packed_metric")
 
 
 def test_the_example_of_the_page_is_a_study(tmp_path: Path) -> None:

@@ -86,6 +86,8 @@ def networks(
         ]
         if not listed:
             raise UserError(f"no variant of {name} exists at x{scale}; `srlab networks {name}` lists them")
+        own = _installed() if name is None else {}
+        listed += [(known, scale or known.scales[0]) for known in own.values()]
         _print_list(_counted(listed), as_json=as_json)
         return
     assert name is not None
@@ -93,7 +95,8 @@ def networks(
         from srlab.networks.diagram import check_suffix
 
         check_suffix(plot)
-    known = find_preset(name)
+    own = _installed() if name not in PRESETS else {}
+    known = own[name] if name in own else find_preset(name)
     options = known.options
     set_to = parse_changes(changes or [])
     if set_to:  # a new network, which exists at any scale
@@ -102,7 +105,7 @@ def networks(
         scale = scale or known.scales[0]
     else:
         scale = scale or known.scales[0]
-        options = preset(name, scale=scale)
+        options = known.options if name in own else preset(name, scale=scale)
     frozen = () if set_to else known.frozen
     if plot:
         from srlab.networks.diagram import plot as draw
@@ -120,6 +123,17 @@ def networks(
         from srlab.networks.summary import summary
 
         typer.echo(f"{changed_name(name, set_to)}: {summary(options, scale=scale, frozen=frozen)}")
+
+
+def _installed() -> "dict[str, Preset]":
+    """The architectures that installed packages offer, with their default options."""
+    from srlab.networks.presets import ALL_SCALES, Preset
+    from srlab.user_code import load_installed
+
+    return {
+        own.name: Preset(own.name, own(), ALL_SCALES, f"of the package {own.identity}")
+        for own in load_installed("Architecture")
+    }
 
 
 def _discriminator(
