@@ -354,6 +354,17 @@ def test_it_travels_to_another_process_with_its_code(file: Path, monkeypatch: py
     assert pickle.loads(pickle.dumps(INCLUDED["ssim_y"])) == INCLUDED["ssim_y"]
 
 
+def test_the_code_of_the_page_declares_a_loss_and_a_metric(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "own-losses-and-metrics.md").read_text(encoding="utf-8")
+    code = [block.partition("```")[0] for block in page.split("```python\n")[1:]]
+    (tmp_path / "page.py").write_text("\n".join(code), encoding="utf-8")
+    found = run_code(read_code(tmp_path / "page.py"))
+    study = tiny_study(tmp_path)
+    variant = replace(study.variants[0], objective=cast(Any, found["with_l1"]))
+    study = replace(study, variants=(variant,), metrics=(cast(Metric, found["EDGES"]),))
+    assert [own.kind for own in study.own_parts()] == ["Loss", "Metric"]
+
+
 # The table of included metrics
 
 

@@ -920,7 +920,7 @@ def test_code_that_lost_a_file_is_kept_again(file: Path, tmp_path: Path) -> None
     assert list((tmp_path / "code").iterdir()) == [folder]
 
 
-@pytest.mark.parametrize("name", ["espcn", "attention"])
+@pytest.mark.parametrize("name", ["espcn", "attention", "edges"])
 def test_the_examples_run(name: str, tmp_path: Path) -> None:
     declared = load_study(str(EXAMPLES / f"{name}.py"))
     small: Study = replace(
