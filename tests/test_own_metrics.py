@@ -264,6 +264,18 @@ def test_how_it_is_shown_may_change_and_its_code_may_not(file: Path, finished: P
     )
 
 
+def test_what_an_older_srlab_left_out_is_added_beside_it(file: Path, finished: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(finished, tmp_path / "out")
+    path = folder / "bicubic" / "test" / "scores.json"
+    stored = json.loads(path.read_text())
+    scores = [score for score in stored["scores"] if score["metric"] != "gmsd_y"]
+    path.write_text(json.dumps({**stored, "scores": scores}))
+    without = changed(file, tmp_path, "    metrics=(mine,),\n", "")
+    assert study(without, folder).code == 0
+    assert sorted(scores_of(folder)) == sorted(scores_of(finished))
+    assert json.loads((folder / "study.json").read_text())["metrics"][0]["name"] == "edge_error"
+
+
 # What goes wrong
 
 
