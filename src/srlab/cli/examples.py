@@ -31,6 +31,10 @@ EXAMPLES: dict[str, tuple[str, str]] = {
         "srlab evaluate bicubic --data set5 --scale 2",
         "srlab evaluate runs/srcnn --data set14 --protocol luma",
     ),
+    "reproduce": (
+        "srlab reproduce bicubic-set5",
+        "srlab reproduce vdsr --weights VDSR_Official.mat",
+    ),
     "import": (
         "srlab import VDSR_Official.mat --scale 2 --out vdsr.safetensors",
         "srlab import net.pth --as srresnet/paper --scale 4",
