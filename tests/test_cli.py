@@ -15,18 +15,18 @@ from typing import Any
 import pytest
 import typer.main
 from rich.console import Console
-from rich.table import Table
 
 from srlab.cli import ORDER, app, main
 from srlab.cli.examples import EXAMPLES
-from srlab.cli.output import show
+from srlab.cli.output import show, show_grid
 from srlab.cli.progress import StudyProgress, pace
-from srlab.cli.tables import make_table, narrowed, print_table
 from srlab.errors import UserError
 from srlab.lab.execution import Event
 from srlab.lab.scheduler import explain
 from srlab.pixels.images import pixel_limit
+from srlab.show.grid import Column, Grid
 from srlab.training.train import Progress
+from srlab.words import MINUS
 from tiny_study import start_srlab, write_pictures, write_study_file
 
 Srlab = Callable[..., tuple[int, str, str]]
@@ -69,7 +69,6 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], io.StringIO]:
         shown = io.StringIO()
         console = Console(file=shown, force_terminal=True, color_system=None, width=columns, highlight=False)
         monkeypatch.setattr("srlab.cli.output.results", console)
-        monkeypatch.setattr("srlab.cli.tables.results", console)
         return shown
 
     return make
@@ -209,15 +208,23 @@ def test_sentences_are_wrapped_on_a_terminal_and_nowhere_else(
     assert [line[:2] for line in lines] == ["- ", "  ", "  ", "  "]
 
 
+def table(name: str, count: str = "81,123", *, is_name: bool = False) -> Grid:
+    columns = (
+        Column(key="variant", heading="variant", is_text=True, is_name=is_name),
+        Column(key="parameters", heading="parameters"),
+        Column(key="psnr_y", heading="psnr_y"),
+    )
+    return Grid.of_texts("t", columns, [(part, count, "36.24") for part in name.split()])
+
+
 def test_a_table_folds_where_the_terminal_is_narrow_and_drops_nothing(
     terminal: Callable[[int], io.StringIO], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    table = make_table("variant", "parameters", "psnr_y", text=("variant",))
-    table.add_row("srcnn/pixel_shuffle_residual_leaky_relu", "81,123", "36.24")
-    print_table(table)
+    grid = table("srcnn/pixel_shuffle_residual_leaky_relu")
+    show_grid(grid)
     assert "srcnn/pixel_shuffle_residual_leaky_relu      81,123   36.24\n" in capsys.readouterr().out
     shown = terminal(34)
-    print_table(table)
+    show_grid(grid)
     lines = shown.getvalue().splitlines()
     assert all(len(line) <= 34 for line in lines)
     assert "".join(line.split()[0] for line in lines[1:]) == "srcnn/pixel_shuffle_residual_leaky_relu"
@@ -228,24 +235,25 @@ def test_a_table_folds_where_the_terminal_is_narrow_and_drops_nothing(
 def test_long_names_lose_their_middle_and_stay_distinct_where_the_terminal_is_narrow(
     terminal: Callable[[int], io.StringIO],
 ) -> None:
-    names = ("srcnn/pixel_shuffle_residual_leaky_relu", "srcnn/pixel_shuffle_leaky_relu", "bicubic")
-
-    def build(rows: Sequence[Sequence[str]]) -> Table:
-        table = make_table("variant", "parameters", "psnr_y", text=("variant",))
-        for row in rows:
-            table.add_row(*row)
-        return table
-
-    rows = [[name, "10,081,123", "36.24"] for name in names]
+    names = "srcnn/pixel_shuffle_residual_leaky_relu srcnn/pixel_shuffle_leaky_relu bicubic"
     shown = terminal(44)
-    print_table(narrowed(build, rows))
+    show_grid(table(names, "10,081,123", is_name=True))
     lines = shown.getvalue().splitlines()
-    assert len(lines) == 1 + len(names)
+    assert len(lines) == 1 + len(names.split())
     assert all(len(line) <= 44 and line.endswith("10,081,123   36.24") for line in lines[1:])
     short = [line.split()[0] for line in lines[1:]]
-    assert len(set(short)) == len(names)
+    assert len(set(short)) == len(short)
     assert all(name.startswith("srcnn/") and name.endswith("_leaky_relu") for name in short[:2])
-    assert [row[0] for row in rows] == list(names)
+
+
+def test_what_looks_like_markup_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    show_grid(table("[bold]name[/bold]"))
+    assert "[bold]name[/bold]" in capsys.readouterr().out
+
+
+def test_on_a_terminal_a_minus_is_the_keyboards(capsys: pytest.CaptureFixture[str]) -> None:
+    show_grid(table("a", f"{MINUS}0.35"))
+    assert "-0.35" in capsys.readouterr().out
 
 
 def test_slow_steps_are_told_in_seconds() -> None:

@@ -14,8 +14,9 @@ from rich.console import Console
 from scored_study import ScoredStudy, noisy
 from srlab.cli import main
 from srlab.folder import store
+from srlab.show.grid.files import latex_text
 from srlab.show.leaderboard import leaderboard
-from srlab.show.tables import as_latex, cells, columns, latex_text, legend, sheets
+from srlab.show.tables.board import board_as_latex, board_grid, legend
 
 
 @pytest.fixture
@@ -198,10 +199,10 @@ def test_its_csv_has_ranks_and_the_ends_of_the_intervals(
 
 def test_its_latex_has_a_row_for_each_variant_and_nothing_unescaped(folder: Path) -> None:
     board = leaderboard(folder)
-    text = as_latex(board)
+    text = board_as_latex(board)
     body = text.partition(r"\midrule")[2].partition(r"\bottomrule")[0]
     assert body.count(r"\\") == len(board.standings)
-    assert {row.count("&") for row in body.strip().splitlines()} == {len(columns(board)) - 1}
+    assert {row.count("&") for row in body.strip().splitlines()} == {len(board_grid(board).columns) - 1}
     assert not re.search(r"(?<!\\)[_%#]", text.partition("\n")[2])
     assert latex_text("a_b & 5 % ±") == r"a\_b \& 5 \% $\pm$"
 
@@ -209,7 +210,7 @@ def test_its_latex_has_a_row_for_each_variant_and_nothing_unescaped(folder: Path
 def test_latex_itself_accepts_it(folder: Path, tmp_path: Path) -> None:
     document = (
         r"\documentclass{article}\usepackage[utf8]{inputenc}\usepackage{booktabs}"
-        rf"\begin{{document}}{as_latex(leaderboard(folder))}\end{{document}}"
+        rf"\begin{{document}}{board_as_latex(leaderboard(folder))}\end{{document}}"
     )
     (tmp_path / "board.tex").write_text(document, encoding="utf-8")
     try:
@@ -225,9 +226,10 @@ def test_latex_itself_accepts_it(folder: Path, tmp_path: Path) -> None:
 
 
 def test_where_the_terminal_is_narrow_each_set_has_a_table_of_its_own(folder: Path) -> None:
-    board = leaderboard(folder)
-    ranks, one, two = sheets(board)
-    assert ranks.headings == (
+    whole = board_grid(leaderboard(folder))
+    assert whole.groups == ["one", "two"]
+    ranks, one, two = (whole.of_group(group) for group in ("", "one", "two"))
+    assert [column.heading for column in ranks.columns] == [
         "rank",
         "variant",
         "parameters",
@@ -235,13 +237,13 @@ def test_where_the_terminal_is_narrow_each_set_has_a_table_of_its_own(folder: Pa
         "rate",
         "all psnr_y",
         "s by the clock",
-    )
-    assert (one.title, two.title) == ("one", "two")
-    for sheet in (ranks, one, two):
-        assert {len(row) for row in sheet.rows} == {len(sheet.headings)}
-        widths = [max(map(len, column)) for column in zip(sheet.headings, *sheet.rows, strict=True)]
+    ]
+    assert [column.heading for column in one.columns] == ["variant", "psnr_y", "ssim_y", "gain"]
+    for grid in (ranks, one, two):
+        headings = [column.heading for column in grid.columns]
+        rows = [[cell.line for cell in row.cells] for row in grid.rows]
+        widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
         assert sum(widths) + 2 * (len(widths) - 1) <= 80
-    assert {len(row) for row in cells(board)} == {len(columns(board))}
 
 
 LONG = "net/one_long_name_that_says_much_about_the_change_a"
@@ -263,7 +265,7 @@ def on_terminal(
     """The lines that `srlab leaderboard` shows on a terminal of so many columns, and the same as one line."""
     shown = io.StringIO()
     console = Console(file=shown, force_terminal=True, color_system=None, width=columns, highlight=False)
-    for place in ("output", "tables"):
+    for place in ("output", "leaderboard"):
         monkeypatch.setattr(f"srlab.cli.{place}.results", console)
     assert run(monkeypatch, "leaderboard", folder, *words) == 0
     lines = shown.getvalue().splitlines()

@@ -68,7 +68,7 @@ def test_the_list_is_whole_on_a_narrow_terminal(srlab: Command, monkeypatch: pyt
     assert re.split(" {2,}", line) == [
         "rdn/paper_small",
         "the paper's 20 narrow blocks",
-        *("x3", "rgb", "5,801,155", "0", "594.8 G"),
+        *("x3", "rgb", "5,801,155", "0", "595 G"),
     ]
     assert "edsr/vanilla" not in out
 
@@ -88,7 +88,7 @@ def test_on_a_terminal_the_list_is_no_wider_and_no_name_is_broken(
     shown = io.StringIO()
     console = Console(file=shown, force_terminal=True, color_system=None, width=columns, highlight=False)
     monkeypatch.setattr("srlab.cli.output.results", console)
-    monkeypatch.setattr("srlab.cli.tables.results", console)
+    monkeypatch.setattr("srlab.cli.networks.results", console)
     srlab("networks")
     lines = shown.getvalue().splitlines()
     assert max(map(len, lines)) <= columns

@@ -26,7 +26,7 @@ from srlab.folder.choice import update_choice
 from srlab.folder.scores import Score, save_scores
 from srlab.folder.winner import find_weights, ranking, winner
 from srlab.pixels.images import read_hr_image
-from srlab.show.pictures import Bar, draw_bars
+from srlab.show.draw.bars import Bar, draw_bars
 from srlab.show.ranking_on_image import rank_on_image
 from srlab.training.tensorboard_logs import best_logs
 from srlab.use.evaluation import evaluate_network

@@ -17,7 +17,6 @@ from safetensors.torch import load_file
 
 from srlab.cli import main
 from srlab.cli.parsing import parse_changes, parse_names, parse_rates, parse_seeds
-from srlab.cli.progress import duration
 from srlab.declare.protocol import TrainingProtocol
 from srlab.errors import UserError
 from srlab.lab import execution
@@ -70,14 +69,6 @@ def test_an_option_named_twice_and_an_empty_list_are_refused() -> None:
         parse_changes(["a=1", "a=2"])
     with pytest.raises(UserError, match="give at least one name"):
         parse_names(" , ", option="--test")
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.2, "0 s"), (61, "1 min 1 s"), (3600, "1 h 0 min"), (90_000, "1 d 1 h"), (None, "?")],
-)
-def test_a_duration_has_two_units(seconds: float | None, text: str) -> None:
-    assert duration(seconds) == text
 
 
 def test_a_plan_needs_no_data_and_starts_nothing(

@@ -19,8 +19,10 @@ from srlab.folder.choice import load_choice, rates_of, update_choice
 from srlab.folder.records import read_runs
 from srlab.folder.scores import Score, save_scores
 from srlab.folder.winner import winner
+from srlab.show.as_json import as_dict
+from srlab.show.grid.files import as_csv
 from srlab.show.leaderboard import Standing, important_notes, leaderboard, notes_of_variants
-from srlab.show.tables import as_csv, as_dict, as_markdown, cells, columns
+from srlab.show.tables.board import board_as_markdown, board_grid, scores_grid
 
 RGB = EvaluationProtocol()
 
@@ -198,10 +200,10 @@ def test_a_study_without_any_run_yet_is_right_too(folder: Folder) -> None:
     folder.plan("b")
     board = leaderboard(folder.path)
     assert [row.tests for row in board.standings] == [{}, {}]
-    assert "validation psnr_y" in columns(board)
+    assert "validation psnr_y" in [column.heading for column in board_grid(board).columns]
     assert all("no learning rate chosen yet" in row.notes for row in board.standings)
-    assert as_markdown(board)
-    assert as_csv(board)
+    assert board_as_markdown(board)
+    assert as_csv(scores_grid(board))
 
 
 def test_while_it_runs_the_rate_that_leads_is_shown_with_its_validation_score(folder: Folder) -> None:
@@ -240,7 +242,7 @@ def test_nothing_is_said_of_a_winner_that_leads(folder: Folder) -> None:
 def test_the_protocol_stands_under_every_leaderboard(folder: Folder) -> None:
     board = leaderboard(folder.path)
     assert board.remarks[0] == str(RGB)
-    assert str(RGB) in as_markdown(board)
+    assert str(RGB) in board_as_markdown(board)
     assert as_dict(board)["protocol"] == str(RGB)
 
 
@@ -260,7 +262,7 @@ def test_csv_has_a_line_for_each_variant_and_set_unrounded(folder: Folder) -> No
     folder.bicubic({"one": five(28.0), "two": five(24.0)})
     folder.run("a", 29.0, test={"one": five(30.123456789), "two": five(25.0)})
     update_choice(folder.path)
-    rows = list(csv.DictReader(io.StringIO(as_csv(leaderboard(folder.path)))))
+    rows = list(csv.DictReader(io.StringIO(as_csv(scores_grid(leaderboard(folder.path))))))
     assert [(row["variant"], row["test_set"]) for row in rows] == [
         (variant, name) for variant in ("a", "bicubic", "b") for name in ("one", "two")
     ]
@@ -274,8 +276,7 @@ def test_the_table_for_people_has_as_many_cells_as_headings(folder: Folder) -> N
     folder.run("a", 29.0, seed=1, test={"one": five(31.0), "two": five(30.0)})
     update_choice(folder.path)
     board = leaderboard(folder.path)
-    assert {len(row) for row in cells(board)} == {len(columns(board))}
-    assert "30.50 ± 0.71" in cells(board)[0]
+    assert "30.50 ± 0.71" in [cell.line for cell in board_grid(board).rows[0].cells]
 
 
 def test_a_folder_that_is_no_study_is_refused(tmp_path: Path) -> None:
@@ -340,7 +341,7 @@ def test_a_note_that_is_true_of_several_variants_is_said_once(tmp_path: Path) ->
 def test_names_mean_nothing_but_themselves_in_markdown(tmp_path: Path) -> None:
     name = "my|set <b>`x`*y*</b> [a](b)"
     board = leaderboard(Folder(tmp_path / "odd", sets={name: ["x"]}).path)
-    text = as_markdown(board)
+    text = board_as_markdown(board)
     assert r"my\|set &lt;b&gt;\`x\`\*y\*&lt;/b&gt; [a\](b)" in text
     assert name not in text
     assert "<b>" not in text

@@ -17,10 +17,10 @@ from made_study import MadeRun, MadeStudy, scene
 from srlab import notebook
 from srlab.errors import UserError
 from srlab.folder.records import logged_values
-from srlab.show.pictures import Crop, Shown
-from srlab.show.pictures.crops import DPI, draw_crops
-from srlab.show.pictures.patches import draw_pairs
-from srlab.show.pictures.training import Line, Panel, draw_training
+from srlab.show.draw.crop import Crop
+from srlab.show.draw.curves import Line, Panel, draw_training
+from srlab.show.draw.panel import NARROW_DPI, Shown, draw_narrow
+from srlab.show.draw.patches import draw_pairs
 from tiny_study import QUESTION, tiny_study
 
 
@@ -150,16 +150,16 @@ def test_what_a_run_logged_is_read_by_its_name(tmp_path: Path) -> None:
     assert logged_values(tmp_path, "psnr_y") == ()
 
 
-def line(label: str, variant: str, *values: float) -> Line:
-    return Line(label=label, variant=variant, points=tuple(enumerate(values, start=1)))
+def line(label: str, variant: int, *values: float, dashes: int = 0) -> Line:
+    return Line(label=label, number=variant, points=tuple(enumerate(values, start=1)), dashes=dashes)
 
 
 def test_a_variant_has_a_color_and_its_rates_have_dashes() -> None:
     lines = (
-        line("a, rate 0.1", "a", 1.0, 2.0),
-        line("a, rate 0.1", "a", 1.5, 2.5),
-        line("a, rate 0.01", "a", 1.2, 2.2),
-        line("b, rate 0.1", "b", 1.1, 2.1),
+        line("a, rate 0.1", 0, 1.0, 2.0),
+        line("a, rate 0.1", 0, 1.5, 2.5),
+        line("a, rate 0.01", 0, 1.2, 2.2, dashes=1),
+        line("b, rate 0.1", 1, 1.1, 2.1),
     )
     figure = draw_training([Panel(title="t", lines=lines)], title="study", status="running")
     first, second, third, fourth = figure.axes[0].lines
@@ -172,8 +172,8 @@ def test_a_variant_has_a_color_and_its_rates_have_dashes() -> None:
 
 def test_losses_are_drawn_by_magnitude_and_scores_beside_bicubic() -> None:
     panels = [
-        Panel(title="loss", lines=(line("a", "a", 0.1, 0.001),), is_loss=True),
-        Panel(title="psnr_y", lines=(line("a", "a", 5.0, 29.0),), level=("bicubic", 30.0)),
+        Panel(title="loss", lines=(line("a", 0, 0.1, 0.001),), is_loss=True),
+        Panel(title="psnr_y", lines=(line("a", 0, 5.0, 29.0),), bicubic=30.0),
     ]
     loss, score = draw_training(panels, title="t", status="s").axes
     assert loss.get_yscale() == "log"
@@ -182,7 +182,7 @@ def test_losses_are_drawn_by_magnitude_and_scores_beside_bicubic() -> None:
 
 
 @pytest.mark.parametrize(
-    "panels", [[Panel(title="t", lines=())], [Panel(title="t", lines=(line("a", "a", 0.0),))]]
+    "panels", [[Panel(title="t", lines=())], [Panel(title="t", lines=(line("a", 0, 0.0),))]]
 )
 def test_before_anything_is_logged_the_picture_is_empty(panels: list[Panel]) -> None:
     draw_training(panels, title="t", status="s").draw_without_rendering()
@@ -203,20 +203,20 @@ def test_crops_are_shown_pixel_by_pixel_on_a_narrow_page(count: int) -> None:
         Shown(name=f"srcnn/a_rather_long_name_{n}", pixels=pixels, note="psnr_y") for n in range(count)
     )
     crop = Crop(top=10, left=20, side=64, spread=1.0)
-    figure = draw_crops(shown, crop=crop, title="t")
+    figure = draw_narrow(shown, crop=crop, title="t")
     whole, *crops = boxes(figure)
     assert len(crops) == count
     assert whole[2:] == pytest.approx((256, 192), abs=1e-6)
     for box in crops:
         assert list(box) == pytest.approx([round(value) for value in box], abs=1e-6)
         assert box[2:] == pytest.approx((4 * 64, 4 * 64))
-    assert figure.get_size_inches()[0] * DPI < 900
+    assert figure.get_size_inches()[0] * NARROW_DPI < 900
     for axes in figure.axes[1:]:
         assert np.array_equal(np.asarray(axes.images[0].get_array()), crop.of(pixels))
         assert axes.images[0].get_interpolation() == "nearest"
     figure.draw_without_rendering()
     edges = [text.get_window_extent().x1 for text in figure.texts]
-    assert max(edges) <= figure.get_size_inches()[0] * DPI
+    assert max(edges) <= figure.get_size_inches()[0] * NARROW_DPI
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -18,8 +18,9 @@ from srlab.declare.studies import load_study
 from srlab.declare.study import Study
 from srlab.folder.scores import load_scores
 from srlab.pixels import metrics as of_pixels
+from srlab.show.grid.files import as_csv
 from srlab.show.leaderboard import leaderboard
-from srlab.show.tables import as_csv, columns
+from srlab.show.tables.board import board_grid, scores_grid
 from srlab.user_code import read_code, run_code
 from srlab.verdicts import judge
 from test_own_losses import Said, srlab
@@ -188,8 +189,8 @@ def test_its_verdicts_go_by_its_direction_and_psnr_y_still_ranks(finished: Path)
 
 def test_it_is_in_every_table(finished: Path, tmp_path: Path) -> None:
     board = leaderboard(finished)
-    assert "set edge_error" in columns(board)
-    rows = list(csv.DictReader(as_csv(board).splitlines()))
+    assert "set edge_error" in [column.heading for column in board_grid(board).columns]
+    rows = list(csv.DictReader(as_csv(scores_grid(board)).splitlines()))
     table = judge(finished).table(metric="edge_error")
     assert table is not None
     means = {row.variant: row.mean for row in table.rows}

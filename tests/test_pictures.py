@@ -13,10 +13,10 @@ from PIL import Image
 from made_study import MadeRun, MadeStudy, scene
 from srlab import UserError
 from srlab.declare.protocol import EvaluationProtocol
+from srlab.show.draw.bars import Bar, axis_for, draw_bars
+from srlab.show.draw.crop import most_different_crop, psnr
+from srlab.show.draw.panel import Shown, arrange, draw_panel, wrapped
 from srlab.show.pictures import write_pictures
-from srlab.show.pictures.bars import Bar, axis_for, draw_bars
-from srlab.show.pictures.crop import most_different_crop, psnr
-from srlab.show.pictures.panel import Shown, arrange, draw_panel, wrapped
 
 BASELINE = {"psnr_y": 28.4, "ssim_y": 0.81}
 

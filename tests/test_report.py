@@ -21,16 +21,16 @@ from srlab.errors import UserError
 from srlab.folder import store
 from srlab.folder.profile_store import Enlarging, Profile, Setting, VariantProfile, add_profile, digest_of
 from srlab.folder.records import read_runs
-from srlab.show.pictures.style import plain_style
+from srlab.show.draw.canvas import plain_style
+from srlab.show.draw.colors import FOR_THE_PAGE
+from srlab.show.draw.pareto import CostAxis, draw_pareto
+from srlab.show.grid.files import as_csv
+from srlab.show.published import published
 from srlab.show.report import gather, write_report
-from srlab.show.report.colors import FOR_THE_PAGE
-from srlab.show.report.grids import as_csv, as_latex, as_markdown
 from srlab.show.report.page import for_script, render
-from srlab.show.report.plots.pareto import CostAxis, draw_pareto
-from srlab.show.report.published import published
 from srlab.show.report.setting import read_setting
-from srlab.show.report.texts import place
 from srlab.show.report.viewer import Viewer, make_viewer
+from srlab.show.texts import place
 from srlab.verdicts import BICUBIC, Rank
 
 SMALL = {"sets": {"five": ("a", "b", "c")}, "metrics": ("psnr_y",)}
@@ -194,24 +194,6 @@ def test_tables_say_what_was_stored(whole: tuple[Path, Path]) -> None:
         if standing.to_base is not None and standing.variant != BICUBIC:
             assert values["to_base"].value == standing.to_base.estimate
     assert [cell.text for cell in contents.costs.rows[0].cells][1] == "2,000"
-
-
-def test_the_table_files_escape_what_their_format_takes_for_its_own() -> None:
-    from srlab.show.report.grids import Cell, Column, Grid, GridRow
-
-    grid = Grid(
-        name="n",
-        title="a|b & 5 %",
-        columns=(Column(key="k", heading="a_b", is_text=True),),
-        rows=(
-            GridRow(cells=(Cell(text="x|y<z>", value='q"r,s'),)),
-            GridRow(cells=(Cell(text="∞", value=float("inf")),)),
-        ),
-    )
-    assert r"x\|y\<z" in as_markdown(grid)
-    assert r"a\_b" in as_latex(grid)
-    assert r"5 \%" in as_latex(grid)
-    assert list(csv.reader(io.StringIO(as_csv(grid)))) == [["k"], ['q"r,s'], ["inf"]]
 
 
 def test_csv_has_the_ends_of_intervals_and_the_spreads_beside_what_they_are_of(

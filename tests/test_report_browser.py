@@ -14,7 +14,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from report_study import THREE, Made, ReportStudy
-from srlab.show.pictures.crop import luma
+from srlab.show.draw.crop import luma
 from srlab.show.report import write_report
 from srlab.verdicts import Table, judge
 from srlab.verdicts.family import holm

@@ -9,11 +9,11 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from report_study import THREE, Made, ReportStudy
+from srlab.show.draw.curves import spread
+from srlab.show.grid.files import as_csv
 from srlab.show.report import gather, write_report
-from srlab.show.report.grids import as_csv
-from srlab.show.report.plots.curves import spread
-from srlab.show.report.texts import MINUS, true_minus
 from srlab.verdicts import BICUBIC
+from srlab.words import MINUS, true_minus
 from test_report_browser import chromium, opened
 
 __all__ = ["chromium"]  # the browser, opened once

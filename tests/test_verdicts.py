@@ -16,9 +16,9 @@ from srlab.declare.protocol import EvaluationProtocol
 from srlab.errors import UserError
 from srlab.folder import store
 from srlab.show.leaderboard import important_notes, leaderboard
-from srlab.show.report.figures import _training_axis
-from srlab.show.tables import cells, columns
+from srlab.show.tables.board import board_grid
 from srlab.verdicts import ALL_SETS, BICUBIC, Row, Table, Verdicts, judge
+from srlab.verdicts.pareto import training_times
 from srlab.verdicts.values import Weigh
 from srlab.verdicts.words import verdict
 
@@ -329,15 +329,16 @@ def test_training_is_compared_by_processor_time_and_a_busy_machine_is_named(tmp_
     (of_a, of_b) = judge(folder).costs
     assert (of_a.processor_seconds, of_a.is_busy) == (60.0, True)
     assert (of_b.processor_seconds, of_b.is_busy, of_b.seconds) == (None, False, 10.0)  # an older result
-    assert _training_axis(judge(folder)) == {
-        "training of one run, seconds by the clock": {"a": 416.0, "b": 10.0}
-    }
+    times = training_times(judge(folder).costs)
+    assert times == ("seconds of one run by the clock", {"a": 416.0, "b": 10.0})
     took("b", seconds=66.0, processor=65.0)
-    assert _training_axis(judge(folder)) == {"training of one run, processor seconds": {"a": 60.0, "b": 65.0}}
+    times = training_times(judge(folder).costs)
+    assert times == ("processor seconds of one run", {"a": 60.0, "b": 65.0})
     board = leaderboard(folder)
-    times = {row[1]: row[-2:] for row in cells(board)}
-    assert columns(board)[-2:] == ["cpu s", "clock s"]
-    assert (times["a"], times["b"]) == (["60", "busy machine"], ["65", "66"])
+    grid = board_grid(board)
+    shown = {row.cells[1].text: [cell.text for cell in row.cells[-2:]] for row in grid.rows}
+    assert [column.heading for column in grid.columns[-2:]] == ["cpu s", "clock s"]
+    assert (shown["a"], shown["b"]) == (["60", "busy machine"], ["65", "66"])
 
 
 @pytest.mark.parametrize("other", ["protocol", "scale"])

@@ -10,7 +10,7 @@ from srlab.errors import UserError
 from srlab.folder import store
 from srlab.folder.scores import Score, load_scores, save_scores
 from srlab.show.leaderboard import leaderboard
-from srlab.show.tables import as_markdown
+from srlab.show.tables.board import board_as_markdown
 from srlab.verdicts import BICUBIC, judge
 
 SETS = {"one": 4, "two": 4}
@@ -35,7 +35,7 @@ def test_a_network_that_adds_nothing_to_bicubic_is_named_here_and_in_the_leaderb
     (remark,) = equal_ones(folder)
     assert remark.startswith("dead scores the same as bicubic on every image at each of 2 seeds, so ")
     assert remark in leaderboard(folder).remarks
-    assert remark in as_markdown(leaderboard(folder))
+    assert remark in board_as_markdown(leaderboard(folder))
 
 
 def test_a_millionth_of_a_decibel_is_no_difference_and_a_thousandth_of_one_image_is(tmp_path: Path) -> None:

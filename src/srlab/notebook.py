@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from srlab.declare.study import Study
     from srlab.lab.execution import Event
     from srlab.lab.planning import Plan
-    from srlab.show.pictures.training import Panel
+    from srlab.show.draw.curves import Panel
 
 _DPI = 96
 _COLORS = 256  # of diagrams and curves: less than half of the bytes, and nothing to be seen of it
@@ -37,7 +37,7 @@ def show_data(study: "Study", *, count: int = 6) -> None:
     """Show the first patches that every run of the study trains on: LR above, HR below."""
     from srlab.data.datasets import split
     from srlab.lab.execution import TrainingImages
-    from srlab.show.pictures.patches import draw_pairs
+    from srlab.show.draw.patches import draw_pairs
 
     run = next(study.runs())
     images = split(train=study.train, validate=study.validate, test=study.test)
@@ -106,9 +106,9 @@ def run_study(
 def show_leaderboard(folder: str | Path) -> None:
     """Show the standings of the study in `folder`, the verdict, and the notes on how to read them."""
     from srlab.show.leaderboard import leaderboard
-    from srlab.show.tables import as_markdown
+    from srlab.show.tables.board import board_as_markdown
 
-    text = as_markdown(leaderboard(Path(folder)))
+    text = board_as_markdown(leaderboard(Path(folder)))
     _show({"text/markdown": text.replace("# ", "#### ", 1), "text/plain": text})
 
 
@@ -118,14 +118,14 @@ def show_pictures(folder: str | Path) -> None:
     Raises:
         UserError: no variant has test pictures yet, or there is no notebook.
     """
+    from srlab.show.draw.panel import draw_narrow
     from srlab.show.pictures import scenes
-    from srlab.show.pictures.crops import draw_crops
 
     found = scenes(Path(folder))
     if not found:
         raise UserError(f"no variant of {folder} has test pictures yet; run the study to its end first")
     for scene in found:
-        figure = draw_crops(scene.shown, crop=scene.crop, title=scene.title)
+        figure = draw_narrow(scene.shown, crop=scene.crop, title=scene.title)
         _show_picture(_png(figure, is_photo=True), words=scene.title)
 
 
@@ -160,7 +160,7 @@ class _Live:
         self._draw(f"{len(finished)} of {len(runs)} runs finished, {seconds:,.0f} s of training")
 
     def _draw(self, status: str) -> None:
-        from srlab.show.pictures.training import draw_training
+        from srlab.show.draw.curves import draw_training
 
         begun = time.monotonic()
         assert self._plan is not None
@@ -177,33 +177,39 @@ def _panels(folder: Path) -> Iterator["Panel"]:
     """What the runs in the study's folder have logged so far: loss, validation, and a GAN's discriminator."""
     from srlab.declare.protocol import EvaluationProtocol
     from srlab.folder.records import logged_values, read_runs, validation_scores
-    from srlab.show.pictures.training import Line, Panel
+    from srlab.show.draw.curves import Line, Panel
+    from srlab.words import rate
 
     runs = read_runs(folder)
     rates: dict[str, set[float]] = {}
     for run in runs:
         rates.setdefault(run.variant, set()).add(run.learning_rate)
 
-    def lines(name: str, ending: str = "") -> tuple[Line, ...]:
-        return tuple(
-            Line(
-                label=run.variant
-                + (f", rate {run.learning_rate:g}" if len(rates[run.variant]) > 1 else "")
-                + (f", {ending}" if ending else ""),
-                variant=run.variant,
-                points=points,
-            )
-            for run in runs
-            if (points := logged_values(run.folder, name))
-        )
-
     study = store.load_study(folder)
+    numbers = {variant["name"]: number for number, variant in enumerate(study["variants"])}
+    drawn: dict[str, dict[str, int]] = {}  # the labels of a variant, each with dashes of its own
+
+    def lines(name: str, ending: str = "") -> tuple[Line, ...]:
+        found = []
+        for run in runs:
+            if points := logged_values(run.folder, name):
+                parts = [
+                    run.variant,
+                    f"rate {rate(run.learning_rate)}" if len(rates[run.variant]) > 1 else "",
+                ]
+                label = ", ".join(part for part in (*parts, ending) if part)
+                labels = drawn.setdefault(run.variant, {})
+                dashes = labels.setdefault(label, len(labels))
+                number = numbers[run.variant]
+                found.append(Line(label=label, number=number, points=points, dashes=dashes))
+        return tuple(found)
+
     bicubic = validation_scores(folder / store.BASELINE, protocol=EvaluationProtocol(**study["evaluation"]))
     yield Panel(title="loss in training", lines=lines("loss"), is_loss=True)
     yield Panel(
         title="psnr_y in dB on validation images",
         lines=lines("psnr_y"),
-        level=("bicubic", bicubic["psnr_y"]) if bicubic else None,
+        bicubic=bicubic["psnr_y"] if bicubic else None,
     )
     judged = [line for name, ending in _DISCRIMINATOR.items() for line in lines(name, ending)]
     if judged:
@@ -211,7 +217,7 @@ def _panels(folder: Path) -> Iterator["Panel"]:
 
 
 def _png(figure: "Figure", *, is_photo: bool = False) -> bytes:
-    from srlab.show.pictures.style import plain_style
+    from srlab.show.draw.canvas import plain_style
 
     file = io.BytesIO()
     with plain_style():

@@ -103,8 +103,8 @@ def carry_out(
 def _finish(folder: Path, failures: list[Any], *, as_json: bool) -> None:
     from srlab.cli.leaderboard import show_leaderboard
     from srlab.folder.store import FAILURE, TEST
+    from srlab.show.as_json import as_dict
     from srlab.show.leaderboard import leaderboard as standings
-    from srlab.show.tables import as_dict
 
     board = standings(folder)
     if not as_json:
@@ -151,12 +151,14 @@ def _write_results(folder: Path, board: "Leaderboard") -> tuple[list[Path], str 
     """Write tables and pictures; what was written, and why not all, if something refused it."""
     from srlab.folder.store import write_text
     from srlab.lab.scheduler import explain
-    from srlab.show.tables import as_csv, as_markdown
+    from srlab.show.grid.files import as_csv
+    from srlab.show.tables.board import board_as_markdown, scores_grid
 
     written: list[Path] = []
     try:
-        for name, text in (("leaderboard.csv", as_csv), ("leaderboard.md", as_markdown)):
-            write_text(folder / name, text(board))
+        texts = {"leaderboard.csv": as_csv(scores_grid(board)), "leaderboard.md": board_as_markdown(board)}
+        for name, text in texts.items():
+            write_text(folder / name, text)
             written.append(folder / name)
         written += _write_pictures(folder)
     except OSError as error:

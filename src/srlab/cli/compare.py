@@ -1,6 +1,5 @@
 """``srlab compare``: the verdict on one pair."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,10 +7,9 @@ import typer
 
 from srlab.cli import app
 from srlab.cli.options import EqualWithin, Weighed
-from srlab.cli.output import print_json, show
+from srlab.cli.output import print_json, show, show_grid
 
 if TYPE_CHECKING:
-    from srlab.verdicts import Difference
     from srlab.verdicts.pair import Pair
 
 
@@ -45,48 +43,22 @@ def compare(
 
 
 def _show(pair: "Pair") -> None:
-    from srlab.cli.tables import make_table, print_table
-    from srlab.verdicts.words import span
+    from srlab.show.tables.pair import pair_grid
 
     for line in pair.headline:
         show(line)
     show("")
-    headings = ["test set", "metric", "A - B", f"{100 * pair.level:g} % interval", "p", "images"]
-    shared = {test.seeds for test in pair.differences}
-    if len(shared) > 1:
-        headings.append("seed numbers")
-    table = make_table(*headings, text=("test set", "metric"))
-    for test in pair.differences:
-        row = [
-            test.scope,
-            test.metric,
-            _number(test),
-            "-" if test.interval is None else span(test.interval, test.metric),
-            "-" if test.p_value is None else f"{test.p_value:.2g}",
-            str(test.num_images),
-            _listed(test.seeds),
-        ]
-        table.add_row(*row[: len(headings)])
-    print_table(table)
+    show_grid(pair_grid(pair))
     show("")
+    shared = {test.seeds for test in pair.differences}
     if len(shared) == 1:
-        show(f"- seeds: {_listed(shared.pop())}", indent="  ")
+        show(f"- seeds: {', '.join(map(str, shared.pop()))}", indent="  ")
     for remark in pair.remarks:
         show(f"- {remark}", indent="  ")
 
 
-def _number(test: "Difference") -> str:
-    from srlab.verdicts.words import signed
-
-    return signed(test.estimate, test.metric)
-
-
-def _listed(seeds: Sequence[int]) -> str:
-    return ", ".join(map(str, seeds))
-
-
 def _as_dict(pair: "Pair") -> dict[str, Any]:
-    from srlab.show.tables import difference_as_dict
+    from srlab.show.as_json import difference_as_dict
 
     return {
         "study": pair.study,

@@ -9,7 +9,7 @@ import typer
 
 from srlab.cli import WithExamples, app
 from srlab.cli.options import MaxPixels
-from srlab.cli.output import messages, print_json, say, show, show_path
+from srlab.cli.output import messages, print_json, say, show, show_grid, show_path
 
 if TYPE_CHECKING:
     from srlab.data.download import Progress
@@ -38,29 +38,25 @@ def list_sets(
     if as_json:
         print_json({"folder": str(data_folder()), "sets": rows, "weights": weights})
         return
-    from rich.filesize import decimal
+    from srlab.show.grid import Column, Grid
+    from srlab.words import num_bytes
 
-    from srlab.cli.tables import make_table, print_table
+    def columns(*keys: str) -> list[Column]:
+        return [Column(key=key, heading=key, is_text=key != "images") for key in keys]
 
-    headings = ("set", "images", "there", "download", "what", "terms")
-    table = make_table(*headings, text=set(headings) - {"images"})
-    for row in rows:
-        table.add_row(
-            row["name"],
-            str(row["images"]),
-            "yes" if row["present"] else "no",
-            _size(row),
-            row["about"],
-            row["terms"],
-        )
-    print_table(table)
-    columns = ("weights", "there", "download", "what", "terms")
-    table = make_table(*columns, text=columns)
-    for row in weights:
-        there = "yes" if row["present"] else "no"
-        table.add_row(row["name"], there, decimal(row["download_bytes"]), row["about"], row["terms"])
+    def there(row: dict[str, Any]) -> str:
+        return "yes" if row["present"] else "no"
+
+    sets = (
+        (row["name"], str(row["images"]), there(row), _size(row), row["about"], row["terms"]) for row in rows
+    )
+    show_grid(Grid.of_texts("sets", columns("set", "images", "there", "download", "what", "terms"), sets))
+    files = (
+        (row["name"], there(row), num_bytes(row["download_bytes"]), row["about"], row["terms"])
+        for row in weights
+    )
     show("")
-    print_table(table)
+    show_grid(Grid.of_texts("weights", columns("weights", "there", "download", "what", "terms"), files))
     say(f"They lie in {data_folder()} ($SRLAB_DATA chooses another folder).")
 
 
@@ -151,10 +147,10 @@ def _size(row: dict[str, Any]) -> str:
         return "its parts"
     if not row["urls"]:
         return "none needed" if row["present"] else "on request"
-    from rich.filesize import decimal
+    from srlab.words import num_bytes
 
     size = row["download_bytes"]
-    return "size unknown" if size is None else decimal(size)
+    return "size unknown" if size is None else num_bytes(size)
 
 
 @contextmanager

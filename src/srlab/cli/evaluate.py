@@ -1,7 +1,6 @@
 """``srlab evaluate``: scores of bicubic, of a trained network, or of pictures that any other tool made."""
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -10,13 +9,11 @@ import typer
 
 from srlab.cli import app
 from srlab.cli.options import AnyDevice, MaxPixels, Trust
-from srlab.cli.output import messages, print_json, printable, say, show
+from srlab.cli.output import messages, print_json, printable, say, show, show_grid
 from srlab.cli.parsing import parse_device
 from srlab.errors import UserError
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from srlab.data.datasets import ImageSet
     from srlab.declare.protocol import EvaluationProtocol
     from srlab.networks import Network
@@ -234,35 +231,28 @@ def _print_table(
     scores: dict[str, dict[str, float]],
     protocol: "EvaluationProtocol",
 ) -> None:
-    from rich.text import Text
-
-    from srlab.cli.tables import make_table, narrowed, print_table
+    from srlab.show.grid import Cell, Column, Grid, GridRow
+    from srlab.show.tables.cells import score_cell
+    from srlab.verdicts import metric_of
 
     means = _means(scores)
     show(f"{chosen.name} on {tested.name}, x{chosen.scale}")
 
-    def build(rows: Sequence[Sequence[str]]) -> "Table":
-        table = make_table("image", *means, text=("image",))
-        for name, *values in rows:
-            table.add_row(Text(name), *values)
-        table.add_row("mean", *(_rounded(metric, value) for metric, value in means.items()), style="bold")
-        return table
+    def row(name: str, values: Mapping[str, float], kind: str = "") -> GridRow:
+        cells = (score_cell(values[metric], None, metric_of(metric)) for metric in means)
+        return GridRow(cells=(Cell(text=printable(name)), *cells), kind=kind)
 
-    rows = [
-        [printable(name), *(_rounded(metric, values[metric]) for metric in means)]
-        for name, values in scores.items()
-    ]
-    print_table(narrowed(build, rows))
-    summary = " / ".join(_rounded(metric, means[metric]) for metric in ("psnr_y", "ssim_y"))
+    columns = (Column(key=metric, heading=metric) for metric in means)
+    rows = (row(name, values) for name, values in scores.items())
+    show_grid(
+        Grid(
+            name="images",
+            columns=(Column(key="image", heading="image", is_text=True, is_name=True), *columns),
+            rows=(*rows, row("mean", means, "mean")),
+        )
+    )
+    summary = " / ".join(metric_of(metric).text(means[metric]) for metric in ("psnr_y", "ssim_y"))
     show(f"psnr_y / ssim_y: {summary}")
     show(f"protocol {protocol}", indent="  ")
     if tested.note:
         show(tested.note, indent="  ")
-
-
-def _rounded(metric: str, value: float) -> str:
-    if math.isinf(value):
-        return "inf"
-    from srlab.declare.metrics import INCLUDED
-
-    return f"{value:.{INCLUDED[metric].decimals}f}"

@@ -1,6 +1,5 @@
 """``srlab leaderboard``: who wins, by the files as they are now."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,13 +8,11 @@ import typer
 
 from srlab.cli import app
 from srlab.cli.options import EqualWithin, Weighed
-from srlab.cli.output import print_json, say, show
+from srlab.cli.output import print_json, results, say, show, show_grid
+from srlab.words import plural
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from srlab.show.leaderboard import Leaderboard
-    from srlab.show.tables import Sheet
 
 MOST_NOTES = 2  # on the terminal, without --notes
 
@@ -50,8 +47,10 @@ def leaderboard(
     You can run it at any time, also while the study runs.
     """
     from srlab.files import check_output, write_text
+    from srlab.show.as_json import as_dict
+    from srlab.show.grid.files import as_csv
     from srlab.show.leaderboard import leaderboard as standings
-    from srlab.show.tables import as_csv, as_dict, as_latex, as_markdown
+    from srlab.show.tables.board import board_as_latex, board_as_markdown, scores_grid
     from srlab.verdicts.values import as_weigh
 
     for path, what, *suffixes in (
@@ -62,9 +61,13 @@ def leaderboard(
         if path is not None:
             check_output(path, *suffixes, what=what)
     board = standings(study_dir, equal_within=equal_within, weigh=as_weigh(weigh))
-    for path, text in ((csv, as_csv), (markdown, as_markdown), (latex, as_latex)):
+    for path, text in (
+        (csv, as_csv(scores_grid(board))),
+        (markdown, board_as_markdown(board)),
+        (latex, board_as_latex(board)),
+    ):
         if path is not None:
-            write_text(path, text(board))
+            write_text(path, text)
             say(f"wrote {path}")
     if as_json:
         print_json(as_dict(board))
@@ -81,22 +84,21 @@ def show_leaderboard(
     one a page of 100 columns, is too narrow, names are shortened in their middle. If that is not enough, each
     test set has a table of its own. `is_wide` prints one table with whole names all the same.
     """
-    from srlab.cli.tables import print_table
+    from srlab.show.grid.terminal import fits
     from srlab.show.leaderboard import important_notes
-    from srlab.show.tables import legend, measured_sheets
-    from srlab.show.tables import notes as all_notes
+    from srlab.show.tables.board import board_grid, legend, measured_grids
+    from srlab.show.tables.board import notes as all_notes
 
     show(f"{board.name} (x{board.scale}): {board.question}")
     for sentence in board.answer if with_notes else board.headline:
         show(sentence, indent="  ")
-    show("")
-    for number, table in enumerate(_tables(board, is_wide=is_wide)):
-        if number:
-            show("")
-        print_table(table, is_wide=is_wide)
-    for sheet in measured_sheets(board):
+    whole = replace(board_grid(board), title="")
+    grids = [whole]
+    if not is_wide and whole.groups and not fits(whole, results, on_page=True):
+        grids = [whole.of_group(group) for group in ("", *whole.groups)]
+    for grid in (*grids, *measured_grids(board)):
         show("")
-        print_table(_table(sheet) if is_wide else _narrow(sheet), is_wide=is_wide)
+        show_grid(grid, title=grid.title, on_page=True, is_wide=is_wide)
     show("")
     if with_notes:
         show(legend(board))
@@ -108,35 +110,4 @@ def show_leaderboard(
         show(f"- {note}", indent="  ")
     left = len(all_notes(board)) - len(shown) - 1  # the protocol stands above
     if not with_notes and left > 0:
-        show(f"{left} more {'note' if left == 1 else 'notes'}: srlab leaderboard {folder} --notes")
-
-
-def _tables(board: "Leaderboard", *, is_wide: bool) -> "list[Table]":
-    """One table if it fits with names that are not too short, else a narrow one for each test set."""
-    from srlab.cli.tables import fits
-    from srlab.show.tables import Sheet, cells, columns, sheets
-
-    whole = Sheet(title="", headings=tuple(columns(board)), rows=tuple(map(tuple, cells(board))))
-    if is_wide:
-        return [_table(whole)]
-    one = _narrow(whole)
-    return [one] if fits(one, on_page=True) else [_narrow(sheet) for sheet in sheets(board)]
-
-
-def _narrow(sheet: "Sheet") -> "Table":
-    """The sheet as a table whose names are as short as its room needs them, and distinct all the same."""
-    from srlab.cli.tables import narrowed
-
-    def build(rows: Sequence[Sequence[str]]) -> "Table":
-        return _table(replace(sheet, rows=tuple(map(tuple, rows))))
-
-    return narrowed(build, sheet.rows, place=sheet.headings.index("variant"), on_page=True)
-
-
-def _table(sheet: "Sheet") -> "Table":
-    from srlab.cli.tables import make_table
-
-    table = make_table(*sheet.headings, text=("variant",), title=sheet.title or None)
-    for row in sheet.rows:
-        table.add_row(*row)
-    return table
+        show(f"{plural(left, 'more note')}: srlab leaderboard {folder} --notes")

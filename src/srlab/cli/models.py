@@ -1,17 +1,16 @@
 """``srlab models``: the trained networks that are included, and whether they are what their cards say."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from srlab.cli import app
-from srlab.cli.output import print_json, say, show
+from srlab.cli.output import print_json, say, show, show_grid
 from srlab.errors import UserError
+from srlab.words import num_bytes
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from srlab.use.models import Card, FileState
     from srlab.use.models.verifying import Verification
 
@@ -88,18 +87,9 @@ def _as_dict(
 
 
 def _print_list(cards: "tuple[Card, ...]", states: "Mapping[str, FileState]") -> None:
-    from srlab.cli.tables import make_table, narrowed, print_table
+    from srlab.show.grid import Column, Grid
 
     sets = list(dict.fromkeys(found.name for card in cards for found in card.tests))
-
-    def build(rows: Sequence[Sequence[str]]) -> "Table":
-        table = make_table(
-            "model", "scale", "parameters", *sets, "size", "licence", text=("model", "scale", "licence")
-        )
-        for row in rows:
-            table.add_row(*row)
-        return table
-
     rows = []
     for card in cards:
         scores = [found.scores["psnr_y"] if (found := card.on(name)) else None for name in sets]
@@ -109,11 +99,21 @@ def _print_list(cards: "tuple[Card, ...]", states: "Mapping[str, FileState]") ->
                 f"x{card.scale}",
                 f"{card.parameters:,}",
                 *("" if score is None else f"{score:.2f}" for score in scores),
-                _size(card.bytes) if states[card.title] == "whole" else states[card.title],
+                num_bytes(card.bytes) if states[card.title] == "whole" else states[card.title],
                 card.licence.weights,
             ]
         )
-    print_table(narrowed(build, rows))
+    keys = ("model", "scale", "parameters", *sets, "size", "licence")
+    columns = [
+        Column(
+            key=key,
+            heading=key,
+            is_text=key in ("model", "scale", "licence"),
+            is_name=key == "model",
+        )
+        for key in keys
+    ]
+    show_grid(Grid.of_texts("models", columns, rows))
     show("")
     if cards:
         show(f"{', '.join(sets)}: mean psnr_y in dB; protocol {cards[0].protocol}", indent="  ")
@@ -129,10 +129,6 @@ def _training(card: "Card") -> str:
         f"trained on {data} for {how.steps:,} steps of {how.batch_size} patches, "
         f"rate {rate}, loss {how.loss}, seed {how.seed}, {how.precision}."
     )
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"
 
 
 def _in_words(one: "Verification") -> str:

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from srlab.cli import app
-from srlab.cli.output import messages, print_json, say, show, show_path
+from srlab.cli.output import messages, print_json, results, say, show, show_grid, show_path
 from srlab.errors import UserError
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from srlab.networks import NetworkOptions
     from srlab.networks.presets import Preset
+    from srlab.show.grid import Grid
 
 
 @app.command()
@@ -216,47 +215,45 @@ def _print_list(rows: list[dict[str, Any]], *, as_json: bool) -> None:
     if as_json:
         print_json({"networks": rows})
         return
-    from srlab.cli.tables import fits, print_table
+    from srlab.show.grid.terminal import fits
 
-    headings: tuple[str, ...] = ("variant", "what it is", "at", "color", "parameters", "stats", "mult-adds")
-    short = ("variant", "what it is", "at", "params", "mult-adds")
-    table = _table(rows, headings)
-    if not fits(table):
-        table, headings = _table(rows, short), short
-    print_table(table)
+    grid = _grid(rows)
+    whole = grid.without(("params",))
+    grid = whole if fits(whole, results) else grid.without(("color", "parameters", "stats"))
+    show_grid(grid)
     show("")
-    if "stats" in headings:
+    if grid.has("stats"):
         show("stats: running means and variances of batch normalization", indent="  ")
     show("mult-adds: for SR of 1280 x 720; convolutions, without bias and interpolation", indent="  ")
 
 
-def _short_count(count: int) -> str:
-    """Three digits, for a narrow terminal.
+def _grid(rows: list[dict[str, Any]]) -> "Grid":
+    """With the parameters in full, and in few letters for a narrow terminal."""
+    from srlab.show.grid import Column, Grid
+    from srlab.words import count, whole
 
-    >>> _short_count(40_729_603), _short_count(81_123), _short_count(0)
-    ('40.7 M', '81.1 k', '0')
-    """
-    if count >= 1_000_000:
-        return f"{count / 1e6:.3g} M"
-    return f"{count / 1e3:.3g} k" if count >= 1000 else str(count)
-
-
-def _table(rows: list[dict[str, Any]], headings: tuple[str, ...]) -> "Table":
-    from srlab.cli.tables import make_table
-
-    table = make_table(*headings, text=("variant", "what it is", "at", "color"), words=("what it is",))
-    before = ""
-    for row in rows:
-        values = {
-            "variant": row["name"],
-            "what it is": "" if row["name"] == before else row["about"],
-            "at": f"x{row['scale']}",
-            "color": row["color"],
-            "parameters": f"{row['parameters']:,}",
-            "params": _short_count(row["parameters"]),
-            "stats": f"{row['running_statistics']:,}",
-            "mult-adds": f"{row['multiply_adds'] / 1e9:,.1f} G",
-        }
-        table.add_row(*(values[heading] for heading in headings))
-        before = row["name"]
-    return table
+    columns = (
+        Column(key="variant", heading="variant", is_text=True),
+        Column(key="what", heading="what it is", is_text=True, is_prose=True),
+        Column(key="at", heading="at", is_text=True),
+        Column(key="color", heading="color", is_text=True),
+        Column(key="parameters", heading="parameters"),
+        Column(key="params", heading="params"),
+        Column(key="stats", heading="stats"),
+        Column(key="multiply_adds", heading="mult-adds"),
+    )
+    before = [None, *(row["name"] for row in rows)]
+    texts = (
+        (
+            row["name"],
+            "" if row["name"] == name_before else row["about"],
+            f"x{row['scale']}",
+            row["color"],
+            whole(row["parameters"]),
+            count(row["parameters"]),
+            whole(row["running_statistics"]),
+            count(row["multiply_adds"]),
+        )
+        for row, name_before in zip(rows, before, strict=False)
+    )
+    return Grid.of_texts("networks", columns, texts)

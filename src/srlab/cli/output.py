@@ -4,9 +4,12 @@ import json
 import sys
 import textwrap
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+
+if TYPE_CHECKING:
+    from srlab.show.grid import Grid
 
 messages = Console(stderr=True, highlight=False)
 results = Console(highlight=False)
@@ -41,6 +44,13 @@ def show(text: str, *, indent: str = "") -> None:
         )
     for line in lines:
         results.print(line, markup=False, soft_wrap=True)
+
+
+def show_grid(grid: "Grid", *, title: str = "", on_page: bool = False, is_wide: bool = False) -> None:
+    """A table on standard output, as `srlab.show.grid.terminal.print_grid` has it."""
+    from srlab.show.grid.terminal import print_grid
+
+    print_grid(grid, results, title=title, on_page=on_page, is_wide=is_wide)
 
 
 def show_path(path: Path) -> None:

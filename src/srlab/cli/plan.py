@@ -1,21 +1,28 @@
 """How a plan is shown: what each variant costs, every run and its state, and what the whole takes."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
-
-from srlab.cli.output import results, show
-from srlab.cli.progress import cost_line, duration
-from srlab.cli.tables import make_table, narrowed, print_table
+from srlab.cli.output import results, show, show_grid
+from srlab.cli.progress import cost_line
 from srlab.declare.protocol import protocol_to_dict
 from srlab.declare.study import Run
 from srlab.folder.records import in_words
 from srlab.lab.planning import Plan, foresee, looks_of
+from srlab.show.grid import Cell, Column, Grid, GridRow
+from srlab.show.tables.cells import (
+    MULTIPLY_ADDS,
+    PARAMETERS,
+    VARIANT,
+    count_cell,
+    name_cell,
+    parameters_cell,
+)
 from srlab.training.machine import precision_of
 from srlab.verdicts.power import WANTED, Sight, Spread
+from srlab.words import duration, rate, whole
 
 _HELD_OUT = "every tenth training image (the last one of fewer than ten)"
 TIMED = "time: measured here and now with random pixels and scaled up; other work on this machine changes it"
@@ -94,30 +101,42 @@ def show_plan(plan: Plan, *, question: str) -> None:
     study = plan.study
     show(f"{study.name} (x{study.scale}): {question}")
     results.print()
-    variants = []
     steps = {variant.name: study.protocol_of(variant).num_steps for variant in study.variants}
+    variants = []
     for name, cost in plan.costs.items():
         step = cost.seconds_per_step
-        variants.append(
-            [
-                name,
-                f"{cost.parameters:,}"
-                + (f" + {cost.running_statistics:,}" if cost.running_statistics else "")
-                + (f" ({cost.frozen:,} frozen)" if cost.frozen else ""),
-                f"{cost.multiply_adds / 1e9:,.1f} G",
-                "?" if step is None else f"{1000 * step:,.0f} ms",
-                f"{steps[name]:,}",
-                duration(None if step is None else step * steps[name]),
-            ]
+        parameters = parameters_cell(cost.parameters, cost.frozen)
+        if cost.running_statistics:
+            parameters = replace(parameters, text=f"{parameters.text} + {whole(cost.running_statistics)}")
+        cells = (
+            name_cell(name),
+            parameters,
+            count_cell(cost.multiply_adds),
+            Cell(text="?" if step is None else f"{1000 * step:,.0f} ms", value=step),
+            Cell(text=whole(steps[name]), value=steps[name]),
+            Cell(text="?" if step is None else duration(step * steps[name])),
         )
-    print_table(narrowed(_variants, variants))
+        variants.append(GridRow(cells=cells))
+    columns = (
+        VARIANT,
+        PARAMETERS,
+        MULTIPLY_ADDS,
+        *(Column(key=key, heading=key) for key in ("step", "steps", "one run")),
+    )
+    show_grid(Grid(name="variants", columns=columns, rows=tuple(variants)))
     results.print()
     runs = []
     for run, status in plan.runs:
         waits = waits_for(run, plan)
         state = f"{in_words(status)}, waits for {waits}" if waits else in_words(status)
-        runs.append([run.name, f"{run.learning_rate:g}", str(run.seed), state])
-    print_table(narrowed(_runs, runs))
+        runs.append((run.name, rate(run.learning_rate), str(run.seed), state))
+    columns = (
+        Column(key="run", heading="run", is_text=True, is_name=True),
+        Column(key="learning_rate", heading="learning rate"),
+        Column(key="seed", heading="seed"),
+        Column(key="state", heading="state", is_text=True, is_prose=True),
+    )
+    show_grid(Grid.of_texts("runs", columns, runs))
     results.print()
     if (seen := foresee(plan)) is not None:
         _show_power(*seen, num_variants=len(study.variants))
@@ -137,34 +156,22 @@ def show_plan(plan: Plan, *, question: str) -> None:
         show(line, indent="  ")
 
 
-def _variants(rows: Sequence[Sequence[str]]) -> Table:
-    table = make_table(
-        "variant", "parameters", "multiply-adds", "step", "steps", "one run", text=("variant",)
-    )
-    for row in rows:
-        table.add_row(*row)
-    return table
-
-
-def _runs(rows: Sequence[Sequence[str]]) -> Table:
-    headings = ("run", "learning rate", "seed", "state")
-    table = make_table(*headings, text=("run", "state"), words=("state",))
-    for row in rows:
-        table.add_row(*row)
-    return table
-
-
 def _show_power(spread: Spread, seen: Sequence[Sight], *, num_variants: int) -> None:
     """The smallest differences that are found, and what was assumed."""
     show(f"What it can see: the smallest difference in psnr_y that {100 * WANTED:.0f} % of such studies find")
-    headings = ["seeds", "test images", "a planned pair"]
-    has_more = num_variants > 2
     num_pairs = num_variants * (num_variants - 1) // 2
-    table = make_table(*headings, *([f"first of {num_pairs} pairs"] if has_more else []), text=())
-    for sight in seen:
-        found = [sight.one_pair, *([sight.first_pair] if has_more else [])]
-        table.add_row(str(sight.seeds), str(sight.images), *map(_in_db, found))
-    print_table(table)
+    columns = (
+        Column(key="seeds", heading="seeds"),
+        Column(key="images", heading="test images"),
+        Column(key="one_pair", heading="a planned pair"),
+        Column(key="first_pair", heading=f"first of {num_pairs} pairs"),
+    )
+    rows = (
+        (str(sight.seeds), str(sight.images), _in_db(sight.one_pair), _in_db(sight.first_pair))
+        for sight in seen
+    )
+    grid = Grid.of_texts("power", columns, rows)
+    show_grid(grid if num_variants > 2 else grid.without(("first_pair",)))
     for line in (
         f"assumed, as in {spread.source}: trainings of a variant differ by {spread.trainings:.2g} dB, and a "
         f"difference is spread between images by {spread.images:.1g} dB and {spread.share:.2g} of itself",

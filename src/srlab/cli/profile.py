@@ -169,16 +169,15 @@ class _Bar:
 
     @property
     def listener(self) -> "Listener":
-        from srlab.cli.progress import duration
         from srlab.use.profiling.measuring import Listener
+        from srlab.words import duration, plural
 
         def begin(forecast: Any) -> None:
             kept = f"; it goes to {self._target.folder}" if self._target.folder else ""
             messages.print(
-                f"{self._target.title}: {forecast.variants - 1} "
-                f"variant{'' if forecast.variants == 2 else 's'} and bicubic on {self._here.device_name} "
-                f"({self._here.label}), about {duration(forecast.seconds)} with the machine as it is now"
-                + kept,
+                f"{self._target.title}: {plural(forecast.variants - 1, 'variant')} and bicubic on "
+                f"{self._here.device_name} ({self._here.label}), about {duration(forecast.seconds)} "
+                f"with the machine as it is now{kept}",
                 markup=False,
                 soft_wrap=True,
             )

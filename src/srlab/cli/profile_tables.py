@@ -2,29 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from rich.table import Table
-
-from srlab.cli.output import results, show
-from srlab.cli.progress import duration
-from srlab.cli.tables import narrowed, print_table
+from srlab.cli.output import results, show, show_grid
 from srlab.folder import store
 from srlab.folder.profile_store import (
     BICUBIC,
-    Enlarging,
     Profile,
-    Size,
     VariantProfile,
     as_dict,
     costs,
 )
+from srlab.show.tables.profile import base_of, fronts_grid, profile_grid
 from srlab.verdicts import Cost, Verdicts, judge, metric_of
-from srlab.verdicts.pareto import front
+from srlab.verdicts.pareto import front, training_times
 
-_NOTHING = "-"
 _BUSY = 0.5  # load average beside a measurement that is worth a word
 
 
@@ -72,11 +65,15 @@ def show_profiles(folder: Path | None, profiles: Sequence[Profile], *, title: st
     for profile in profiles:
         results.print()
         _say(f"{profile.setting.device_name}: {profile.setting.label}, torch {profile.setting.torch}")
-        _show_networks(profile, study)
-        for size in profile.sizes:
+        grid = profile_grid(profile, trained=study.trained)
+        show_grid(grid.of_group(""))
+        for group in grid.groups:
             results.print()
-            _show_size(profile, size)
-        _show_fronts(_fronts(profile, study), study.scope)
+            show_grid(grid.of_group(group), title=group)
+        for metric, fronts in _fronts(profile, study).items():
+            if metric == "psnr_y" or metric_of(metric).is_lower_better:  # the others are in the JSON
+                results.print()
+                show_grid(fronts_grid(metric, study.scope, fronts))
         results.print()
         for remark in _remarks(profile, study):
             _say(f"- {remark}")
@@ -112,123 +109,21 @@ def _scores(verdicts: Verdicts, scope: str) -> dict[str, dict[str, float]]:
 
 def _fronts(profile: Profile, study: _Study) -> dict[str, dict[str, tuple[str, ...]]]:
     """By metric and cost the variants that nothing beats, cheapest first; bicubic takes part."""
+    times, seconds = training_times(study.trained.values())
     known: dict[str, Mapping[str, float | None]] = {
         "parameters": {variant.name: variant.parameters for variant in profile.variants},
         "multiply-adds": {variant.name: variant.multiply_adds for variant in profile.variants},
         **costs(profile),
-        **_training_seconds(study),
+        times: seconds,
     }
     return {
         metric: {
             name: best
             for name, values in known.items()
-            if (best := front(values, scores, is_lower_better=_is_lower_better(metric)))
+            if (best := front(values, scores, is_lower_better=metric_of(metric).is_lower_better))
         }
         for metric, scores in study.scores.items()
     }
-
-
-def _training_seconds(study: _Study) -> dict[str, dict[str, float | None]]:
-    """Processor time where every trained variant has it, else time by the clock."""
-    ended = {name: cost for name, cost in study.trained.items() if cost.seconds is not None}
-    if ended and all(cost.processor_seconds is not None for cost in ended.values()):
-        return {
-            "processor seconds of one run": {name: cost.processor_seconds for name, cost in ended.items()}
-        }
-    return {"seconds of one run by the clock": {name: cost.seconds for name, cost in study.trained.items()}}
-
-
-def _is_lower_better(metric: str) -> bool:
-    return metric_of(metric).is_lower_better
-
-
-def _show_networks(profile: Profile, study: _Study) -> None:
-    headings = ["variant", "parameters", "multiply-adds", "sees", "ms a step"]
-    headings += ["one run", "all its runs"] if study.trained else []
-    rows = []
-    for variant in profile.variants:
-        cost = study.trained.get(variant.name)
-        trained = (
-            ["busy machine" if cost.is_busy else duration(cost.seconds), duration(cost.tuning_seconds)]
-            if cost
-            else [_NOTHING] * 2
-        )
-        rows.append(
-            [
-                variant.name,
-                f"{variant.parameters:,}" + (f" ({variant.frozen:,} frozen)" if variant.frozen else ""),
-                f"{variant.multiply_adds / 1e9:,.1f} G",
-                str(variant.receptive_radius),
-                _NOTHING if variant.training is None else _milliseconds(variant.training.median),
-                *(trained if study.trained else ()),
-            ]
-        )
-    print_table(narrowed(partial(_table, headings), rows))
-
-
-def _show_size(profile: Profile, size: Size) -> None:
-    """Latency and memory of one size of picture."""
-    base = _base(profile)
-    headings = [f"SR {size[0]} x {size[1]}", "ms", "lowest to highest", "ratio", "peak MB", "added MB"]
-    rows = [
-        [variant.name, *_cells(found, base.of_size(size) if base else None)]
-        for variant in profile.variants
-        if (found := variant.of_size(size)) is not None
-    ]
-    print_table(narrowed(partial(_table, headings), rows))
-
-
-def _show_fronts(fronts: Mapping[str, Mapping[str, Sequence[str]]], scope: str) -> None:
-    """By psnr_y and by perception; the others are in the JSON."""
-    for metric, by_cost in fronts.items():
-        if metric != "psnr_y" and not _is_lower_better(metric):
-            continue
-        results.print()
-        headings = ["cost", f"no cheaper variant has a better {metric} on {scope}"]
-        rows = [[name, ", ".join(best)] for name, best in by_cost.items()]
-        print_table(_table(headings, rows, justify="left"))
-
-
-def _table(
-    headings: Sequence[str], rows: Sequence[Sequence[str]], *, justify: Literal["left", "right"] = "right"
-) -> Table:
-    first, *others = headings
-    table = Table(box=None, pad_edge=False)
-    table.add_column(first, overflow="fold")
-    for heading in others:
-        table.add_column(heading, justify=justify, overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    return table
-
-
-def _base(profile: Profile) -> VariantProfile | None:
-    """What the ratios are to: the first variant that is not bicubic."""
-    return next((variant for variant in profile.variants if variant.name != BICUBIC), None)
-
-
-def _cells(found: Enlarging, base: Enlarging | None) -> list[str]:
-    ratio = found.ratio_to(base)
-    return [
-        _milliseconds(found.median),
-        f"{_milliseconds(min(found.seconds))} to {_milliseconds(max(found.seconds))}"
-        if len(found.seconds) > 1
-        else _NOTHING,
-        _NOTHING if ratio is None else f"{ratio:.2g}" if ratio < 0.1 else f"{ratio:.2f}",
-        _megabytes(found.peak),
-        _megabytes(found.added),
-    ]
-
-
-def _milliseconds(seconds: float | None) -> str:
-    if seconds is None:
-        return _NOTHING
-    value = 1000 * seconds
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
-
-
-def _megabytes(value: float | None) -> str:
-    return _NOTHING if value is None else f"{value / 1e6:,.0f}"
 
 
 def _remarks(profile: Profile, study: _Study) -> list[str]:
@@ -236,7 +131,7 @@ def _remarks(profile: Profile, study: _Study) -> list[str]:
         len(one.seconds) for variant in profile.variants for one in variant.enlarging if len(one.seconds) > 1
     }
     measured = {variant.name for variant in profile.variants}
-    base = _base(profile)
+    base = base_of(profile)
     remarks = [
         f"measured {profile.provenance.get('started', '')} with srlab "
         f"{profile.provenance.get('versions', {}).get('srlab', '?')}, in turns, in "

@@ -9,26 +9,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
+from srlab.words import duration, plural
+
 if TYPE_CHECKING:
     from srlab.lab.execution import Event
     from srlab.lab.planning import Plan, Seconds
 
 LINE_SECONDS = 30  # between two lines of one run where there is no terminal
-
-
-def duration(seconds: float | None) -> str:
-    """A time for people, to two units.
-
-    >>> duration(3725), duration(59.6), duration(None)
-    ('1 h 2 min', '1 min 0 s', '?')
-    """
-    if seconds is None:
-        return "?"
-    whole = round(seconds)
-    for unit, size, smaller, part in (("d", 86400, "h", 3600), ("h", 3600, "min", 60), ("min", 60, "s", 1)):
-        if whole >= size:
-            return f"{whole // size} {unit} {whole % size // part} {smaller}"
-    return f"{whole} s"
 
 
 def pace(seconds: float, *, is_slow: bool | None = None) -> str:
@@ -192,13 +179,13 @@ def cost_line(plan: "Plan") -> str:
 
     runs, left = len(plan.runs), len(plan.left)
     machine = plan.machine
-    words = f"{plan.study.name}: {_count(runs, 'run')}, {left} left to do"
+    words = f"{plan.study.name}: {plural(runs, 'run')}, {left} left to do"
     if left:
         seconds = plan.seconds(plan.left)
         words += f", about {duration(seconds.total)}" if seconds else ", time not estimated"
         if seconds:
             words += f" ({_parts(seconds)})"
-    threads = _count(machine.threads, "thread")
+    threads = plural(machine.threads, "thread")
     jobs = f"{machine.jobs} at a time with {threads} each" if machine.jobs > 1 else threads
     precision = precision_in_words(plan.study, machine)
     return f"{words} ({machine.device}, {precision}, {jobs}); it goes to {plan.folder}"
@@ -211,7 +198,3 @@ def _parts(seconds: "Seconds") -> str:
         return ", ".join([*parts, "validation and test not counted: their data are not there"])
     parts += [f"validation {duration(seconds.validation)}", f"test images {duration(seconds.test)}"]
     return ", ".join(parts)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -7,7 +7,7 @@ import typer
 
 from srlab.cli import app
 from srlab.cli.options import MaxPixels, Trust
-from srlab.cli.output import messages, print_json, say, show, show_path
+from srlab.cli.output import messages, print_json, say, show, show_grid, show_path
 from srlab.cli.parsing import parse_device
 from srlab.errors import UserError
 
@@ -87,22 +87,11 @@ def _pictures_of_image(
 
 
 def _show(ranking: "ImageRanking") -> None:
-    from srlab.cli.tables import make_table, print_table
+    from srlab.show.tables.one_image import ranking_grid
 
     height, width = ranking.hr.shape[:2]
     show(f"{ranking.image}, {width}x{height}, x{ranking.scale}")
-    metrics = [*([] if ranking.distance is None else [ranking.distance]), "psnr_y", "ssim_y"]
-    table = make_table("rank", "variant", "rate", "seed", *metrics, text=("variant",))
-    for rank, model in enumerate(ranking.models, start=1):
-        run = model.run
-        table.add_row(
-            str(rank),
-            run.variant if run else "bicubic",
-            f"{run.learning_rate:g}" if run else "",
-            str(run.seed) if run else "",
-            *(f"{model.scores[name]:.{2 if name == 'psnr_y' else 4}f}" for name in metrics),
-        )
-    print_table(table)
+    show_grid(ranking_grid(ranking))
     show(str(ranking.protocol), indent="  ")
     if ranking.distance is not None:
         show(

@@ -404,10 +404,9 @@ def _enlarge(
     source: Path, target: Path, upscaler: "Upscaler", options: _Options, show: Callable[[int, int], None]
 ) -> None:
     """One picture: what it will cost is said before, how long it takes after its first tile."""
-    from srlab.cli.progress import duration
     from srlab.files import is_stream
-    from srlab.pixels.memory import in_words
     from srlab.pixels.picture_files import FORMATS, LOSSY, check_writable
+    from srlab.words import duration, num_bytes, plural
 
     if target.exists() and not is_stream(target) and not options.overwrite:
         raise UserError(f"{target} exists; give another name, or --overwrite")
@@ -424,8 +423,8 @@ def _enlarge(
     largest = int(1.01 * output.num_bytes)  # what zlib makes of noise
     say(
         f"{source.name}: {output.width // upscaler.scale}x{output.height // upscaler.scale} -> "
-        f"{output.width}x{output.height} pixels in {cost.tiles} {'tile' if cost.tiles == 1 else 'tiles'}; "
-        f"takes about {in_words(cost.memory)} of memory, the file at most {in_words(largest)}"
+        f"{output.width}x{output.height} pixels in {plural(cost.tiles, 'tile')}; "
+        f"takes about {num_bytes(cost.memory)} of memory, the file at most {num_bytes(largest)}"
     )
     times = [time.monotonic()]
 

@@ -9,14 +9,11 @@ import typer
 
 from srlab.cli import app
 from srlab.cli.options import EqualWithin, Weighed
-from srlab.cli.output import print_json, show, show_path
+from srlab.cli.output import print_json, show, show_grid, show_path
+from srlab.words import plural
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
-    from srlab.show.report.grids import Grid, GridRow
     from srlab.verdicts import Difference, Metric, Verdicts
-    from srlab.verdicts import Table as Standings
 
 MOST_NOTES = 2  # without --notes
 
@@ -203,8 +200,10 @@ def _pair_as_dict(pair: "Difference") -> dict[str, Any]:
 
 def _show(verdicts: "Verdicts", file: Path, *, with_notes: bool) -> None:
     """The answer, then a table for all sets and for each, by the metric that ranks, then the effects."""
-    from srlab.show.report.plane import plane_grid
-    from srlab.show.report.tables import effects_grid, leaderboard_grid, titled
+    from srlab.show.tables.cells import titled
+    from srlab.show.tables.effects import effects_grid
+    from srlab.show.tables.plane import plane_grid
+    from srlab.show.tables.standings import leaderboard_grid
 
     ranking = verdicts.tables[0]
     study = {"variants": [], "scale": verdicts.scale}
@@ -212,14 +211,15 @@ def _show(verdicts: "Verdicts", file: Path, *, with_notes: bool) -> None:
     for sentence in verdicts.answer if with_notes else verdicts.headline:
         show(sentence, indent="  ")
     shown = [table for table in verdicts.tables if table.metric == ranking.metric]
-    if (plane := plane_grid(verdicts)).rows:
-        _print(plane, title="Distortion and perception together")
+    grids = {"Distortion and perception together": plane_grid(verdicts)}
     for table in shown:
-        grid = leaderboard_grid(table, verdicts, study=study, costs={})
-        _print(_with_outcomes(grid, table), title=table.scope)
+        grids[table.scope] = leaderboard_grid(table, verdicts, study=study, costs={}).without(("published",))
     effects = effects_grid(verdicts, scope=ranking.scope, metric=ranking.metric)
-    if effects.rows:
-        _print(effects, title=f"What each change brings: {ranking.metric} on {ranking.scope}")
+    grids[f"What each change brings: {ranking.metric} on {ranking.scope}"] = effects.without(("basis",))
+    for title, grid in grids.items():
+        if grid.rows:
+            show("")
+            show_grid(grid, title=title, on_page=True)
     show("")
     scores = [remark for remark in verdicts.remarks if remark.kind in ("protocol", "metric")]
     others = [remark for remark in verdicts.remarks if remark not in scores]
@@ -230,61 +230,4 @@ def _show(verdicts: "Verdicts", file: Path, *, with_notes: bool) -> None:
     if more:
         show(f"- also in the file: {', '.join(more)}; `--metric {more[0]}` judges by it", indent="  ")
     if left := len(others) - len(said):
-        show(f"{left} more {'note' if left == 1 else 'notes'}: srlab verdict {file} --notes")
-
-
-def _with_outcomes(grid: "Grid", table: "Standings") -> "Grid":
-    """The table with what each difference from the base came to beside it."""
-    from dataclasses import replace
-
-    from srlab.show.report.grids import Cell, Column
-    from srlab.verdicts.words import equality
-
-    tests = {row.variant: row.to_base for row in table.rows}
-    place = next(place for place, column in enumerate(grid.columns) if column.key == "to_base") + 1
-    variant = next(place for place, column in enumerate(grid.columns) if column.key == "variant")
-    column = Column(key="outcome", heading="verdict", is_text=True)
-
-    def outcome(row: "GridRow") -> Cell:
-        test = tests.get(row.cells[variant].text)
-        return Cell(text="" if test is None else equality(test) if test.outcome == "equal" else test.outcome)
-
-    return replace(
-        grid,
-        columns=(*grid.columns[:place], column, *grid.columns[place:]),
-        rows=tuple(
-            replace(row, cells=(*row.cells[:place], outcome(row), *row.cells[place:])) for row in grid.rows
-        ),
-    )
-
-
-def _print(grid: "Grid", *, title: str) -> None:
-    """Without the published numbers, of which nothing follows, and how an effect was found."""
-    from srlab.cli.tables import make_table, narrowed, print_table
-    from srlab.show.report.tables import without
-
-    grid = without(grid, ("published", "basis"))
-
-    def build(rows: Sequence[Sequence[str]]) -> "Table":
-        table = make_table(
-            *(column.heading for column in grid.columns),
-            text=[column.heading for column in grid.columns if column.is_text],
-            title=title,
-        )
-        for row in rows:
-            table.add_row(*row)
-        return table
-
-    place = next(place for place, column in enumerate(grid.columns) if column.is_text)
-    show("")
-    print_table(narrowed(build, [_cells(row) for row in grid.rows], place=place, on_page=True))
-
-
-def _cells(row: "GridRow") -> list[str]:
-    """As a terminal has them: each with its second line beside it, and a plain minus.
-
-    Of a change that is confounded, the second line is too long: the report has it.
-    """
-    notes = ["(confounded)" if cell.tone == "warning" else cell.note for cell in row.cells]
-    texts = [f"{cell.text} {note}".strip() for cell, note in zip(row.cells, notes, strict=True)]
-    return [text.replace("\N{MINUS SIGN}", "-") for text in texts]
+        show(f"{plural(left, 'more note')}: srlab verdict {file} --notes")

@@ -21,7 +21,8 @@ from PIL import Image
 from srlab.data.catalogue import CATALOGUE, absent, entry, set_folder
 from srlab.errors import UserError
 from srlab.pixels.images import HRImage, list_images, read_hr_image, read_hr_layout
-from srlab.pixels.memory import available_bytes, in_words
+from srlab.pixels.memory import available_bytes
+from srlab.words import num_bytes
 
 Role = Literal["train", "validate", "test"]
 Progress = Callable[[str, int, int], None]  # what is being read, how many are done, of how many
@@ -251,8 +252,8 @@ def _check_memory(set_name: str, files: Sequence[Path]) -> None:
     there = available_bytes()
     if needed > there:
         raise UserError(
-            f"the {len(files)} pictures of {set_name} take {in_words(needed)} of memory, and "
-            f"{in_words(there)} are free; take fewer or smaller pictures"
+            f"the {len(files)} pictures of {set_name} take {num_bytes(needed)} of memory, and "
+            f"{num_bytes(there)} are free; take fewer or smaller pictures"
         )
 
 

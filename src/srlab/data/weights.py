@@ -11,12 +11,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.filesize import decimal
-
 from srlab.data.catalogue import data_folder, most_bytes
 from srlab.data.download import DownloadError, Patience, Progress, download
 from srlab.errors import UserError
 from srlab.folder.store import locked, write_atomically
+from srlab.words import num_bytes
 
 FOLDER = "weights"
 
@@ -100,7 +99,7 @@ def absent(name: str, *, hint: str = "") -> UserError:
     """What to do about weights that are known but not there; `hint` is another way."""
     known = WEIGHTS[name]
     return UserError(
-        f"{known.about}: the file {weights_file(name)} does not exist; fetch it ({decimal(known.size)}) "
+        f"{known.about}: the file {weights_file(name)} does not exist; fetch it ({num_bytes(known.size)}) "
         f"with `srlab data get {name}`, or add a copy of {known.file} with `srlab data add {name} "
         f"FILE`{hint}"
     )

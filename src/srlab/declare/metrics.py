@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from srlab.declare.checks import shown
 from srlab.errors import UserError
 from srlab.user_code import Code, Kind, bring, origin_of, reason, register, unwrapped
+from srlab.words import number
 
 Better = Literal["higher", "lower"]
 Of = Literal["planes", "colors", "features"]
@@ -69,6 +70,20 @@ class Metric:
     def is_lower_better(self) -> bool:
         """Its direction, as a flag."""
         return self.better == "lower"
+
+    @property
+    def after_name(self) -> str:
+        """The unit as it stands after the name of an axis or a column: ``, dB`` or nothing."""
+        return f", {self.unit}" if self.unit else ""
+
+    def text(self, value: float | None) -> str:
+        """A score as a table shows it."""
+        return number(value, self.decimals)
+
+    def with_unit(self, value: float | None) -> str:
+        """A score as a sentence has it."""
+        text = self.text(value)
+        return f"{text} {self.unit}" if self.unit and value is not None and math.isfinite(value) else text
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         """How it goes to another process: a user's own as the code that declares it."""

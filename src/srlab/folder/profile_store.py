@@ -13,6 +13,7 @@ from typing import Any
 from srlab.errors import UserError
 from srlab.folder import store
 from srlab.folder.shapes import SESSION, amount, count, listed, maybe, positive, record, text
+from srlab.words import plural
 
 PROFILE = "profile.json"
 BICUBIC = "bicubic"
@@ -66,7 +67,7 @@ class Setting:
     @property
     def label(self) -> str:
         """In words, without the name of the device and the version of torch."""
-        threads = f"{self.threads} thread{'' if self.threads == 1 else 's'}"
+        threads = plural(self.threads, "thread")
         return f"{self.device}, {threads}, {self.precision}"
 
 

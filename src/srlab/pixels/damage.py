@@ -10,6 +10,8 @@ from typing import BinaryIO
 
 from PIL import TiffImagePlugin
 
+from srlab.words import plural
+
 HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _AVIF_BRANDS = (b"avif", b"avis")
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _COLORS, _CHANNELS, _KIND = 256, 257, 258, 259, 262, 277, 339
@@ -90,7 +92,7 @@ def _no_tiff(path: Path) -> str:
         return damaged(path, "the directory of this TIFF is not whole")
     named = {2: "signed integers", 3: "floats"}.get(kind, "integers")
     pages = ", on several pages" if tags.next else ""
-    pixels = f"{channels} channel{'' if channels == 1 else 's'} of {bits}-bit {named}{pages}"
+    pixels = f"{plural(channels, 'channel')} of {bits}-bit {named}{pages}"
     if not pages and channels <= 4 and (bits <= 8 or bits == 16) and named == "integers":
         return (
             f"{path} is a TIFF whose layout srlab cannot read (compression {tags.get(_COMPRESSION, 1)}, "

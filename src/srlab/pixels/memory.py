@@ -61,15 +61,3 @@ def _left_in_group(root: Path, membership: Path) -> list[int]:
 
 
 _VERSION_1 = ("memory.limit_in_bytes", "memory.usage_in_bytes")
-
-
-def in_words(count: int) -> str:
-    """An amount of bytes for people.
-
-    >>> in_words(768_000_000), in_words(1_540_000_000)
-    ('768 MB', '1.5 GB')
-    """
-    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if count >= size:
-            return f"{count / size:.1f} {unit}" if count < 10 * size else f"{count / size:.0f} {unit}"
-    return f"{count} bytes"

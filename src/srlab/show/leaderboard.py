@@ -7,7 +7,6 @@ named and is in no mean. Scores of another protocol than the study's are left ou
 """
 
 import math
-import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,10 +27,12 @@ from srlab.verdicts import (
     Remark,
     RemarkKind,
     Rules,
+    Spread,
     Verdicts,
     is_ahead,
     judge,
 )
+from srlab.verdicts.curves import spread
 from srlab.verdicts.values import Weigh
 
 ORDER = {
@@ -44,22 +45,6 @@ ORDER_OF_PLANE = (
     "rows are sorted by rank, which takes psnr_y and the perceptual distance together; variants of one rank "
     "are sorted by that distance (lower is better)"
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Spread:
-    """A mean over seeds; `sd` is the sample standard deviation between them, None for one seed."""
-
-    mean: float
-    sd: float | None
-    num_seeds: int
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> "Spread":
-        """Of one value for each seed, at least one."""
-        is_finite = all(map(math.isfinite, values))  # equal pictures have an infinite PSNR
-        sd = statistics.stdev(values) if len(values) > 1 and is_finite else None
-        return cls(mean=mean(values), sd=sd, num_seeds=len(values))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,16 +109,17 @@ def leaderboard(
     folder: Path,
     *,
     verdicts: Verdicts | None = None,
+    runs: Sequence[RunRecord] | None = None,
     equal_within: float = 0.1,
     weigh: Weigh = "images",
 ) -> Leaderboard:
     """The standings as the files in a study's `folder` have them now; a `UserError` if it is not one.
 
-    `verdicts` are those of the folder, if they are known already; else they are reached with `equal_within`
-    and `weigh`, as `judge` has them.
+    `verdicts` and `runs` are those of the folder, if they are known already; else verdicts are reached with
+    `equal_within` and `weigh`, as `judge` has them.
     """
     study = store.load_study(folder)
-    runs = read_runs(folder)
+    runs = read_runs(folder) if runs is None else runs
     verdicts = verdicts or judge(folder, equal_within=equal_within, weigh=weigh, runs=runs)
     choice, outdated = load_choice(folder), outdated_starts(folder)
     protocol = EvaluationProtocol(**study["evaluation"])
@@ -194,7 +180,7 @@ def _bicubic(folder: Path, protocol: EvaluationProtocol, verdicts: Verdicts) -> 
     return Standing(
         name=BICUBIC,
         parameters=0,
-        validation={metric: Spread.of([value]) for metric, value in (validation or {}).items()},
+        validation={metric: spread([value]) for metric, value in (validation or {}).items()},
         overall=_overall(BICUBIC, verdicts),
         tests=tests,
     )
@@ -277,7 +263,7 @@ def _standing(
 def _spreads(values: Sequence[Mapping[str, float]]) -> dict[str, Spread]:
     """By metric, over one mapping for each seed; a metric that a seed lacks is left out."""
     metrics = [metric for metric in values[0] if all(metric in one for one in values)] if values else []
-    return {metric: Spread.of([of_seed[metric] for of_seed in values]) for metric in metrics}
+    return {metric: spread([of_seed[metric] for of_seed in values]) for metric in metrics}
 
 
 def notes_of_variants(standings: Sequence[Standing]) -> tuple[str, ...]:
@@ -400,9 +386,10 @@ def _about_the_winner(
 
 def _remarks(study: Mapping[str, Any], verdicts: Verdicts) -> tuple[Remark, ...]:
     """Those of the verdicts, with what only a table of means needs: its order, and what ± is."""
-    protocol, *others = verdicts.remarks
+    protocol = [remark for remark in verdicts.remarks if remark.kind == "protocol"]
+    others = [remark for remark in verdicts.remarks if remark.kind != "protocol"]
     remarks = [
-        protocol,
+        *protocol,
         Remark(ORDER_OF_PLANE if verdicts.is_adversarial else ORDER[verdicts.rules.weigh], "order"),
     ]
     if len(study["seeds"]) > 1:

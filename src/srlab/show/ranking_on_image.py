@@ -19,18 +19,12 @@ from srlab.folder.records import RunRecord, read_runs
 from srlab.folder.winner import ranking
 from srlab.networks import build_network, preset
 from srlab.pixels.images import HRImage, crop_to_multiple, read_hr_image
-from srlab.show.pictures import (
-    Bar,
-    Shown,
-    crop_note,
-    distance_note,
-    draw_bars,
-    draw_panel,
-    most_different_crop,
-    run_label,
-    save_figure,
-)
-from srlab.show.pictures.panel import DPI
+from srlab.show.draw.bars import Bar, draw_bars
+from srlab.show.draw.canvas import save_figure
+from srlab.show.draw.crop import crop_note, distance_note, most_different_crop
+from srlab.show.draw.panel import DPI, Shown, draw_panel
+from srlab.show.pictures import run_label
+from srlab.show.scenes import ORIGINAL
 from srlab.use.evaluation import evaluate_network
 
 _SSIM_WINDOW = 11
@@ -48,6 +42,11 @@ class Ranked:
     def name(self) -> str:
         """The run's name, or ``bicubic``."""
         return "bicubic" if self.run is None else self.run.name
+
+    @property
+    def variant(self) -> str:
+        """The run's variant, or ``bicubic``."""
+        return "bicubic" if self.run is None else self.run.variant
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -85,7 +84,7 @@ class ImageRanking:
                 {
                     "rank": rank,
                     "name": model.name,
-                    "variant": model.run.variant if model.run else "bicubic",
+                    "variant": model.variant,
                     "learning_rate": model.run.learning_rate if model.run else None,
                     "seed": model.run.seed if model.run else None,
                     **{metric: _finite(value) for metric, value in model.scores.items()},
@@ -160,7 +159,7 @@ def write_ranking(found: ImageRanking, folder: Path) -> list[Path]:
     if len(compared) == 1:
         compared.append(bicubic.sr)
     crop = most_different_crop(compared, border=found.scale)
-    shown = [Shown(name="original", pixels=found.hr, note="HR")]
+    shown = [Shown(name=ORIGINAL, pixels=found.hr, note="HR")]
     for model in (bicubic, *best):
         assert model.sr is not None
         note = crop_note(
@@ -173,8 +172,7 @@ def write_ranking(found: ImageRanking, folder: Path) -> list[Path]:
         )
         if found.distance is not None:
             note = distance_note(found.distance, model.scores[found.distance], model.scores["psnr_y"])
-        name = model.run.variant if model.run else "bicubic"
-        shown.append(Shown(name=name, pixels=model.sr, note=note))
+        shown.append(Shown(name=model.variant, pixels=model.sr, note=note))
     paths = [folder / f"image-{found.image}-scores.png", folder / f"image-{found.image}-panel.png"]
     title = f"{found.study}, x{found.scale}, on the picture {found.image}"
     one = "This is one picture. Another picture may give another order."

@@ -28,10 +28,11 @@ from srlab.pixels import metrics
 from srlab.pixels.border import Border
 from srlab.pixels.color import luma_uint8, rgb_to_ycbcr, to_tensor, to_uint8, ycbcr_to_rgb
 from srlab.pixels.images import HRImage, crop_to_multiple, list_images, read_hr_image
-from srlab.pixels.memory import available_bytes, in_words
+from srlab.pixels.memory import available_bytes
 from srlab.pixels.metrics import WINDOW_SIZE, to_plane
 from srlab.pixels.resize import resize, resize_uint8
 from srlab.use.upscale import upscale_tensor
+from srlab.words import listed, num_bytes
 
 _SCORING_BYTES = 90  # for each HR pixel (measured: 82 in colour)
 
@@ -106,8 +107,8 @@ def check_memory(images: Iterable[HRImage]) -> None:
     needed, there = _SCORING_BYTES * height * width, available_bytes()
     if needed > there:
         raise UserError(
-            f"scoring {largest.name}, {width}x{height} pixels, takes about {in_words(needed)} of memory, "
-            f"and only {in_words(there)} are free; crop it, or leave it out"
+            f"scoring {largest.name}, {width}x{height} pixels, takes about {num_bytes(needed)} of memory, "
+            f"and only {num_bytes(there)} are free; crop it, or leave it out"
         )
 
 
@@ -170,15 +171,15 @@ def match_pictures(folder: Path, names: Sequence[str]) -> dict[str, Path]:
         nearest = min(found, key=lambda ending: (-len(found[ending]), len(ending), ending))
         missing = [name + nearest for name in names if name not in found[nearest]]
         raise UserError(
-            f"{folder} has no {_listed(missing)} ({len(missing)} of {len(names)} pictures); give each the "
-            f"name of its image; the same ending may be added to all, as in {names[0]}_x2.png"
+            f"{folder} has no {listed(missing, most=5)} ({len(missing)} of {len(names)} pictures); give each "
+            f"the name of its image; the same ending may be added to all, as in {names[0]}_x2.png"
         )
     paths = {name: stems[name + complete[0]] for name in names}
     extra = sorted(path.name for path in set(stems.values()) - set(paths.values()))
     if extra:
         raise UserError(
-            f"{folder} has pictures that belong to none of the {len(names)} images: {_listed(extra)}; keep "
-            "only those to score"
+            f"{folder} has pictures that belong to none of the {len(names)} images: {listed(extra, most=5)}; "
+            "keep only those to score"
         )
     return paths
 
@@ -292,8 +293,3 @@ def _scores(
         for name in OF_PIXELS
         if INCLUDED[name].of in compared
     }
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:5])
-    return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"

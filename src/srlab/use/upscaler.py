@@ -30,7 +30,7 @@ from srlab.files import is_stream
 from srlab.networks.complexity import user_network_in
 from srlab.networks.structure import ONE_AT_A_TIME
 from srlab.pixels.images import Layout, Picture, changed, read_header, read_picture
-from srlab.pixels.memory import available_bytes, give_back, in_words
+from srlab.pixels.memory import available_bytes, give_back
 from srlab.pixels.picture_files import (
     FORMATS,
     IN_STRIPS,
@@ -54,6 +54,7 @@ from srlab.use.upscale import (
     upscale_tiles,
     with_margin,
 )
+from srlab.words import num_bytes
 
 _BICUBIC_REACH = 3  # LR pixels to each side that an enlargement by bicubic sees; one to spare
 _GRAY = (0.299, 0.587, 0.114)  # BT.601
@@ -235,8 +236,8 @@ class Upscaler:
             remedies.append(f"take smaller tiles (--tile {max(64, self.tile // 2 // 16 * 16)})")
         remedies.append("end other programs")
         raise UserError(
-            f"{path} x{self.scale} takes about {in_words(cost.memory)} of memory, and only "
-            f"{in_words(there)} are free; {', or '.join(remedies)}"
+            f"{path} x{self.scale} takes about {num_bytes(cost.memory)} of memory, and only "
+            f"{num_bytes(there)} are free; {', or '.join(remedies)}"
         )
 
     def _rows(self, output: Layout) -> int:

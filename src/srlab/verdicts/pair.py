@@ -88,8 +88,7 @@ def _headline(
     verdicts: Verdicts, variant: str, other: str, test: Difference, changed: tuple[Change, ...]
 ) -> tuple[str, ...]:
     where = scope_words(test.scope, verdicts.test_sets, weigh=verdicts.rules.weigh)
-    words = comparison(test, where=where)
-    lines = [f"{words if words.startswith(variant) else words[0].upper() + words[1:]}."]
+    lines = [f"{comparison(test, where=where, is_start=True)}."]
     if test.percent is not None:
         lines[0] += f" That is {share(test.percent)} of what {other} gains over bicubic."
     if len(test.seeds) == 1:

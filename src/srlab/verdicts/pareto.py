@@ -1,7 +1,9 @@
 """Which variants are worth their cost: the Pareto front. Plain Python, for tables and plots alike."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+
+from srlab.verdicts.values import Cost
 
 
 def front(
@@ -32,3 +34,14 @@ def front(
 
 def _beats(one: tuple[float, float], other: tuple[float, float]) -> bool:
     return one != other and one[0] <= other[0] and one[1] >= other[1]
+
+
+def training_times(costs: Iterable[Cost]) -> tuple[str, dict[str, float]]:
+    """What one run of each variant took, with a name: processor time where every one that has ended has it,
+    else time by the clock.
+    """
+    ended = [cost for cost in costs if cost.seconds is not None]
+    processor = {cost.variant: cost.processor_seconds for cost in ended if cost.processor_seconds is not None}
+    if ended and len(processor) == len(ended):
+        return "processor seconds of one run", processor
+    return "seconds of one run by the clock", {cost.variant: cost.seconds or 0.0 for cost in ended}

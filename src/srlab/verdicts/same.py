@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from srlab.verdicts.cells import Cells
 from srlab.verdicts.values import BICUBIC
+from srlab.words import listed
 
 TOLERANCE = 1e-6  # of every score: rounding of one file and another, less than any picture can differ by
 _PSNR = "psnr_y"
@@ -33,7 +34,7 @@ def same_scores(cells: Cells, variants: Sequence[str]) -> list[str]:
     rest = [name for name in there if name not in like_bicubic]
     groups = list(_groups(rest, by_seed))
     found += [
-        f"{_listed(group)} score the same on every image{_seeds(len(by_seed[group[0]]))}, so no score "
+        f"{listed(group)} score the same on every image{_seeds(len(by_seed[group[0]]))}, so no score "
         "shows the difference between them"
         for group in groups
     ]
@@ -81,7 +82,3 @@ def _groups(names: Sequence[str], by_seed: Mapping[str, Mapping[int, _Scores]]) 
 
 def _seeds(number: int) -> str:
     return "" if number == 1 else f" at each of {number} seeds"
-
-
-def _listed(names: Sequence[str]) -> str:
-    return f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,11 +1,11 @@
 """Verdicts in words: the answer in a sentence, and what must be known to read it."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
+from srlab import words
 from srlab.declare.protocol import EvaluationProtocol
 from srlab.folder.records import RunRecord
 from srlab.verdicts.compare import is_ahead
@@ -29,6 +29,7 @@ from srlab.verdicts.values import (
     Weigh,
     metric_of,
 )
+from srlab.words import listed, plain_minus
 
 _MOST_NAMED = 6
 _UNEVEN = 1.5  # times of one training, longest to shortest
@@ -52,7 +53,7 @@ def signed(value: float | None, metric: str) -> str:
     how = metric_of(metric)
     if value is None:
         return "undefined"
-    return f"{value:+.{how.decimals}f}" + (f" {how.unit}" if how.unit else "")
+    return f"{plain_minus(words.signed(value, how.decimals))} {how.unit}".strip()
 
 
 def span(interval: Interval, metric: str) -> str:
@@ -62,8 +63,7 @@ def span(interval: Interval, metric: str) -> str:
     >>> span(wide, "psnr_y")
     '[-0.10, +0.30]'
     """
-    decimals = metric_of(metric).decimals
-    return f"[{interval.low:+.{decimals}f}, {interval.high:+.{decimals}f}]"
+    return plain_minus(words.span(interval.low, interval.high, metric_of(metric).decimals))
 
 
 def verdict(test: Difference | Effect, *, against: str = "") -> str:
@@ -112,17 +112,12 @@ def share(percent: Share) -> str:
     return f"{percent.estimate:+.0f} % [{percent.low:+.0f}, {percent.high:+.0f}]"
 
 
-def _listed(names: Sequence[str]) -> str:
-    """``a``, ``a and b``, ``a, b and c``."""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
 def scope_words(scope: str, test_sets: Mapping[str, Sequence[str]], *, weigh: Weigh) -> str:
     """``set5``, or ``the 19 images of set5 and set14``, or ``the mean of set5 and set14``."""
     if scope != ALL_SETS:
         return scope
     what = "mean" if weigh == "sets" else f"{sum(map(len, test_sets.values()))} images"
-    return f"the {what} of {_listed(list(test_sets))}"
+    return f"the {what} of {listed(list(test_sets))}"
 
 
 def answer(
@@ -187,8 +182,9 @@ def planned(primary: Sequence[Difference], *, where: str) -> str:
     return f"The planned comparison: {'; '.join(found)}."
 
 
-def comparison(test: Difference, *, where: str) -> str:
-    """One pair, tested alone, in a sentence without its stop."""
+def comparison(test: Difference, *, where: str, is_start: bool = False) -> str:
+    """One pair, tested alone, in a sentence without its stop; with a large letter where `is_start`."""
+    the = "The" if is_start else "the"
     on = f"by {test.metric} on {where}"
     number = signed(test.estimate, test.metric) + (
         f" {span(test.interval, test.metric)}" if test.interval else ""
@@ -199,23 +195,23 @@ def comparison(test: Difference, *, where: str) -> str:
             return f"{test.variant} minus {test.other} is {number} {on}, but {test.reason}"
         if test.interval is not None:
             few = ", and only one seed has scores of both" if len(test.seeds) == 1 else ""
-            return f"the data do not decide between {pair}, {on}: {number}{few}"
-        return _apart(test, on)
+            return f"{the} data do not decide between {pair}, {on}: {number}{few}"
+        return _apart(test, where=where, the=the)
     if test.outcome == "equal":
         return f"{pair} are {equality(test)}, {on}: {number}"
     though = f", though by {small}" if (small := _small(test)) else ""
     return f"{test.variant} is {test.outcome} than {test.other}, {on}{though}: {number}"
 
 
-def _apart(test: Difference, on: str) -> str:
+def _apart(test: Difference, *, where: str, the: str) -> str:
     """A difference of which no test can say anything: which of the two numbers is larger."""
-    on = f"in {on.removeprefix('by ')}"
+    on = f"in {test.metric} on {where}"
     cannot = "no test can say whether this is chance"
     if test.estimate is None:
-        return f"the difference of {test.variant} and {test.other} is undefined {on}"
+        return f"{the} difference of {test.variant} and {test.other} is undefined {on}"
     if test.estimate == 0:
         return f"{test.variant} and {test.other} are equal {on}, but {cannot}"
-    distance = signed(abs(test.estimate), test.metric).removeprefix("+")
+    distance = metric_of(test.metric).with_unit(abs(test.estimate))
     side = "above" if test.estimate > 0 else "below"
     return f"{test.variant} is {distance} {side} {test.other} {on}, but {cannot}"
 
@@ -273,7 +269,7 @@ def _headline(
         elif len(first) > _MOST_NAMED:
             who = f"{len(first)} of the {len(rows)} variants"
         else:
-            who = _listed(first)
+            who = listed(first)
         end = "" if is_adversarial else f"; {ahead.variant} has the {_extreme(table)} mean{number}"
         best = f"The data do not show which of {who} is best{on}{end}."
     return [best, *_wild(wild, rows, table)]
@@ -283,7 +279,7 @@ def _wild(names: Sequence[str], rows: Sequence[Row], table: Table) -> list[str]:
     """Variants with a poor mean that may still be the best: what is known of them does not suffice."""
     if not names:
         return []
-    who = f"{len(names)} of the {len(rows)} variants" if len(names) > _MOST_NAMED else _listed(names)
+    who = f"{len(names)} of the {len(rows)} variants" if len(names) > _MOST_NAMED else listed(names)
     worse = "higher" if metric_of(table.metric).is_lower_better else "lower"
     whose = "its mean is" if len(names) == 1 else "their means are"
     why = "known too roughly (few seeds, or seeds that differ much)"
@@ -320,7 +316,7 @@ def _all_below(rows: Sequence[Row], table: Table, *, where: str) -> str:
 
 def _below(names: Sequence[str], rows: Sequence[Row]) -> str:
     """Whose mean is not above bicubic's, of more."""
-    who = f"{len(names)} of the {len(rows)} variants" if len(names) > _MOST_NAMED else _listed(names)
+    who = f"{len(names)} of the {len(rows)} variants" if len(names) > _MOST_NAMED else listed(names)
     return f"Not above bicubic by {'its mean' if len(names) == 1 else 'their means'}: {who}."
 
 
@@ -337,7 +333,7 @@ def _bicubic_leads(tables: Sequence[Table], *, where: str) -> list[str]:
         sign = -1 if metric_of(table.metric).is_lower_better else 1
         if bicubic is not None and means and all(sign * mean < sign * bicubic for mean in means.values()):
             led.append(table.metric)
-    return [f"Bicubic has a better mean {_listed(led)} than every variant on {where}."] if led else []
+    return [f"Bicubic has a better mean {listed(led)} than every variant on {where}."] if led else []
 
 
 def _first(ranks: Mapping[str, Rank]) -> list[str]:
@@ -351,7 +347,7 @@ def _told_apart_alone(tables: Sequence[Table], first: Sequence[str]) -> list[str
         ranks = {row.variant: row.rank for row in table.rows if row.rank is not None}
         alone = _first(ranks)
         if alone and len(ranks) >= len(first) > len(alone):
-            who = _listed(alone) if len(alone) <= _MOST_NAMED else f"one of {len(alone)} variants"
+            who = listed(alone) if len(alone) <= _MOST_NAMED else f"one of {len(alone)} variants"
             share = "is best" if len(alone) == 1 or len(alone) > _MOST_NAMED else "may be best, and no other"
             found.append(f"On {table.scope} alone the data show more: {who} {share}.")
     return found
@@ -456,7 +452,7 @@ def remarks(
         )
     edges = [one.variant for one in rates if one.at_edge]
     if edges:
-        who = "every variant" if len(edges) == len(rates) > 1 else _listed(edges)
+        who = "every variant" if len(edges) == len(rates) > 1 else listed(edges)
         found.append(
             Remark(
                 f"the smallest or largest learning rate tried was the best for {who}, so a better one may "
@@ -495,7 +491,7 @@ def _about_precision(runs: Sequence[RunRecord]) -> list[Remark]:
             variants.setdefault(run.precision, {})[run.variant] = None
     if len(variants) < 2:
         return []
-    parts = [f"{_listed(list(names))} in {precision}" for precision, names in variants.items()]
+    parts = [f"{listed(list(names))} in {precision}" for precision, names in variants.items()]
     return [
         Remark(
             f"not all runs were trained in one precision ({'; '.join(parts)}), which may be part of a "
@@ -552,7 +548,7 @@ def _about_weights(left_out: Sequence[tuple[str, int, str]]) -> list[Remark]:
         by_metric.setdefault(metric, []).append(who)
     return [
         Remark(
-            f"{metric} of {_listed(who)} was computed with other weights than the rest and is left out: "
+            f"{metric} of {listed(who)} was computed with other weights than the rest and is left out: "
             "numbers of two networks cannot be compared; `srlab perceptual` computes it again",
             "weights",
         )
@@ -599,7 +595,7 @@ def _about_sets(
         found.append(
             f"if a few images make most of a difference, an interval of {100 * level:g} % holds the true "
             f"difference less often: in {100 * share:.0f} % with the {num_images} images of "
-            f"{_listed(list(test_sets))}"
+            f"{listed(list(test_sets))}"
         )
     return [Remark(text, "test sets") for text in found]
 
@@ -612,19 +608,8 @@ def _about_seeds(tables: Sequence[Table]) -> list[Remark]:
     fewer = [name for name, seeds in by_variant.items() if seeds != most]
     return [
         Remark(
-            f"{_listed(fewer)} {'has' if len(fewer) == 1 else 'have'} other seeds than the rest; a "
+            f"{listed(fewer)} {'has' if len(fewer) == 1 else 'have'} other seeds than the rest; a "
             "difference uses the seeds that both have, and a mean uses all that there are",
             "seeds",
         )
     ]
-
-
-def number(value: float | None, metric: str) -> str:
-    """A score as a table shows it; a dash where there is none.
-
-    >>> number(33.666, "psnr_y"), number(None, "psnr_y"), number(math.inf, "psnr_y")
-    ('33.67', '-', 'inf')
-    """
-    if value is None:
-        return "-"
-    return "inf" if value == math.inf else f"{value:.{metric_of(metric).decimals}f}"

@@ -9,17 +9,20 @@ from srlab.declare.protocol import EvaluationProtocol
 from srlab.folder import store
 from srlab.folder.profile_store import measured_costs
 from srlab.folder.records import RunRecord, read_runs, validation_scores
+from srlab.show.grid import Grid
 from srlab.show.leaderboard import leaderboard, notes_of_variants
+from srlab.show.published import Published
 from srlab.show.report.commands import Commands
-from srlab.show.report.cost_tables import budgets_grid, costs_grid, measured_grid, progress_grid, rates_grid
 from srlab.show.report.figures import Drawing, drawings
-from srlab.show.report.grids import Grid
-from srlab.show.report.plane import plane_grid
-from srlab.show.report.published import Published
 from srlab.show.report.setting import Setting, read_setting
-from srlab.show.report.tables import effects_grid, images_grid, leaderboard_grid, published_of
 from srlab.show.report.variants import VariantCard, variant_cards
-from srlab.verdicts import VALIDATION, Verdicts, judge
+from srlab.show.tables.costs import budgets_grid, costs_grid, progress_grid, rates_grid
+from srlab.show.tables.effects import effects_grid
+from srlab.show.tables.images import images_grid
+from srlab.show.tables.plane import plane_grid
+from srlab.show.tables.profile import measured_grid
+from srlab.show.tables.standings import leaderboard_grid, published_of
+from srlab.verdicts import VALIDATION, Cost, Verdicts, judge
 from srlab.verdicts.values import Weigh
 
 
@@ -70,18 +73,13 @@ def gather_scores(verdicts: Verdicts, *, command: str) -> Contents:
     """What verdicts on a file of scores say; `command` makes the page again."""
     seeds = {seed for table in verdicts.tables for row in table.rows for seed in row.seeds}
     study = {"variants": [], "scale": verdicts.scale, "seeds": sorted(seeds)}
-    scopes = [(table.scope, table.metric) for table in verdicts.tables]
-    effects = {key: effects_grid(verdicts, scope=key[0], metric=key[1]) for key in scopes}
     return Contents(
         study_dir=None,
         study=study,
         verdicts=verdicts,
         runs=(),
-        leaderboards={
-            (table.scope, table.metric): leaderboard_grid(table, verdicts, study=study, costs={})
-            for table in verdicts.tables
-        },
-        effects={key: grid for key, grid in effects.items() if grid.rows},
+        leaderboards=_leaderboards(verdicts, study, {}),
+        effects=_effects(verdicts),
         images={metric: images_grid(verdicts, metric=metric) for metric in verdicts.metrics},
         costs=costs_grid(verdicts),
         progress=progress_grid(verdicts),
@@ -114,21 +112,15 @@ def gather(
     runs = tuple(read_runs(study_dir))
     verdicts = judge(study_dir, base=base, equal_within=equal_within, weigh=weigh, runs=runs)
     measured = measured_costs(study_dir)
-    costs = {cost.variant: cost for cost in verdicts.costs}
     protocol = EvaluationProtocol(**study["evaluation"])
     bicubic = validation_scores(study_dir / store.BASELINE, protocol=protocol) or {}
-    scopes = [(table.scope, table.metric) for table in verdicts.tables] + [(VALIDATION, "psnr_y")]
-    effects = {key: effects_grid(verdicts, scope=key[0], metric=key[1]) for key in scopes}
     return Contents(
         study_dir=study_dir,
         study=study,
         verdicts=verdicts,
         runs=runs,
-        leaderboards={
-            (table.scope, table.metric): leaderboard_grid(table, verdicts, study=study, costs=costs)
-            for table in verdicts.tables
-        },
-        effects={key: grid for key, grid in effects.items() if grid.rows},
+        leaderboards=_leaderboards(verdicts, study, {cost.variant: cost for cost in verdicts.costs}),
+        effects=_effects(verdicts),
         images={metric: images_grid(verdicts, metric=metric) for metric in verdicts.metrics},
         costs=costs_grid(verdicts),
         progress=progress_grid(verdicts),
@@ -147,5 +139,23 @@ def gather(
         ),
         cards=tuple(variant_cards(study, runs, base=verdicts.base)),
         setting=read_setting(study_dir, study, runs),
-        notes=notes_of_variants(leaderboard(study_dir, verdicts=verdicts).standings),
+        notes=notes_of_variants(leaderboard(study_dir, verdicts=verdicts, runs=runs).standings),
     )
+
+
+def _leaderboards(
+    verdicts: Verdicts, study: Mapping[str, Any], costs: Mapping[str, Cost]
+) -> dict[tuple[str, str], Grid]:
+    """Without a column for the outcomes, which the page tells by colors."""
+    return {
+        (table.scope, table.metric): leaderboard_grid(table, verdicts, study=study, costs=costs).without(
+            ("outcome",)
+        )
+        for table in verdicts.tables
+    }
+
+
+def _effects(verdicts: Verdicts) -> dict[tuple[str, str], Grid]:
+    scopes = [(table.scope, table.metric) for table in verdicts.tables] + [(VALIDATION, "psnr_y")]
+    grids = {key: effects_grid(verdicts, scope=key[0], metric=key[1]) for key in scopes}
+    return {key: grid for key, grid in grids.items() if grid.rows}

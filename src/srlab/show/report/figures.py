@@ -7,15 +7,15 @@ from math import isfinite
 
 from matplotlib.figure import Figure
 
-from srlab.show.pictures.style import plain_style
-from srlab.show.report.colors import FOR_THE_PAGE, Colors
-from srlab.show.report.plane import DISTORTION, means_of_both
-from srlab.show.report.plots.canvas import Size
-from srlab.show.report.plots.curves import draw_curves, draw_rates
-from srlab.show.report.plots.forest import ForestRow, draw_forest
-from srlab.show.report.plots.pareto import CostAxis, draw_pareto
-from srlab.show.report.svg import inline_svg
-from srlab.show.report.texts import listed, number, plural, rate, with_bounds
+from srlab.show.draw.canvas import Size, plain_style
+from srlab.show.draw.colors import FOR_THE_PAGE, Colors
+from srlab.show.draw.curves import draw_curves
+from srlab.show.draw.forest import ForestRow, draw_forest
+from srlab.show.draw.pareto import CostAxis, draw_pareto
+from srlab.show.draw.rates import draw_rates
+from srlab.show.draw.svg import inline_svg
+from srlab.show.tables.plane import DISTORTION, means_of_both
+from srlab.show.texts import with_bounds
 from srlab.verdicts import (
     BICUBIC,
     VALIDATION,
@@ -29,7 +29,8 @@ from srlab.verdicts import (
     is_ahead,
     metric_of,
 )
-from srlab.verdicts.pareto import front
+from srlab.verdicts.pareto import front, training_times
+from srlab.words import listed, number, plural, rate
 
 # They tell what psnr_y and ssim_y tell; their tables are there. GMSD is drawn where it can rank.
 _NOT_DRAWN = ("psnr_rgb", "ssim_rgb", "gmsd_y")
@@ -191,9 +192,10 @@ def _in_words(rows: list[ForestRow], level: float) -> str:
 
 def _forest(rows: list[ForestRow], metric: str, colors: Colors, size: Size) -> Figure:
     known = metric_of(metric)
-    unit = f", {known.unit}" if known.unit else ""
     better = "lower is better" if known.is_lower_better else "higher is better"
-    return draw_forest(rows, colors=colors, size=size, axis_name=f"difference in {metric}{unit} ({better})")
+    return draw_forest(
+        rows, colors=colors, size=size, axis_name=f"difference in {metric}{known.after_name} ({better})"
+    )
 
 
 def _pareto(
@@ -213,7 +215,6 @@ def _pareto(
     }
     bicubic = next((row.mean for row in table.rows if row.variant == BICUBIC), None)
     said = dict.fromkeys(_front_in_words(axis, scores, metric, behind) for axis in axes)
-    unit = f", {metric.unit}" if metric.unit else ""
     yield Drawing(
         group="pareto",
         name=_name("cost", table.scope, table.metric),
@@ -222,7 +223,7 @@ def _pareto(
         draw=lambda colors, size: draw_pareto(
             axes,
             scores,
-            metric=f"{table.metric} on {table.scope}{unit}"
+            metric=f"{table.metric} on {table.scope}{metric.after_name}"
             + (", lower is better" if metric.is_lower_better else ""),
             is_lower_better=metric.is_lower_better,
             behind=behind,
@@ -296,23 +297,13 @@ def _beats_in_both(
     return ours is not None and theirs is not None and ours >= distortion and theirs <= perception
 
 
-def _training_axis(verdicts: Verdicts) -> dict[str, dict[str, float]]:
-    """Processor time where every variant that has ended has it, else time by the clock."""
-    ended = [cost for cost in verdicts.costs if cost.seconds is not None]
-    if ended and all(cost.processor_seconds is not None for cost in ended):
-        name = "training of one run, processor seconds"
-        return {name: {cost.variant: cost.processor_seconds or 0.0 for cost in ended}}
-    return {
-        "training of one run, seconds by the clock": {cost.variant: cost.seconds or 0.0 for cost in ended}
-    }
-
-
 def cost_axes(verdicts: Verdicts, measured: Mapping[str, Mapping[str, float]]) -> list[CostAxis]:
     """The costs that differ between variants or are known of more than one, each variant's above zero."""
+    times, seconds = training_times(verdicts.costs)
     known = {
         "parameters": {cost.variant: float(cost.parameters) for cost in verdicts.costs},
         "multiply-adds for 1280 x 720": {cost.variant: float(cost.multiply_adds) for cost in verdicts.costs},
-        **_training_axis(verdicts),
+        times: seconds,
         **measured,
     }
     axes = []

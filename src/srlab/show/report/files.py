@@ -3,12 +3,10 @@
 from pathlib import Path
 
 from srlab.folder import store
-from srlab.show.pictures import save_figure
-from srlab.show.pictures.style import plain_style
-from srlab.show.report.colors import FOR_PAPERS
+from srlab.show.draw.canvas import add_legend, plain_style, save_figure
+from srlab.show.draw.colors import FOR_PAPERS
+from srlab.show.grid.files import as_csv, as_latex, as_markdown
 from srlab.show.report.contents import Contents
-from srlab.show.report.grids import as_csv, as_latex, as_markdown
-from srlab.show.report.plots.canvas import add_legend
 
 _DPI = 200
 

@@ -10,20 +10,21 @@ from typing import Any
 
 import matplotlib as mpl
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 import srlab
+from srlab import words
 from srlab.declare.protocol import EvaluationProtocol
 from srlab.folder import store
 from srlab.folder.records import RunRecord
-from srlab.show.report import texts
-from srlab.show.report.colors import DARK, LIGHT, css_variables
+from srlab.show.draw.canvas import MARKERS
+from srlab.show.draw.colors import DARK, LIGHT, css_variables
+from srlab.show.grid.html import as_html, breakable, downloads
 from srlab.show.report.contents import Contents
 from srlab.show.report.figures import Drawing
 from srlab.show.report.glossary import TERMS, anchor
-from srlab.show.report.grids import Grid, as_csv, as_latex, as_markdown
-from srlab.show.report.plots.canvas import MARKERS
 from srlab.show.report.viewer import Viewer
+from srlab.show.texts import short_names
 from srlab.verdicts import ALL_SETS, BICUBIC, VALIDATION, Difference, Table, Verdicts
 
 STYLES = ("base.css", "tables.css", "plots.css", "viewer.css", "print.css")
@@ -46,15 +47,15 @@ def render(contents: Contents, viewer: Viewer) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "whole": texts.whole,
-        "count": texts.count,
-        "number": texts.number,
-        "rate": texts.rate,
-        "plural": texts.plural,
+        "whole": words.whole,
+        "count": words.count,
+        "number": words.number,
+        "rate": words.rate,
+        "plural": words.plural,
         "slug": slug,
         "anchor": anchor,
         "breakable": breakable,
-        "minus": texts.true_minus,
+        "minus": words.true_minus,
     }
     script = "\n".join(["'use strict';", *map(_static, SCRIPTS)])
     verdicts = contents.verdicts
@@ -73,7 +74,8 @@ def render(contents: Contents, viewer: Viewer) -> str:
         glossary=TERMS,
         groups=_by_group(contents.drawings),
         inline=_inline,
-        downloads=_downloads,
+        table=as_html,
+        downloads=downloads,
         all_sets=ALL_SETS,
         bicubic=BICUBIC,
         scopes=list(dict.fromkeys(table.scope for table in verdicts.tables)),
@@ -120,15 +122,6 @@ def slug(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_]+", "-", text)
 
 
-def breakable(text: str) -> Markup:
-    """`text` that may be broken after ``/``, ``_`` and ``,``, where a name has no space.
-
-    >>> print(breakable("a_<b>"))
-    a_<wbr>&lt;b&gt;
-    """
-    return Markup(re.sub(r"([/_,])", r"\1<wbr>", str(escape(text))))
-
-
 def _static(name: str) -> str:
     return resources.files("srlab.show.report").joinpath("static", name).read_text(encoding="utf-8")
 
@@ -146,7 +139,7 @@ def _theme() -> str:
 
 def _legend(verdicts: Verdicts) -> list[dict[str, Any]]:
     """Name, color and sign of each variant, as the plots have them."""
-    short = texts.short_names(verdicts.variants)
+    short = short_names(verdicts.variants)
     signs = list(_SIGNS.values())
     return [
         {"name": name, "short": short[name], "number": number, "sign": signs[number % len(signs)]}
@@ -165,22 +158,6 @@ def _by_group(drawings: Sequence[Drawing]) -> dict[str, list[Drawing]]:
 
 def _inline(drawing: Drawing, size: str) -> Markup:
     return Markup(drawing.inline("wide" if size == "wide" else "narrow"))
-
-
-def _downloads(grid: Grid) -> list[dict[str, str]]:
-    """The grid as files within the page."""
-    return [
-        {
-            "name": f"{grid.name}.{suffix}",
-            "label": label,
-            "uri": f"data:{kind};charset=utf-8;base64,{base64.b64encode(text.encode()).decode()}",
-        }
-        for suffix, label, kind, text in (
-            ("csv", "CSV", "text/csv", as_csv(grid)),
-            ("md", "Markdown", "text/markdown", as_markdown(grid)),
-            ("tex", "LaTeX", "text/x-tex", as_latex(grid)),
-        )
-    ]
 
 
 def _states(runs: Sequence[RunRecord]) -> dict[str, int]:

@@ -11,7 +11,7 @@ from srlab.folder import store
 from srlab.folder.choice import rule_of
 from srlab.folder.records import RunRecord
 from srlab.show.report.commands import Commands, read_commands
-from srlab.show.report.texts import listed, plural, rate
+from srlab.words import listed, plural, rate
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,29 +13,31 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
-from srlab.data.datasets import SetImage, load_sets
+from srlab.data.datasets import SetImage
 from srlab.declare.protocol import EvaluationProtocol
-from srlab.errors import UserError
 from srlab.folder import store
-from srlab.folder.records import picture_path, stored_scores
 from srlab.folder.winner import ranking
-from srlab.pixels.images import read_hr_image
-from srlab.show.pictures import crop_note
-from srlab.show.pictures.crop import Crop, most_different_crop
-from srlab.show.report.texts import plural
+from srlab.show.draw.crop import Crop, crop_note, most_different_crop, score_note
+from srlab.show.scenes import (
+    CHANGED,
+    ORIGINAL,
+    Originals,
+    Pixels,
+    Source,
+    as_scored,
+    read_originals,
+    read_source,
+)
 from srlab.verdicts import BICUBIC, Verdicts
+from srlab.words import plural
 
 SIDE = 192  # HR pixels of a crop
 MOST_SCENES = 8
 MOST_BYTES = 4_500_000  # of all pictures, as they stand on the page
 _OVERVIEW = 240  # pixels, the longer side
 _JPEG_QUALITY = 80
-ORIGINAL = "original"
-
-Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,31 +85,13 @@ class Viewer:
         return sum(scene.bytes for scene in self.scenes)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Source:
-    """Where a variant's pictures are, and their psnr_y by set and image."""
-
-    label: str
-    folder: Path
-    scores: Mapping[tuple[str, str], float]
-    variant: int | None = None
-
-    def has(self, dataset: str, image: str) -> bool:
-        return (dataset, image) in self.scores and picture_path(
-            self.folder, dataset=dataset, image=image
-        ).is_file()
-
-    def read(self, dataset: str, image: str) -> Pixels:
-        return read_hr_image(picture_path(self.folder, dataset=dataset, image=image)).pixels
-
-
 def make_viewer(
     study_dir: Path, study: Mapping[str, Any], verdicts: Verdicts, *, most_bytes: int = MOST_BYTES
 ) -> Viewer:
     """The scenes on which the variants disagree most, some of each test set, as many as `most_bytes` hold."""
     protocol = EvaluationProtocol(**study["evaluation"])
     sources = _sources(study_dir, protocol, verdicts)
-    bicubic = _source(study_dir / store.BASELINE, protocol, label=BICUBIC)
+    bicubic = read_source(study_dir / store.BASELINE, protocol, label=BICUBIC)
     asked = [
         (dataset, image)
         for dataset, image in _in_order(verdicts)
@@ -115,7 +99,7 @@ def make_viewer(
     ]
     if not asked:
         return Viewer(scenes=(), remarks=("No variant has pictures of a test set yet.",))
-    originals, problems = _originals(study, asked[:MOST_SCENES])
+    originals = read_originals(study, asked[:MOST_SCENES])
     scenes: list[Scene] = []
     room = most_bytes
     for dataset, image in asked[:MOST_SCENES]:
@@ -123,7 +107,7 @@ def make_viewer(
             dataset,
             image,
             [bicubic, *sources],
-            original=originals.get((dataset, image)),
+            original=originals.images.get((dataset, image)),
             disagreement=_disagreements(verdicts).get((dataset, image)),
             protocol=protocol,
             border=study["scale"],
@@ -132,12 +116,10 @@ def make_viewer(
         if room < 0 and scenes:
             break
         scenes.append(scene)
-    return Viewer(scenes=tuple(scenes), remarks=tuple(_remarks(scenes, verdicts, sources, problems)))
+    return Viewer(scenes=tuple(scenes), remarks=(*_remarks(scenes, verdicts, sources), *_problems(originals)))
 
 
-def _remarks(
-    scenes: Sequence[Scene], verdicts: Verdicts, sources: Sequence[_Source], problems: Sequence[str]
-) -> Iterator[str]:
+def _remarks(scenes: Sequence[Scene], verdicts: Verdicts, sources: Sequence[Source]) -> Iterator[str]:
     side = max(scene.crop.side for scene in scenes)
     which = "the first of each set" if len(sources) < 2 else "those with the largest spread between variants"
     total = sum(map(len, verdicts.test_sets.values()))
@@ -153,16 +135,15 @@ def _remarks(
     absent = [name for place, name in enumerate(verdicts.variants) if place not in shown]
     if absent:
         yield f"These variants have no pictures yet: {', '.join(absent)}."
-    yield from problems
 
 
-def _sources(study_dir: Path, protocol: EvaluationProtocol, verdicts: Verdicts) -> list[_Source]:
+def _sources(study_dir: Path, protocol: EvaluationProtocol, verdicts: Verdicts) -> list[Source]:
     """Every variant's pictures: of the lowest seed that all have, else of its own; best variant first."""
     places = {name: place for place, name in enumerate(verdicts.variants)}
-    found: dict[str, dict[int, _Source]] = {}
+    found: dict[str, dict[int, Source]] = {}
     for runs in ranking(study_dir):
         for run in runs:
-            source = _source(run.folder, protocol, label=run.variant, variant=places.get(run.variant))
+            source = read_source(run.folder, protocol, label=run.variant, variant=places.get(run.variant))
             if source.scores and run.variant in places:
                 found.setdefault(run.variant, {})[run.seed] = source
     shared = set.intersection(*(set(by_seed) for by_seed in found.values())) if found else set()
@@ -170,16 +151,6 @@ def _sources(study_dir: Path, protocol: EvaluationProtocol, verdicts: Verdicts) 
     table = verdicts.tables[0] if verdicts.tables else None
     best_first = [row.variant for row in table.rows] if table else list(verdicts.variants)
     return [chosen[name] for name in [*best_first, *(set(chosen) - set(best_first))] if name in chosen]
-
-
-def _source(folder: Path, protocol: EvaluationProtocol, *, label: str, variant: int | None = None) -> _Source:
-    stored = stored_scores(folder / store.TEST_SCORES, protocol=protocol)
-    scores = {
-        (score.dataset, score.image): score.value
-        for score in (stored.scores if stored else ())
-        if score.metric == "psnr_y"
-    }
-    return _Source(label=label, folder=folder, scores=scores, variant=variant)
 
 
 def _disagreements(verdicts: Verdicts) -> dict[tuple[str, str], float]:
@@ -202,35 +173,18 @@ def _in_order(verdicts: Verdicts) -> list[tuple[str, str]]:
     return [found for row in zip_longest(*columns) for found in row if found is not None]
 
 
-def _originals(
-    study: Mapping[str, Any], wanted: Sequence[tuple[str, str]]
-) -> tuple[dict[tuple[str, str], SetImage], list[str]]:
-    """The wanted originals that still have the pixels that were scored; why others are not there."""
-    known = {(image["set"], image["name"]): image["sha256"] for image in study["images"]["test"]}
-    found: dict[tuple[str, str], SetImage] = {}
-    problems = []
-    for name in study.get("test", []):
-        try:
-            sets = load_sets([name], role="test")
-        except (UserError, OSError) as error:
-            problems.append(f"The originals of {name} are not shown: {error}.")
-            continue
-        for one in sets:
-            for image in one.images:
-                key = (one.name, image.name)
-                if key in wanted and known.get(key) == image.pixel_hash():
-                    found[key] = image
-                elif key in wanted:
-                    problems.append(
-                        f"The original of {image.name} is not shown: its file was changed after scoring."
-                    )
-    return found, problems
+def _problems(originals: Originals) -> Iterator[str]:
+    """Why originals are not shown."""
+    for name, why in originals.problems.items():
+        yield f"The originals of {name} are not shown: {why}."
+    for _, image in originals.changed:
+        yield f"The original of {image} is not shown: {CHANGED}."
 
 
 def _scene(
     dataset: str,
     image: str,
-    sources: Sequence[_Source],
+    sources: Sequence[Source],
     *,
     original: SetImage | None,
     disagreement: float | None,
@@ -242,12 +196,12 @@ def _scene(
     height, width = pictures[0].shape[:2]
     compared = [pixels for source, pixels in zip(there, pictures, strict=True) if source.variant is not None]
     crop = most_different_crop(compared if len(compared) > 1 else pictures, side=SIDE, border=border)
-    hr = None if original is None else original.pixels[:height, :width]
+    hr = None if original is None else as_scored(original, pictures[0])
     panes = [] if hr is None else [Pane(label=ORIGINAL, uri=_webp(crop.of(hr)), note="HR")]
     for source, pixels in zip(there, pictures, strict=True):
-        score = source.scores[dataset, image]
+        score = source.scores["psnr_y"][dataset, image]
         note = (
-            f"psnr_y {score:.2f} dB"
+            score_note(score)
             if hr is None or original is None
             else crop_note(pixels, hr, crop, score=score, is_gray=original.is_gray, protocol=protocol)
         )

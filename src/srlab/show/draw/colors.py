@@ -1,6 +1,6 @@
-"""The report's colors, once: as CSS variables of the page in light and dark, and as plain values for papers.
+"""All colors, once: as CSS variables of the report in light and dark, and as plain values for all else.
 
-A figure for the page is drawn in placeholders, which `srlab.show.report.svg` turns into ``var(--name)``. The
+A figure for the page is drawn in placeholders, which `srlab.show.draw.svg` turns into ``var(--name)``. The
 page's theme then colors it, and one drawing serves light and dark.
 """
 
@@ -21,6 +21,7 @@ LIGHT: Mapping[str, str] = {
     "better": "#1a7046",
     "worse": "#a8431d",
     "warning": "#8a5a00",
+    "frame": "#e8590c",
     "series-0": "#22609a",
     "series-1": "#c0542a",
     "series-2": "#2f8558",
@@ -44,6 +45,7 @@ DARK: Mapping[str, str] = {
     "better": "#79c79b",
     "worse": "#f0986e",
     "warning": "#e0b351",
+    "frame": "#ff7a33",
     "series-0": "#7db3e2",
     "series-1": "#f0966a",
     "series-2": "#76c596",

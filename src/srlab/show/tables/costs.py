@@ -1,14 +1,25 @@
-"""Tables of what was spent: tuning, training, the way to a target, equal budgets; and the learning rates."""
+"""What was spent: tuning, training, the way to a target, equal budgets; and the learning rates."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
-from srlab.show.report.grids import Cell, Column, Grid, GridRow, spread
-from srlab.show.report.texts import NOTHING, count, duration, number, plural, rate, signed, whole
-from srlab.verdicts import BICUBIC, Progress, RateScore, RateSensitivity, Spread, Verdicts
+from srlab.show.grid import Cell, Column, Grid, GridRow
+from srlab.show.tables.cells import (
+    MULTIPLY_ADDS,
+    PARAMETERS,
+    VARIANT,
+    count_cell,
+    name_cell,
+    numbers_of,
+    parameters_cell,
+    score_cell,
+    titled,
+)
+from srlab.verdicts import Progress, RateScore, RateSensitivity, Spread, Verdicts, metric_of
+from srlab.words import count, duration, plural, rate, signed, whole
 
-_DB = 2  # decimals
+_PSNR = metric_of("psnr_y")
 _CPU = "processor_seconds"
-_VARIANT = Column(key="variant", heading="variant", is_text=True, is_low_first=True)
 _BUDGETS: Mapping[str, tuple[str, Callable[[float], str]]] = {
     "steps": ("equal steps", lambda amount: f"{amount:,.0f} steps"),
     "samples": ("equal samples", lambda amount: f"{amount:,.0f} LR patches"),
@@ -25,14 +36,9 @@ def costs_grid(verdicts: Verdicts) -> Grid:
     """
     has_processor = any(cost.processor_seconds is not None for cost in verdicts.costs)
     columns = [
-        _VARIANT,
-        Column(key="parameters", heading="parameters", is_low_first=True),
-        Column(
-            key="multiply_adds",
-            heading="multiply-adds",
-            hint="For an SR picture of 1280 x 720",
-            is_low_first=True,
-        ),
+        VARIANT,
+        PARAMETERS,
+        MULTIPLY_ADDS,
         Column(
             key="processor_seconds",
             heading="processor time",
@@ -62,19 +68,15 @@ def costs_grid(verdicts: Verdicts) -> Grid:
     rows = []
     for number_, cost in enumerate(verdicts.costs):
         cells = [
-            Cell(text=cost.variant, value=cost.variant),
-            Cell(
-                text=whole(cost.parameters),
-                value=cost.parameters,
-                note=f"{whole(cost.frozen)} frozen" if cost.frozen else "",
-            ),
-            Cell(text=count(cost.multiply_adds), value=cost.multiply_adds),
+            name_cell(cost.variant),
+            parameters_cell(cost.parameters, cost.frozen),
+            count_cell(cost.multiply_adds),
             Cell(text=duration(cost.processor_seconds), value=cost.processor_seconds),
             Cell(text="busy machine", tone="warning")
             if cost.is_busy
             else Cell(text=duration(cost.seconds), value=cost.seconds),
             Cell(text=duration(cost.tuning_seconds), value=cost.tuning_seconds),
-            Cell(text=count(cost.tuning_multiply_adds), value=cost.tuning_multiply_adds),
+            count_cell(cost.tuning_multiply_adds),
             Cell(
                 text=f"{cost.ended} of {cost.runs}",
                 value=cost.ended,
@@ -88,7 +90,7 @@ def costs_grid(verdicts: Verdicts) -> Grid:
         rows.append(GridRow(cells=tuple(shown), variant=number_))
     return Grid(
         name="costs",
-        title=f"{_head(verdicts)}: what each variant cost",
+        title=f"{titled(verdicts)}: what each variant cost",
         note=f"{'Processor time' if has_processor else 'Time by the clock'} is that of one run at the chosen "
         "rate. All runs are the runs of every rate and seed, diverged and unfinished ones too. Their "
         "multiply-adds are an estimate.",
@@ -97,47 +99,10 @@ def costs_grid(verdicts: Verdicts) -> Grid:
     )
 
 
-def measured_grid(verdicts: Verdicts, measured: Mapping[str, Mapping[str, float]]) -> Grid:
-    """What `srlab profile` measured: each cost by name with its unit, of bicubic and of every variant."""
-    numbers = _numbers(verdicts)
-    there = [
-        name for name in (BICUBIC, *verdicts.variants) if any(name in found for found in measured.values())
-    ]
-    return Grid(
-        name="measured",
-        title=f"{_head(verdicts)}: costs that srlab profile measured",
-        note="All took turns in several rounds. Each number is the median over the rounds.",
-        columns=(
-            _VARIANT,
-            *(Column(key=name, heading=name, is_low_first=True) for name in measured),
-        ),
-        rows=tuple(
-            GridRow(
-                cells=(
-                    Cell(text=name, value=name),
-                    *(
-                        Cell(text=_three_digits(found.get(name)), value=found.get(name))
-                        for found in measured.values()
-                    ),
-                ),
-                variant=numbers.get(name),
-                kind="bicubic" if name == BICUBIC else "",
-            )
-            for name in there
-        ),
-    )
-
-
-def _three_digits(value: float | None) -> str:
-    if value is None:
-        return NOTHING
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
-
-
 def progress_grid(verdicts: Verdicts) -> Grid:
     """How soon each variant reached the target, and the mean height of its curve."""
     target = verdicts.progress[0].target if verdicts.progress else 0.0
-    numbers = _numbers(verdicts)
+    numbers = numbers_of(verdicts)
     has_processor = _has_processor(verdicts)
 
     def time(one: Progress) -> float | None:
@@ -146,7 +111,7 @@ def progress_grid(verdicts: Verdicts) -> Grid:
     rows = tuple(
         GridRow(
             cells=(
-                Cell(text=one.variant, value=one.variant),
+                name_cell(one.variant),
                 Cell(
                     text=f"{one.reached} of {one.num_seeds}",
                     value=one.reached,
@@ -154,13 +119,8 @@ def progress_grid(verdicts: Verdicts) -> Grid:
                 ),
                 Cell(text=whole(one.steps_to_target), value=one.steps_to_target),
                 Cell(text=duration(time(one)), value=time(one)),
-                Cell(
-                    text=NOTHING
-                    if one.multiply_adds_to_target is None
-                    else count(one.multiply_adds_to_target),
-                    value=one.multiply_adds_to_target,
-                ),
-                _spread(one.area),
+                count_cell(one.multiply_adds_to_target),
+                _spread_cell(one.area),
             ),
             variant=numbers.get(one.variant),
         )
@@ -168,13 +128,13 @@ def progress_grid(verdicts: Verdicts) -> Grid:
     )
     return Grid(
         name="progress",
-        title=f"{_head(verdicts)}: how soon each variant reaches {number(target, _DB)} dB of validation "
+        title=f"{titled(verdicts)}: how soon each variant reaches {_PSNR.text(target)} dB of validation "
         "psnr_y",
         note="The numbers are read off the training curves. Each is the mean over the seeds, and missing "
         f"if a seed never gets there. Time is {'processor time' if has_processor else 'by the clock'}. The "
         "last column is the mean psnr_y of the curve.",
         columns=(
-            _VARIANT,
+            VARIANT,
             Column(key="reached", heading="seeds that reach it"),
             Column(key="steps", heading="steps", is_low_first=True),
             Column(key=_CPU, heading="processor time", is_low_first=True)
@@ -189,13 +149,13 @@ def progress_grid(verdicts: Verdicts) -> Grid:
 
 def budgets_grid(verdicts: Verdicts) -> Grid:
     """Validation psnr_y of every variant after equal expenses."""
-    numbers = _numbers(verdicts)
+    numbers = numbers_of(verdicts)
     rows = tuple(
         GridRow(
             cells=(
-                Cell(text=name, value=name),
+                name_cell(name),
                 *(
-                    _spread(budget.psnr_y.get(name), hint=budget.left_out.get(name, ""))
+                    _spread_cell(budget.psnr_y.get(name), hint=budget.left_out.get(name, ""))
                     for budget in verdicts.budgets
                 ),
             ),
@@ -206,11 +166,11 @@ def budgets_grid(verdicts: Verdicts) -> Grid:
     amounts = "; ".join(_BUDGETS[one.kind][1](one.amount) for one in verdicts.budgets)
     return Grid(
         name="budgets",
-        title=f"{_head(verdicts)}: validation psnr_y in dB at equal cost",
+        title=f"{titled(verdicts)}: validation psnr_y in dB at equal cost",
         note=f"Each column stops all variants at the same amount: {amounts}. {_which_time(verdicts)} These "
         "scores come from the training curves. The learning rates were chosen for the whole training.",
         columns=(
-            _VARIANT,
+            VARIANT,
             *(
                 Column(key=one.kind, heading=_BUDGETS[one.kind][0], hint=_BUDGETS[one.kind][1](one.amount))
                 for one in verdicts.budgets
@@ -244,16 +204,16 @@ def _which_time(verdicts: Verdicts) -> str:
 
 def rates_grid(verdicts: Verdicts) -> Grid:
     """Every variant at every learning rate, on the validation images."""
-    numbers = _numbers(verdicts)
+    numbers = numbers_of(verdicts)
     all_rates = list(
         dict.fromkeys(score.learning_rate for one in verdicts.learning_rates for score in one.rates)
     )
     return Grid(
         name="learning-rates",
-        title=f"{_head(verdicts)}: validation psnr_y in dB at each learning rate, mean over the "
+        title=f"{titled(verdicts)}: validation psnr_y in dB at each learning rate, mean over the "
         "finished seeds",
         columns=(
-            _VARIANT,
+            VARIANT,
             *(
                 Column(key=f"rate_{value:g}", heading=rate(value))
                 for value in sorted(all_rates, reverse=True)
@@ -272,7 +232,7 @@ def rates_grid(verdicts: Verdicts) -> Grid:
                         else "",
                     ),
                     *_rates(one, sorted(all_rates, reverse=True)),
-                    Cell(text=number(one.range_db, _DB), value=one.range_db),
+                    Cell(text=_PSNR.text(one.range_db), value=one.range_db),
                 ),
                 variant=numbers.get(one.variant),
             )
@@ -291,34 +251,19 @@ def _rate(score: RateScore) -> Cell:
     if score.is_chosen:
         words.append("chosen")
     elif score.to_chosen is not None:
-        words.append(f"{signed(score.to_chosen.estimate, _DB)} against chosen")
+        words.append(f"{signed(score.to_chosen.estimate, _PSNR.decimals)} against chosen")
     if score.diverged:
         words.append(f"{plural(len(score.diverged), 'seed')} diverged")
     if score.missing:
         words.append(f"{plural(len(score.missing), 'seed')} missing")
-    return Cell(
-        text=number(score.mean, _DB) + ("" if score.sd is None else f" ± {number(score.sd, _DB)}"),
-        value=score.mean,
-        more=spread(score.sd),
+    cell = score_cell(score.mean, score.sd, _PSNR)
+    return replace(
+        cell,
+        text=f"{cell.text} {cell.note}".strip(),
         note=", ".join(words),
         tone="warning" if score.diverged else "chosen" if score.is_chosen else "",
     )
 
 
-def _spread(found: Spread | None, *, hint: str = "") -> Cell:
-    if found is None:
-        return Cell(text=NOTHING, hint=hint, tone="dim")
-    return Cell(
-        text=number(found.mean, _DB),
-        value=found.mean,
-        note="" if found.sd is None else f"± {number(found.sd, _DB)}",
-        more=spread(found.sd),
-    )
-
-
-def _head(verdicts: Verdicts) -> str:
-    return f"{verdicts.study}, x{verdicts.scale}"
-
-
-def _numbers(verdicts: Verdicts) -> dict[str, int]:
-    return {name: number_ for number_, name in enumerate(verdicts.variants)}
+def _spread_cell(found: Spread | None, *, hint: str = "") -> Cell:
+    return score_cell(found.mean if found else None, found.sd if found else None, _PSNR, hint=hint)

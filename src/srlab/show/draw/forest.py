@@ -7,8 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from srlab.show.report.colors import Colors
-from srlab.show.report.plots.canvas import (
+from srlab.show.draw.canvas import (
     FONT,
     SMALL,
     WIDTHS,
@@ -20,6 +19,7 @@ from srlab.show.report.plots.canvas import (
     wrap,
     write,
 )
+from srlab.show.draw.colors import Colors
 from srlab.verdicts import Interval, Outcome
 
 _LINE = 15.0  # pixels from line to line of a label

@@ -1,4 +1,4 @@
-"""Which part of which picture shows the most: where the variants differ."""
+"""Which part of a picture shows the most: where the variants differ; and what is written beside it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,9 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from srlab.declare.protocol import EvaluationProtocol
+from srlab.verdicts import metric_of
+
 CROP = 64  # pixels of HR a side: large enough to recognize, small enough to see each pixel
 
 Plane = NDArray[np.float64]
+
+_GRAY = np.array([0.299, 0.587, 0.114])  # BT.601, as a gray image's SR is scored
+_decibels = metric_of("psnr_y").with_unit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,3 +67,31 @@ def psnr(sr: Plane, hr: Plane) -> float:
     """
     error = float(np.square(sr - hr).mean())
     return float("inf") if error == 0 else float(10 * np.log10(255**2 / error))
+
+
+def score_note(score: float) -> str:
+    """psnr_y of the whole picture as it was scored."""
+    return f"psnr_y {_decibels(score)}"
+
+
+def crop_note(
+    sr: NDArray[np.uint8],
+    hr: NDArray[np.uint8],
+    crop: Crop,
+    *,
+    score: float,
+    is_gray: bool,
+    protocol: EvaluationProtocol,
+) -> str:
+    """psnr_y of the whole picture as it was scored, and of the crop that is shown."""
+    planes = []
+    for pixels in (crop.of(sr), crop.of(hr)):
+        plane = np.asarray(pixels @ _GRAY) if is_gray else luma(pixels)
+        planes.append(np.floor(plane + 0.5) if protocol.color == "luma" else plane)
+    return f"{score_note(score)}, crop {_decibels(psnr(*planes))}"
+
+
+def distance_note(name: str, distance: float, psnr_y: float) -> str:
+    """A perceptual distance of the whole picture with psnr_y; a long name does not fit above a crop."""
+    short = name if len(name) < 14 else "distance"
+    return f"{short} {metric_of(name).text(distance)}, psnr_y {_decibels(psnr_y)}"

@@ -1,17 +1,15 @@
-"""The second picture: one crop of one scene by the original, bicubic and the best variants."""
+"""One crop of one scene by the original, bicubic and the best variants, as a picture or for a narrow page."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from srlab.show.pictures.crop import Crop
-from srlab.show.pictures.style import DIM, FRAME, INK, plain_style
+from srlab.show.draw.canvas import Sheet, plain_style, write_head
+from srlab.show.draw.crop import Crop
 
 DPI = 150
 MOST_VARIANTS = 6
@@ -23,9 +21,16 @@ _NAME = 10  # points
 _LETTER = 0.66  # of its size is a bold letter wide
 _SMALL_LETTER = 10.5  # pixels, of the caption
 _GAP = 22
-_EDGE = 36
+_EDGE = 30
 _LONGEST = 2.75  # times its height is the widest arrangement of two rows, where there is a choice
 _AS_FULL = 0.03  # so much more of it may be empty if that shows the whole picture larger
+
+NARROW_DPI = 96
+_NARROW_COLUMNS = 3
+_NARROW_CELL = 256
+_NARROW_GAP = 14
+_NARROW_HEAD = 34
+_LABEL = 42  # pixels above a crop: a name and a score
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,65 +53,53 @@ def draw_panel(shown: Sequence[Shown], *, crop: Crop, title: str, caption: str) 
     cell = crop.side * times
     names = [wrapped(one.name, int(cell / (_LETTER * _NAME * DPI / 72))) for one in shown]
     above = _NOTE + _LINE * max(name.count("\n") + 1 for name in names)
-    grid = arrange(len(shown), shown[0].pixels.shape[:2], cell=cell, above=above)
-    head = 66 + 27 * (caption.count("\n") + 1)
+    places = arrange(len(shown), shown[0].pixels.shape[:2], cell=cell, above=above)
+    head = 78 + 27 * (caption.count("\n") + 1)
     written = max(len(line) for line in caption.split("\n")) * _SMALL_LETTER
-    width = 2 * _EDGE + max(grid.columns * (cell + _GAP) - _GAP, round(written), 1178)
-    height = head + grid.rows * (cell + above + _GAP) - _GAP + _EDGE
-
+    width = 2 * _EDGE + max(places.columns * (cell + _GAP) - _GAP, round(written), 1178)
+    height = head + places.rows * (cell + above + _GAP) - _GAP + _EDGE
     with plain_style():
-        figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
-
-        def place(pixels: NDArray[np.uint8], left: int, top: int, w: int, h: int, *, smooth: bool) -> None:
-            axes = figure.add_axes((left / width, 1 - (top + h) / height, w / width, h / height))
-            axes.imshow(pixels, interpolation="antialiased" if smooth else "nearest", aspect="auto")
-            axes.set_axis_off()
-            if smooth:
-                frame = Rectangle(
-                    (crop.left - 0.5, crop.top - 0.5),
-                    crop.side,
-                    crop.side,
-                    fill=False,
-                    edgecolor=FRAME,
-                    linewidth=2,
-                )
-                axes.add_patch(frame)
-
-        def write(
-            text: str,
-            left: int,
-            top: int,
-            *,
-            size: float,
-            color: str = INK,
-            bold: bool = False,
-            align: Literal["top", "baseline"] = "baseline",
-        ) -> None:
-            figure.text(
-                left / width,
-                1 - top / height,
-                text,
-                fontsize=size,
-                color=color,
-                fontweight="bold" if bold else "normal",
-                va=align,
-                linespacing=1.35 if align == "top" else 1.1,
-            )
-
-        write(title, _EDGE, 46, size=13, bold=True)
-        write(caption, _EDGE, 62, size=8.5, color=DIM, align="top")
-        write("whole picture, with the crop's frame", _EDGE, head + above - 10, size=8.5, color=DIM)
-        place(shown[0].pixels, _EDGE, head + above, grid.whole_width, grid.whole_height, smooth=True)
-        for one, name, (row, column) in zip(shown, names, grid.free(), strict=False):
+        sheet = Sheet(width, height, dpi=DPI)
+        write_head(sheet.figure, title, caption)
+        sheet.write("whole picture, with the crop's frame", _EDGE, head + above - 10)
+        size = places.whole_width, places.whole_height
+        sheet.place(shown[0].pixels, _EDGE, head + above, *size, frame=crop)
+        for one, name, (row, column) in zip(shown, names, places.free(), strict=False):
             left, top = _EDGE + column * (cell + _GAP), head + row * (cell + above + _GAP)
-            write(name, left, top + above - _NOTE, size=_NAME, bold=True)
-            write(one.note, left, top + above - 10, size=8.5, color=DIM)
-            place(crop.of(one.pixels), left, top + above, cell, cell, smooth=False)
-    return figure
+            sheet.write(name, left, top + above - _NOTE, size=_NAME, bold=True)
+            sheet.write(one.note, left, top + above - 10)
+            sheet.place(crop.of(one.pixels), left, top + above, cell, cell)
+    return sheet.figure
+
+
+def draw_narrow(shown: Sequence[Shown], *, crop: Crop, title: str) -> Figure:
+    """The same for a narrow page: the first picture whole and small, then each crop, three in a row."""
+    times = max(1, _NARROW_CELL // crop.side)
+    cell = crop.side * times
+    rows = -(-(len(shown) + 1) // _NARROW_COLUMNS)
+    width = _NARROW_COLUMNS * cell + (_NARROW_COLUMNS + 1) * _NARROW_GAP
+    height = _NARROW_HEAD + rows * (cell + _LABEL + _NARROW_GAP)
+    whole = Shown(name="whole", pixels=shown[0].pixels, note=f"{shown[0].name}, with the crop's frame")
+    with plain_style():
+        sheet = Sheet(width, height, dpi=NARROW_DPI)
+        sheet.write(title, _NARROW_GAP, 22, size=12, bold=True)
+        for index, one in enumerate((whole, *shown)):
+            row, column = divmod(index, _NARROW_COLUMNS)
+            left = _NARROW_GAP + column * (cell + _NARROW_GAP)
+            top = _NARROW_HEAD + row * (cell + _LABEL + _NARROW_GAP)
+            size = min(_NAME, cell / (_LETTER * len(one.name)) * 72 / NARROW_DPI)
+            sheet.write(one.name, left, top + 18, size=size, bold=True)
+            sheet.write(one.note, left, top + 35)
+            if one is whole:
+                tall, wide = _fit(one.pixels.shape, height=cell, width=cell)
+                sheet.place(one.pixels, left, top + _LABEL, wide, tall, frame=crop)
+            else:
+                sheet.place(crop.of(one.pixels), left, top + _LABEL, cell, cell)
+    return sheet.figure
 
 
 @dataclass(frozen=True, kw_only=True)
-class Grid:
+class Places:
     """Places of one crop each, of which the whole picture takes `across` x `down` at the top left.
 
     The whole picture's size is in pixels.
@@ -129,13 +122,13 @@ class Grid:
         ]
 
 
-def arrange(count: int, whole: tuple[int, ...], *, cell: int, above: int) -> Grid:
+def arrange(count: int, whole: tuple[int, ...], *, cell: int, above: int) -> Places:
     """Of the grids for `count` crops of `cell` pixels a side the one that leaves the least empty.
 
     `whole` is the height and width of the picture that is shown whole, `above` the pixels over every crop.
     Of grids nearly as full as the fullest it is the one with the largest whole picture.
     """
-    found: list[tuple[float, Grid]] = []
+    found: list[tuple[float, Places]] = []
     for rows, across, down in ((1, 1, 1), (1, 2, 1), (1, 3, 1), (2, 1, 1), (2, 2, 1), (2, 2, 2), (2, 3, 2)):
         columns = max(across, -(-(count + across * down) // rows))
         width = columns * (cell + _GAP) - _GAP
@@ -147,11 +140,14 @@ def arrange(count: int, whole: tuple[int, ...], *, cell: int, above: int) -> Gri
         )
         used = (tall * wide + count * cell**2) / (width * (height - rows * above))
         is_too_wide = count > 4 if rows == 1 else width > _LONGEST * height
-        grid = Grid(rows=rows, columns=columns, across=across, down=down, whole_height=tall, whole_width=wide)
-        found.append((used - is_too_wide, grid))
+        places = Places(
+            rows=rows, columns=columns, across=across, down=down, whole_height=tall, whole_width=wide
+        )
+        found.append((used - is_too_wide, places))
     fullest = max(used for used, _ in found)
     return max(
-        (grid for used, grid in found if used >= fullest - _AS_FULL), key=lambda grid: grid.whole_height
+        (places for used, places in found if used >= fullest - _AS_FULL),
+        key=lambda places: places.whole_height,
     )
 
 

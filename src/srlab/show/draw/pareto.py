@@ -8,8 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
-from srlab.show.report.colors import Colors
-from srlab.show.report.plots.canvas import (
+from srlab.show.draw.canvas import (
     SMALL,
     WIDTHS,
     Size,
@@ -19,9 +18,10 @@ from srlab.show.report.plots.canvas import (
     place_axes,
     style_axes,
 )
-from srlab.show.report.svg import variant_id
-from srlab.show.report.texts import count
+from srlab.show.draw.colors import Colors
+from srlab.show.draw.svg import variant_id
 from srlab.verdicts.pareto import front
+from srlab.words import count
 
 _PANEL = 250.0  # pixels high, with its words
 _FEW_DECADES = 2.5

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 from matplotlib.figure import Figure
 
-from srlab.show.report.colors import as_variables
+from srlab.show.draw.colors import as_variables
 
 _SVG = "http://www.w3.org/2000/svg"
 _XLINK = "http://www.w3.org/1999/xlink"
@@ -34,7 +34,7 @@ def inline_svg(
 
     `key` makes its ids differ from those of every other figure of the page. `title` and `description` are
     what a screen reader says in place of the drawing; they may hold any text. `variants` are the names that
-    a pointer over what was drawn for them tells. To be called within `srlab.show.pictures.style.plain_style`.
+    a pointer over what was drawn for them tells. To be called within `srlab.show.draw.canvas.plain_style`.
     """
     root = ElementTree.fromstring(_saved(figure))
     for parent in list(root.iter()):

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from srlab.show.report.grids import Cell, Column, Grid, GridRow
-from srlab.show.report.texts import number, place
+from srlab.show.grid import Column, Grid, GridRow
+from srlab.show.tables.cells import RANK, VARIANT, name_cell, numbers_of, rank_cell, score_cell, titled
 from srlab.verdicts import PERCEPTION, Verdicts, metric_of
 
 DISTORTION = "psnr_y"
@@ -23,14 +23,14 @@ def means_of_both(verdicts: Verdicts) -> Mapping[str, Mapping[str, float | None]
 def plane_grid(verdicts: Verdicts) -> Grid:
     """Ranks by both, best first; no row where `Verdicts.plane` is empty."""
     means = means_of_both(verdicts)
-    numbers = {name: number_ for number_, name in enumerate(verdicts.variants)}
+    numbers = numbers_of(verdicts)
     return Grid(
         name="distortion-perception",
-        title=f"{verdicts.study}, x{verdicts.scale}: ranks by distortion and perception together",
+        title=f"{titled(verdicts)}: ranks by distortion and perception together",
         note="A variant ranks behind another one only if the other is shown to be better in both columns.",
         columns=(
-            Column(key="rank", heading="rank", is_low_first=True),
-            Column(key="variant", heading="variant", is_text=True, is_low_first=True),
+            RANK,
+            VARIANT,
             *(
                 Column(key=metric, heading=metric, is_low_first=metric_of(metric).is_lower_better)
                 for metric in means
@@ -39,10 +39,10 @@ def plane_grid(verdicts: Verdicts) -> Grid:
         rows=tuple(
             GridRow(
                 cells=(
-                    Cell(text=place(rank), value=rank.best),
-                    Cell(text=name, value=name),
+                    rank_cell(rank),
+                    name_cell(name),
                     *(
-                        Cell(text=number(found.get(name), metric_of(metric).decimals), value=found.get(name))
+                        score_cell(found.get(name), None, metric_of(metric))
                         for metric, found in means.items()
                     ),
                 ),

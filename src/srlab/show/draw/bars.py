@@ -1,4 +1,4 @@
-"""The first picture: every run's validation scores as horizontal bars, best on top."""
+"""Every run's validation scores as horizontal bars, best on top."""
 
 import statistics
 from collections.abc import Sequence
@@ -10,10 +10,13 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from srlab.declare.metrics import INCLUDED
-from srlab.show.pictures.style import ACCENT, DIM, INK, LIGHT, WARNING, plain_style
+from srlab.show.draw.canvas import TINY, plain_style, style_axes, write_head
+from srlab.show.draw.colors import FOR_PAPERS
+from srlab.verdicts import metric_of
 
 _ROW = 0.27  # inches a run
+INK, DIM, WARNING = (FOR_PAPERS[name] for name in ("ink", "dim", "series-1"))
+CHOSEN, OTHERS = FOR_PAPERS["accent"], FOR_PAPERS["axis"]
 _SMALLEST_SPAN = {"psnr_y": 0.2, "ssim_y": 0.004}  # below it a difference is not blown up to fill the axis
 
 
@@ -51,7 +54,7 @@ def axis_for(metric: str, values: Sequence[float], baseline: float | None) -> Ax
     Axis(start=28.75, end=31.5)
     """
     known = [*values, *([baseline] if baseline is not None else [])]
-    if _is_lower_better(metric):
+    if metric_of(metric).is_lower_better:
         return Axis(start=0.0, end=1.25 * max(known) or 1.0)
     best = max(known)
     typical = best - statistics.median(known)
@@ -106,13 +109,11 @@ def draw_bars(
         panels[1].set_yticks([])
         for label, bar in zip(panels[0].get_yticklabels(), rows, strict=True):
             label.set_color(INK if bar.scores else DIM)
-        x = 0.2 / width
-        figure.text(x, 1 - 0.22 / height, title, fontsize=13, fontweight="bold", va="top", color=INK)
-        figure.text(x, 1 - 0.53 / height, caption, fontsize=8.5, va="top", color=DIM, linespacing=1.35)
+        write_head(figure, title, caption)
         figure.legend(
             handles=_legend(rows, baseline, metrics, rates=is_validation),
             loc="lower left",
-            bbox_to_anchor=(x - 0.05 / width, 0.1 / height),
+            bbox_to_anchor=(0.15 / width, 0.1 / height),
             ncols=4,
             frameon=False,
             fontsize=8.5,
@@ -126,35 +127,24 @@ def _unscored(bar: Bar) -> Bar:
     return Bar(name=bar.name, status=bar.status, is_chosen=bar.is_chosen)
 
 
-def _is_lower_better(metric: str) -> bool:
-    return INCLUDED[metric].is_lower_better
-
-
-def _decimals(metric: str) -> int:
-    return INCLUDED[metric].decimals
-
-
 def _draw_panel(axes: Axes, rows: Sequence[Bar], *, metric: str, baseline: float | None) -> None:
-    known = INCLUDED[metric]
-    unit = f" in {known.unit}" if known.unit else (", lower is better" if known.is_lower_better else "")
+    how = metric_of(metric)
+    name = f"{metric} in {how.unit}" if how.unit else metric
+    name += ", lower is better" if how.is_lower_better else ""
     axes.set_ylim(max(len(rows), 1) - 0.4, -0.6)
-    axes.tick_params(axis="y", length=0)
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
+    style_axes(axes, FOR_PAPERS, grid="x", size=TINY)
     values = [bar.scores[metric] for bar in rows if bar.scores]
     if not values and baseline is None:
         axes.set_xticks([])
-        axes.set_xlabel(f"{metric}{unit}: no run has scores yet")
+        axes.set_xlabel(f"{name}: no run has scores yet")
     else:
         axis = axis_for(metric, values, baseline)
         axes.set_xlim(axis.start, axis.end)
-        start = "zero" if axis.start == 0 else f"{axis.start:.{_decimals(metric)}f}, not at zero"
-        axes.set_xlabel(f"{metric}{unit} (the axis starts at {start})")
+        start = "zero" if axis.start == 0 else f"{how.text(axis.start)}, not at zero"
+        axes.set_xlabel(f"{name} (the axis starts at {start})")
         axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
-        axes.grid(axis="x", color="#e4e7eb", linewidth=0.8)
-        axes.set_axisbelow(True)
         if baseline is not None:
-            text = f"bicubic {baseline:.{_decimals(metric)}f}"
+            text = f"bicubic {how.text(baseline)}"
             axes.axvline(baseline, color=INK, linestyle=(0, (4, 3)), linewidth=1.1)
             axes.annotate(
                 text,
@@ -177,7 +167,7 @@ def _draw_panel(axes: Axes, rows: Sequence[Bar], *, metric: str, baseline: float
 def _draw_bar(axes: Axes, row: int, bar: Bar, value: float, *, metric: str, baseline: float | None) -> None:
     start, end = axes.get_xlim()
     color = _color(bar, value, baseline, metric)
-    label = f"{value:.{_decimals(metric)}f}"
+    label = metric_of(metric).text(value)
     if value <= start:
         label = f"« {label}, off the axis"
     axes.barh(row, max(value - start, 0), left=start, height=0.68, color=color)
@@ -189,15 +179,15 @@ def _draw_bar(axes: Axes, row: int, bar: Bar, value: float, *, metric: str, base
         fontsize=8.5,
         color=INK,
         fontweight="bold" if bar.is_chosen else "normal",
-        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
+        bbox={"facecolor": FOR_PAPERS["paper"], "edgecolor": "none", "pad": 0.6},
     )
 
 
 def _color(bar: Bar, value: float, baseline: float | None, metric: str) -> str:
-    sign = -1 if _is_lower_better(metric) else 1
+    sign = -1 if metric_of(metric).is_lower_better else 1
     if baseline is not None and sign * value <= sign * baseline:
         return WARNING
-    return ACCENT if bar.is_chosen else LIGHT
+    return CHOSEN if bar.is_chosen else OTHERS
 
 
 def _legend(
@@ -211,7 +201,7 @@ def _legend(
     }
     said = {WARNING: "did not beat bicubic"}
     if rates:
-        said = {ACCENT: "at its variant's chosen learning rate", LIGHT: "at another learning rate", **said}
+        said = {CHOSEN: "at its variant's chosen learning rate", OTHERS: "at another learning rate", **said}
     handles: list[Patch | Line2D] = [
         Patch(color=color, label=label) for color, label in said.items() if color in drawn
     ]
