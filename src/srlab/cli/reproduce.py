@@ -1,18 +1,19 @@
 """``srlab reproduce``: published numbers, measured again."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from srlab.cli import app
-from srlab.cli.output import print_json, say, show
+from srlab.cli.output import print_json, say, show, show_grid
 from srlab.errors import UserError
 
 if TYPE_CHECKING:
     from srlab.pixels.images import HRImage
+    from srlab.show.grid import Grid
     from srlab.use.reproduce import Claim, Result
 
 _UNITS = {"psnr_y": "dB", "multiply_adds": "G"}
@@ -91,7 +92,8 @@ def _list(known: "Sequence[Claim]", *, as_json: bool) -> None:
     if as_json:
         print_json({"claims": [_about(claim) for claim in known]})
         return
-    _table(("claim", "published", "protocol", "source"), [[*_words(one), one.source] for one in known])
+    rows = ((*_words(one), one.source) for one in known)
+    show_grid(_grid(("claim", "published", "protocol", "source"), rows))
 
 
 def _words(claim: "Claim") -> list[str]:
@@ -99,13 +101,8 @@ def _words(claim: "Claim") -> list[str]:
 
 
 def _print(results: "Sequence[Result]") -> None:
-    rows = [
-        [*_words(one.claim)[:2], _number(one.claim, one.measured), one.claim.protocol, one.outcome]
-        for one in results
-        if one.measured is not None
-    ]
-    if rows:
-        _table(("claim", "published", "measured", "protocol", "outcome"), rows)
+    if (grid := _measured(results)).rows:
+        show_grid(grid)
     counted = Counter(result.outcome for result in results)
     show(f"{counted['pass']} pass, {counted['fail']} fail, {counted['needs']} cannot be measured here")
     for needs, number in _needs(results).items():
@@ -117,16 +114,29 @@ def _needs(results: "Sequence[Result]") -> Counter[str]:
     return Counter(result.needs for result in results if result.outcome == "needs")
 
 
-def _table(headings: tuple[str, ...], rows: Sequence[Sequence[str]]) -> None:
-    from rich.text import Text
+def _grid(headings: tuple[str, ...], rows: Iterable[Sequence[str]]) -> "Grid":
+    """The last column is prose."""
+    from srlab.show.grid import Column, Grid
 
-    from srlab.cli.tables import make_table, print_table
+    columns = [
+        Column(
+            key=heading,
+            heading=heading,
+            is_text=heading not in ("published", "measured"),
+            is_prose=heading == headings[-1],
+        )
+        for heading in headings
+    ]
+    return Grid.of_texts("claims", columns, rows)
 
-    words = (headings[-1],)
-    table = make_table(*headings, text=("claim", "protocol", *words), words=words)
-    for row in rows:
-        table.add_row(*map(Text, row))
-    print_table(table)
+
+def _measured(results: "Sequence[Result]") -> "Grid":
+    rows = (
+        (*_words(one.claim)[:2], _number(one.claim, one.measured), one.claim.protocol, one.outcome)
+        for one in results
+        if one.measured is not None
+    )
+    return _grid(("claim", "published", "measured", "protocol", "outcome"), rows)
 
 
 def _number(claim: "Claim", value: float) -> str:
@@ -152,12 +162,9 @@ def _as_dict(result: "Result") -> dict[str, Any]:
 
 def _as_markdown(results: "Sequence[Result]") -> str:
     """A table of what was measured, then what was not, by what it needs."""
-    lines = ["| claim | published | measured | protocol | outcome |", "|---|---:|---:|---|---|"]
-    for result in results:
-        if result.measured is not None:
-            name, published, protocol = _words(result.claim)
-            measured = _number(result.claim, result.measured)
-            lines.append(f"| {name} | {published} | {measured} | {protocol} | {result.outcome} |")
+    from srlab.show.grid.files import as_markdown
+
+    lines = as_markdown(_measured(results), has_caption=False).splitlines()
     if left := _needs(results):
         lines += ["", "Not measured:", ""]
         lines += [f"- {number} need {needs}" for needs, number in left.items()]
