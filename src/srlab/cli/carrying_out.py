@@ -1,7 +1,8 @@
 """Carry out a study that a command has declared, or show its plan."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
@@ -9,6 +10,7 @@ from srlab.cli.output import messages, print_json, say, show_path
 from srlab.cli.parsing import parse_device
 
 if TYPE_CHECKING:
+    from srlab.data.datasets import Split
     from srlab.declare.studies import StudyFile
     from srlab.declare.study import Study
     from srlab.lab.planning import Plan
@@ -39,22 +41,25 @@ def carry_out(
 
     With `plan_only` nothing starts. Exits with 1 or 2 where a run failed.
     """
-    from srlab.lab.planning import make_plan
+    from srlab.lab.halving import make_whole_plan
 
     seconds = MEASURE_SECONDS if estimate else 0
     if plan_only:
         from srlab.cli.progress import TimingProgress
         from srlab.lab.claims import check_claims
+        from srlab.lab.halving import check_halving
         from srlab.lab.sources import check_sources
         from srlab.lab.until_decided import check_until_decided
 
         check_sources(found.study, folder)
         check_until_decided(found.study, folder)
-        plan = make_plan(found.study, folder, machine)
-        check_claims(plan, data=None)  # before the time that timing takes
+        check_halving(found.study, folder)
+        plan = make_whole_plan(found.study, folder, machine)
+        for stage in plan.stages:
+            check_claims(stage, data=None)  # before the time that timing takes
         if estimate:
             with TimingProgress(messages) as progress:
-                plan = make_plan(
+                plan = make_whole_plan(
                     found.study, folder, machine, measure_seconds=seconds, timing=progress.report
                 )
         _show_plan(plan, found, as_json=as_json)
@@ -62,34 +67,50 @@ def carry_out(
             say(remark)
         return
     from srlab.cli.progress import StudyProgress
+    from srlab.data.datasets import split
     from srlab.errors import UserError
     from srlab.folder.looks import note_look, seeds_scored
     from srlab.lab.comparison import compare
+    from srlab.lab.halving import check_halving, choose_rates
     from srlab.lab.scheduler import explain
     from srlab.lab.until_decided import check_until_decided, until_decided
 
-    def once(study: "Study") -> list[Any]:
+    read: list[Split] = []
+
+    def once(study: "Study", place: Path = folder, is_tested: bool = True) -> list[Any]:
         with StudyProgress(messages, remark=remark) as progress:
+            if not read:
+                read.append(
+                    split(train=study.train, validate=study.validate, test=study.test, progress=progress.read)
+                )
             return compare(
                 study,
-                folder,
+                place,
                 machine,
                 question=found.question,
                 announce=progress.announce,
                 report=progress.report,
-                reading=progress.read,
                 measure_seconds=seconds,
+                images=read[0] if is_tested else replace(read[0], test=()),
             )
 
     try:
-        if found.study.max_seeds is None:
+        check_until_decided(found.study, folder)
+        check_halving(found.study, folder)
+        study = found.study
+        failures: list[Any] = []
+        if study.rate_search == "halving":
+            chosen, failures = choose_rates(study, folder, once)
+            if chosen is None:
+                _end_without_rates(folder, failures, as_json=as_json)
+            study = chosen
+        if study.max_seeds is None:
             before = seeds_scored(folder)
-            failures = once(found.study)
-            if not failures:
+            failures += (ended := once(study))
+            if not ended:
                 note_look(folder, before=before)
         else:
-            check_until_decided(found.study, folder)
-            failures = until_decided(found.study, folder, once, say=say)
+            failures += until_decided(study, folder, once, say=say)
     except OSError as error:
         raise UserError(explain(error)) from error
     except KeyboardInterrupt:
@@ -102,7 +123,6 @@ def carry_out(
 
 def _finish(folder: Path, failures: list[Any], *, as_json: bool) -> None:
     from srlab.cli.leaderboard import show_leaderboard
-    from srlab.folder.store import FAILURE, TEST
     from srlab.show.as_json import as_dict
     from srlab.show.leaderboard import leaderboard as standings
 
@@ -111,14 +131,11 @@ def _finish(folder: Path, failures: list[Any], *, as_json: bool) -> None:
         show_leaderboard(board, folder)  # before anything is written, which a full disk may refuse
     written, refused = _write_results(folder, board)
     if as_json:
-        failed = [
-            {"run": failure.name, "kind": failure.kind, "reason": failure.reason} for failure in failures
-        ]
         print_json(
             {
                 "folder": str(folder),
                 **as_dict(board),
-                "failures": failed,
+                "failures": _as_rows(failures),
                 "files": [str(path) for path in written],
             }
         )
@@ -131,20 +148,42 @@ def _finish(folder: Path, failures: list[Any], *, as_json: bool) -> None:
         say(f"srlab: {failure.name} failed: {failure.reason}")
     _say_what_is_not_final(folder)
     if failures:
-        details = [
-            path
-            for failure in failures
-            for place in (folder / failure.name, folder / failure.name / TEST)
-            if (path := place / FAILURE).exists()
-        ]
-        messages.print(
-            "run the same command again: it repeats the runs that failed"
-            + ("; each failure.txt has the details" if details else ""),
-            markup=False,
-        )
-        raise typer.Exit(2 if all(failure.kind == "user" for failure in failures) else 1)
+        _end(folder, failures)
     if refused is not None:
         raise typer.Exit(2)
+
+
+def _end_without_rates(folder: Path, failures: list[Any], *, as_json: bool) -> NoReturn:
+    """No learning rate could be chosen, so there is no leaderboard yet."""
+    if as_json:
+        print_json({"folder": str(folder), "failures": _as_rows(failures)})
+    for failure in failures:
+        say(f"srlab: {failure.name} failed: {failure.reason}")
+    say("srlab: the learning rates cannot be chosen yet, so nothing was compared")
+    _end(folder, failures)
+
+
+def _as_rows(failures: list[Any]) -> list[dict[str, str]]:
+    return [{"run": failure.name, "kind": failure.kind, "reason": failure.reason} for failure in failures]
+
+
+def _end(folder: Path, failures: list[Any]) -> NoReturn:
+    """Say how to go on after failures, and exit with their code."""
+    from srlab.folder.store import FAILURE, TEST
+    from srlab.folder.trials import ROUNDS, trial_folder
+
+    places = (folder, *(trial_folder(folder, part) for part in ROUNDS))
+    has_details = any(
+        (place / failure.name / FAILURE).exists() or (place / failure.name / TEST / FAILURE).exists()
+        for failure in failures
+        for place in places
+    )
+    messages.print(
+        "run the same command again: it repeats the runs that failed"
+        + ("; each failure.txt has the details" if has_details else ""),
+        markup=False,
+    )
+    raise typer.Exit(2 if all(failure.kind == "user" for failure in failures) else 1)
 
 
 def _write_results(folder: Path, board: "Leaderboard") -> tuple[list[Path], str | None]:

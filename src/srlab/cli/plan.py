@@ -31,7 +31,7 @@ TIMED = "time: measured here and now with random pixels and scaled up; other wor
 def plan_as_dict(plan: Plan, *, question: str) -> dict[str, Any]:
     """A plan as JSON has it; what was not measured is null."""
     study, machine = plan.study, plan.machine
-    parts = plan.seconds(plan.left)
+    parts = plan.seconds_left
     seen = foresee(plan)
     return {
         "study": study.name,
@@ -69,9 +69,15 @@ def plan_as_dict(plan: Plan, *, question: str) -> dict[str, Any]:
                 "seconds": _total(plan, [run]),
             }
             for run, status in plan.runs
+            if plan.is_settled
         ],
-        "left": len(plan.left),
-        "seconds": _total(plan, plan.left),
+        "left": sum(len(stage.left) for stage in plan.stages),
+        "seconds": None if parts is None else parts.total,
+        "rate_search": {
+            "kind": study.rate_search,
+            "is_settled": plan.is_settled,
+            "trials": [_trial_as_dict(trial) for trial in plan.trials],
+        },
         "seconds_by_part": None if parts is None else asdict(parts),
         "until_decided": None
         if study.max_seeds is None
@@ -88,6 +94,19 @@ def plan_as_dict(plan: Plan, *, question: str) -> dict[str, Any]:
             "spread": asdict(seen[0]),
             "smallest_difference": [asdict(sight) for sight in seen[1]],
         },
+    }
+
+
+def _trial_as_dict(trial: Plan) -> dict[str, Any]:
+    (seed,) = trial.study.seeds
+    return {
+        "folder": str(trial.folder),
+        "seed": seed,
+        "steps": trial.study.protocol.num_steps,
+        "is_settled": trial.is_settled,
+        "runs": len(trial.runs),
+        "left": len(trial.left),
+        "seconds": _total(trial, trial.left),
     }
 
 
@@ -126,10 +145,12 @@ def show_plan(plan: Plan, *, question: str) -> None:
     show_grid(Grid(name="variants", columns=columns, rows=tuple(variants)))
     results.print()
     runs = []
-    for run, status in plan.runs:
-        waits = waits_for(run, plan)
-        state = f"{in_words(status)}, waits for {waits}" if waits else in_words(status)
-        runs.append((run.name, rate(run.learning_rate), str(run.seed), state))
+    for stage in plan.stages:
+        for run, status in stage.runs if stage.is_settled else ():
+            waits = waits_for(run, stage)
+            state = f"{in_words(status)}, waits for {waits}" if waits else in_words(status)
+            name = (stage.folder / run.name).relative_to(plan.folder).as_posix()
+            runs.append((name, rate(run.learning_rate), str(run.seed), state))
     columns = (
         Column(key="run", heading="run", is_text=True, is_name=True),
         Column(key="learning_rate", heading="learning rate"),
@@ -137,6 +158,10 @@ def show_plan(plan: Plan, *, question: str) -> None:
         Column(key="state", heading="state", is_text=True, is_prose=True),
     )
     show_grid(Grid.of_texts("runs", columns, runs))
+    for stage in plan.stages:
+        if not stage.is_settled:
+            rates = "the better half of the rates" if stage in plan.trials else "the chosen rates"
+            show(f"then {len(stage.runs)} runs of {stage.study.protocol.num_steps:,} steps at {rates}")
     results.print()
     if (seen := foresee(plan)) is not None:
         _show_power(*seen, num_variants=len(study.variants))
@@ -147,7 +172,7 @@ def show_plan(plan: Plan, *, question: str) -> None:
         f"validation: {', '.join(study.validate) or _HELD_OUT}; test: {', '.join(study.test)}",
         f"scores: {study.evaluation}",
         "multiply-adds: for an output of 1280 x 720; parameters: trainable + running statistics",
-        *([TIMED] if plan.left and plan.seconds(plan.left) is not None else []),
+        *([TIMED] if any(one.left for one in plan.stages) and plan.seconds_left is not None else []),
         *remarks(plan),
         *(f"missing data: {problem}" for problem in missing_data(plan)),
         cost_line(plan),

@@ -177,11 +177,11 @@ def cost_line(plan: "Plan") -> str:
     """
     from srlab.training.machine import precision_in_words
 
-    runs, left = len(plan.runs), len(plan.left)
+    runs, left = sum(len(one.runs) for one in plan.stages), sum(len(one.left) for one in plan.stages)
     machine = plan.machine
     words = f"{plan.study.name}: {plural(runs, 'run')}, {left} left to do"
     if left:
-        seconds = plan.seconds(plan.left)
+        seconds = plan.seconds_left
         words += f", about {duration(seconds.total)}" if seconds else ", time not estimated"
         if seconds:
             words += f" ({_parts(seconds)})"

@@ -66,6 +66,16 @@ def study(
     validation_images: ValidationImages = None,
     protocol: ProtocolSettings = None,
     seeds: Seeds = None,
+    rate_search: Annotated[
+        str | None,
+        typer.Option(
+            "--rate-search",
+            help="How each variant's rate is found: grid (every rate with every seed) or halving (short "
+            "trainings choose, and the best rate alone has all seeds).",
+            show_default=OF_STUDY,
+            rich_help_panel=COMPARED,
+        ),
+    ] = None,
     until_decided: Annotated[
         bool,
         typer.Option(
@@ -190,6 +200,9 @@ def study(
     if seeds is not None:
         with of_option("--seeds"):
             asked = replace(asked, seeds=parse_seeds(seeds))
+    if rate_search is not None:
+        with of_option("--rate-search"):
+            asked = replace(asked, rate_search=rate_search)  # type: ignore[arg-type]  # it checks
     if until_decided or max_seeds is not None:
         if not until_decided and asked.max_seeds is None:
             raise UserError("--max-seeds is of --until-decided; give both, or --seeds alone")

@@ -6,7 +6,7 @@ Values only: nothing here trains, reads or writes.
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal, get_args
 
 from srlab.declare.checks import as_name, as_names, as_numbers, as_tuple, check_type, shown
 from srlab.declare.metrics import Metric, check_metric
@@ -31,6 +31,8 @@ from srlab.networks.parts import check_fits, check_parts, is_part
 from srlab.user_code import Own
 
 WEIGHTS_SUFFIX = ".safetensors"
+RateSearch = Literal["grid", "halving"]
+TRIAL_SEED = 1_000_000  # of the short trainings that choose a rate by halving
 # With rate and seed it is a folder's name, of 255 bytes at most.
 _VARIANT_NAME = re.compile(r"(?=.{1,200}\Z)[A-Za-z0-9_][A-Za-z0-9_.+-]*(/[A-Za-z0-9_][A-Za-z0-9_.+-]*)?")
 
@@ -135,6 +137,9 @@ class Study:
     run, and tested by itself. With `max_seeds`, what is undecided gets more seeds, up to so many. `metrics`
     are a user's own, by which test images are scored beside the included ones; a study that has finished may
     get one later.
+
+    `rate_search` says how each variant's learning rate is found: ``grid`` trains every rate with every seed;
+    ``halving`` tries all rates in short trainings with a seed of their own, and trains the best one alone.
     """
 
     name: str
@@ -150,6 +155,7 @@ class Study:
     primary: tuple[str, str] | None = None
     max_seeds: int | None = None
     metrics: tuple[Metric, ...] = ()
+    rate_search: RateSearch = "grid"
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not re.fullmatch(r"\w[\w .+-]*", self.name):
@@ -203,6 +209,10 @@ class Study:
                 raise UserError(
                     f"a learning rate must be a positive number; study {self.name!r} has {numbers}"
                 )
+        if self.rate_search not in get_args(RateSearch):
+            raise UserError(f"{where}: rate_search must be grid or halving, not {shown(self.rate_search)}")
+        if self.rate_search == "halving" and TRIAL_SEED in self.seeds:
+            raise UserError(f"{where}: the seed {TRIAL_SEED} is that of the trials; take another one")
         most = self.max_seeds
         if most is not None and (type(most) is not int or not 1 < len(self.seeds) <= most):
             raise UserError(

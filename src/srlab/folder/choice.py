@@ -34,6 +34,11 @@ RULE = (
     "variant have ended. Only the rates at which every seed finished are compared. If there is no such rate, "
     "the rates with the most finished seeds are compared."
 )
+HALVING_RULE = (
+    "All rates are tried with one seed for a quarter of the steps, and the better half of them for half of "
+    "the steps, each with the whole schedule. The rate with the highest validation psnr_y there is trained "
+    "with all seeds. The seed of the trials is none of these."
+)
 ADVERSARIAL_RULE = (
     " A variant that was trained with a discriminator takes the rate with the lowest validation {measure} "
     "instead."
@@ -105,7 +110,8 @@ def measures_of(study: Mapping[str, Any], runs: Iterable[RunRecord]) -> dict[str
 def rule_of(study: Mapping[str, Any], runs: Iterable[RunRecord]) -> str:
     """The rule by which the study's learning rates are chosen, in sentences."""
     others = {measure for measure in measures_of(study, runs).values() if measure not in (None, PSNR)}
-    return RULE + "".join(ADVERSARIAL_RULE.format(measure=measure) for measure in others)
+    rule = HALVING_RULE if study.get("rate_search") == "halving" else RULE
+    return rule + "".join(ADVERSARIAL_RULE.format(measure=measure) for measure in others)
 
 
 def rates_of(runs: Iterable[RunRecord], *, measure: str | None = PSNR) -> list[Rate]:

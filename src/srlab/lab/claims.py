@@ -238,6 +238,7 @@ def declare_study(
         "notes": {**before["notes"], **notes},
         **({"primary": list(primary)} if primary else {}),
         **({"metrics": metrics} if metrics else {}),
+        **({} if study.rate_search == "grid" else {"rate_search": study.rate_search}),
         "runs": _union(before["runs"], runs),
     }
 

@@ -60,18 +60,21 @@ def compare(
     reading: Callable[[str, int, int], None] | None = None,
     measure_seconds: float = 0,
     executor: Executor | None = None,
+    images: Split | None = None,
 ) -> list[Failure]:
     """Run what is left of `study` in `folder`; return what failed, which stops nothing else.
 
     The tasks go to `executor`, which may serve several studies; without one, to as many processes as the
     machine has jobs. `announce` is called with the plan before anything starts, `report` with what each task
-    does, and `reading` with a data set's name and how many of its images are read, of how many.
+    does, and `reading` with a data set's name and how many of its images are read, of how many. `images` are
+    the study's, if they are read already; its test sets are those that are scored.
 
     Raises:
         UserError: the declaration is at odds with what was started in the folder, the data with one another,
             or another srlab is at work in the folder. Nothing has been started then.
     """
-    images = split(train=study.train, validate=study.validate, test=study.test, progress=reading)
+    if images is None:
+        images = split(train=study.train, validate=study.validate, test=study.test, progress=reading)
     for lr_patch_size in sorted({study.protocol_of(variant).lr_patch_size for variant in study.variants}):
         check_sizes(images.train, scale=study.scale, lr_patch_size=lr_patch_size)
     for scored in (images.validation, *(tested.images for tested in images.test)):

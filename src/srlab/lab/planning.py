@@ -72,7 +72,11 @@ class Seconds:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A study's runs with the state of each, and its variants' costs."""
+    """A study's runs with the state of each, and its variants' costs.
+
+    `trials` choose its rates by halving, each a plan of its own. Unless it `is_settled`, its rates stand for
+    as many that are not known yet.
+    """
 
     study: Study
     folder: Path
@@ -80,6 +84,27 @@ class Plan:
     runs: tuple[tuple[Run, Status], ...]
     costs: Mapping[str, Cost]
     sizes: PictureSizes | None = None
+    trials: tuple["Plan", ...] = ()
+    is_settled: bool = True
+
+    @property
+    def stages(self) -> tuple["Plan", ...]:
+        """The trials, and this."""
+        return (*self.trials, self)
+
+    @property
+    def seconds_left(self) -> Seconds | None:
+        """What is left of all stages takes about so long."""
+        parts = [stage.seconds(stage.left) for stage in self.stages]
+        known = [part for part in parts if part is not None]
+        if len(known) < len(parts):
+            return None
+        has_sizes = all(part.validation is not None for part in known)
+        return Seconds(
+            training=sum(part.training for part in known),
+            validation=sum(part.validation or 0.0 for part in known) if has_sizes else None,
+            test=sum(part.test or 0.0 for part in known) if has_sizes else None,
+        )
 
     @property
     def left(self) -> tuple[Run, ...]:

@@ -9,7 +9,7 @@ import json
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -242,10 +242,22 @@ def _area(curve: Curve, first: int, last: int) -> float | None:
 
 
 def cost_of(
-    variant: Mapping[str, Any], runs: Iterable[RunRecord], rate: float | None, cost: StepCost
+    variant: Mapping[str, Any],
+    runs: Iterable[RunRecord],
+    rate: float | None,
+    cost: StepCost,
+    *,
+    trials: Sequence[RunRecord] = (),
 ) -> Cost:
-    """What all rates and seeds of a variant cost, also those that diverged or have not ended."""
+    """What all rates and seeds of a variant cost, also those that diverged or have not ended.
+
+    `trials` are shorter trainings that chose the rate.
+    """
     runs = list(runs)
+    if trials:
+        whole, tried = cost_of(variant, runs, rate, cost), cost_of(variant, trials, None, cost)
+        summed = ("tuning_seconds", "tuning_multiply_adds", "runs", "ended", "diverged")
+        return replace(whole, **{name: getattr(whole, name) + getattr(tried, name) for name in summed})
     ended = [run for run in runs if run.status in ("finished", "diverged")]
     chosen = [
         run.seconds

@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from srlab.declare.metrics import PERCEPTION, metrics_of
 from srlab.declare.protocol import EvaluationProtocol
@@ -12,6 +13,7 @@ from srlab.folder import store
 from srlab.folder.choice import is_adversarial, load_choice, measures_of
 from srlab.folder.looks import load_looks
 from srlab.folder.records import RunRecord, read_runs
+from srlab.folder.trials import read_trials
 from srlab.verdicts.cells import (
     Cells,
     chosen_rate,
@@ -40,6 +42,7 @@ from srlab.verdicts.values import (
     MissingCell,
     Progress,
     Rank,
+    RateSensitivity,
     Remark,
     Rules,
     Table,
@@ -105,8 +108,9 @@ def judge(
         for scope in cells.scopes()
     ]
     by_rate = read_validation(study, runs)
+    trials = read_trials(folder, study)
     sensitivities = tuple(
-        sensitivity(name, runs_of[name], by_rate, chosen=rates[name], rules=rules) for name in names
+        _sensitivity(name, runs_of[name], trials, by_rate, chosen=rates[name], rules=rules) for name in names
     )
     options = {
         variant["name"]: options_of(variant, protocol=study.get("protocol", {})) for variant in declared
@@ -167,7 +171,13 @@ def judge(
         budgets=budgets(whole, step_costs, variants=names),
         progress=_progress(whole, base, step_costs, names),
         costs=tuple(
-            cost_of(variant, runs_of[variant["name"]], rates[variant["name"]], step_costs[variant["name"]])
+            cost_of(
+                variant,
+                runs_of[variant["name"]],
+                rates[variant["name"]],
+                step_costs[variant["name"]],
+                trials=[run for _, of in trials for run in of if run.variant == variant["name"]],
+            )
             for variant in declared
         ),
         images=image_rows(cells, names, metrics),
@@ -188,6 +198,23 @@ def judge(
             looks=remark_on(looks, 1 - rules.level),
         ),
     )
+
+
+def _sensitivity(
+    name: str,
+    runs: Sequence[RunRecord],
+    trials: Sequence[tuple[Mapping[str, Any], Sequence[RunRecord]]],
+    by_rate: Mapping[float, Cells],
+    *,
+    chosen: float | None,
+    rules: Rules,
+) -> RateSensitivity:
+    """Of the first trials, if the rates were chosen by halving: they have all rates at one length."""
+    for study, of in trials[:1]:
+        tried = [run for run in of if run.variant == name]
+        if len({run.learning_rate for run in tried}) > 1:
+            return sensitivity(name, tried, read_validation(study, tried), chosen=chosen, rules=rules)
+    return sensitivity(name, runs, by_rate, chosen=chosen, rules=rules)
 
 
 def _metrics(cells: Cells, names: Sequence[str]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import Any
 from srlab import words
 from srlab.declare.protocol import EvaluationProtocol
 from srlab.folder.records import RunRecord
+from srlab.folder.trials import is_halved
 from srlab.verdicts.compare import is_ahead
 from srlab.verdicts.curves import fall_at_the_end
 from srlab.verdicts.inference import coverage_if_skewed
@@ -468,6 +469,14 @@ def remarks(
         found.append(
             Remark(
                 "each variant was trained at one learning rate, so a better one may lie below or above it",
+                "rates",
+            )
+        )
+    elif is_halved(study):
+        found.append(
+            Remark(
+                "learning rates were chosen by halving, on the validation images: all rates at a quarter of "
+                "the steps, the better half at half of them, with a seed that is none of those compared",
                 "rates",
             )
         )

@@ -9,6 +9,7 @@ from typing import Any
 import srlab
 from srlab.folder import store
 from srlab.folder.looks import Look, load_looks
+from srlab.folder.trials import HALVING, is_halved, read_trials
 
 _SHIPPED = Path(srlab.__file__).parent / "declare" / "studies"
 _OF_ADVERSARIAL = ("adversarial_weight", "pixel_weight", "pixel_loss", "discriminator_learning_rate")
@@ -27,7 +28,7 @@ def read_commands(study_dir: Path, study: Mapping[str, Any]) -> Commands:
     remarks: list[str] = []
     if precision := _same(study_dir, study, lambda run: run.get("protocol", {}).get("precision")):
         study = {**study, "protocol": {**study.get("protocol", {}), "precision": precision}}
-    words = _train(study, remarks) if _is_of_train(study) else _study(study, remarks, load_looks(study_dir))
+    words = _train(study, remarks) if _is_of_train(study) else _study(study_dir, study, remarks)
     if study.get("device"):
         words += ["--device", study["device"]]
     if threads := _same(study_dir, study, lambda run: run.get("threads")):  # sums depend on it
@@ -67,7 +68,8 @@ def _train(study: Mapping[str, Any], remarks: list[str]) -> list[str]:
     return [*words, *_amounts(protocol), "--seed", str(study["seeds"][0])]
 
 
-def _study(study: Mapping[str, Any], remarks: list[str], looks: Sequence[Look]) -> list[str]:
+def _study(study_dir: Path, study: Mapping[str, Any], remarks: list[str]) -> list[str]:
+    looks, trials = load_looks(study_dir), read_trials(study_dir, study)
     name = study["name"]
     is_shipped = name.isidentifier() and (_SHIPPED / f"{name}.py").is_file()
     if not is_shipped:
@@ -75,7 +77,7 @@ def _study(study: Mapping[str, Any], remarks: list[str], looks: Sequence[Look]) 
     words = ["srlab", "study", name if is_shipped else f"{name}.py"]
     words += ["--variants", ",".join(variant["name"] for variant in study["variants"])]
     words += [*_data(study), *_amounts(study.get("protocol", {}))]
-    if rates := _rates(study):
+    if rates := trials[0][0]["learning_rates"] if trials else _rates(study):
         words += ["--learning-rates", ",".join(map(_rate, rates))]
     if seeds := study.get("seeds", [])[: _seeds_asked(looks)]:
         is_range = list(seeds) == list(range(len(seeds)))
@@ -83,6 +85,8 @@ def _study(study: Mapping[str, Any], remarks: list[str], looks: Sequence[Look]) 
             "--seeds",
             str(len(seeds)) if is_range else ",".join(map(str, seeds)) + ("," if len(seeds) == 1 else ""),
         ]
+    if is_halved(study):
+        words += ["--rate-search", HALVING]
     if looks and looks[-1].most is not None:
         words += ["--until-decided", "--max-seeds", str(looks[-1].most)]
     words += _objective(study, remarks)

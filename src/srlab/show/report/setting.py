@@ -10,6 +10,7 @@ from srlab.declare.protocol import EvaluationProtocol
 from srlab.folder import store
 from srlab.folder.choice import rule_of
 from srlab.folder.records import RunRecord
+from srlab.folder.trials import is_halved
 from srlab.show.report.commands import Commands, read_commands
 from srlab.words import listed, plural, rate
 
@@ -51,7 +52,9 @@ def _protocol(study: Mapping[str, Any], runs: Sequence[RunRecord]) -> Iterator[t
         yield "Augmentation", _augmentation(training)
         yield "Precision", f"trained in {_precision(training, runs)}, scored in fp32"
     if rates := study.get("learning_rates"):
-        yield "Learning rates", f"{', '.join(rate(value) for value in rates)}. {rule_of(study, runs)}"
+        which = "chosen: " if is_halved(study) else ""
+        listing = ", ".join(rate(value) for value in rates)
+        yield "Learning rates", f"{which}{listing}. {rule_of(study, runs)}"
     if seeds := study.get("seeds"):
         yield "Seed numbers", ", ".join(map(str, seeds))
     images = study.get("images", {})
