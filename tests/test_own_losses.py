@@ -15,7 +15,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from srlab import L1, MSE, Loss, PixelObjective, Sum, UserError, trust, user_code
+from srlab import L1, MSE, Loss, PixelObjective, Sum, UserError, trust
 from srlab.cli import main
 from srlab.declare.objectives import objective_from_dict, objective_to_dict
 from srlab.declare.studies import load_study
@@ -27,7 +27,8 @@ from srlab.networks import SRCNNOptions, build_network
 from srlab.training.patch_scores import Batches
 from srlab.training.train import train
 from srlab.training.updates import PixelUpdate
-from srlab.user_code import read_code, run_code
+from srlab.user_code import declared as declared_things
+from srlab.user_code.code import read_code, run_code
 from srlab.verdicts import judge
 from tiny_study import tiny_study, write_pictures
 
@@ -110,7 +111,7 @@ def srlab(*words: object) -> Said:
 @pytest.fixture
 def stranger(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing was declared or agreed to in this process."""
-    monkeypatch.setattr(user_code, "_known", {})
+    monkeypatch.setattr(declared_things, "_known", {})
     monkeypatch.setattr(user_networks, "_said_here", set())
 
 
@@ -187,7 +188,7 @@ def test_its_stored_code_runs_only_after_the_user_said_so(finished: Path, tmp_pa
         read_objective(objective, study)
     trust(digest)
     assert read_objective(objective, study) == PixelObjective(
-        loss=user_code.find_own("Loss", "charbonnier_1e-6", objective["code"]["charbonnier_1e-6"])
+        loss=declared_things.find_own("Loss", "charbonnier_1e-6", objective["code"]["charbonnier_1e-6"])
     )
 
 
@@ -265,7 +266,7 @@ def test_a_step_is_that_of_the_included_loss_it_equals() -> None:
 
 def test_it_travels_to_another_process_with_its_code(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sent = pickle.dumps(load_study(str(file)).study)
-    monkeypatch.setattr(user_code, "_known", {})
+    monkeypatch.setattr(declared_things, "_known", {})
     study = pickle.loads(sent)
     loss = study.variants[1].objective.loss
     assert (loss.name, study.variants[2].objective.own) == ("charbonnier_1e-6", (loss,))

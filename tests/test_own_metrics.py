@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from srlab import Metric, UserError, user_code
+from srlab import Metric, UserError
 from srlab.declare.metrics import INCLUDED, LATER_METRICS, OF_PROTOCOL, PERCEPTION
 from srlab.declare.studies import load_study
 from srlab.declare.study import Study
@@ -21,7 +21,8 @@ from srlab.pixels import metrics as of_pixels
 from srlab.show.grid.files import as_csv
 from srlab.show.leaderboard import leaderboard
 from srlab.show.tables.board import board_grid, scores_grid
-from srlab.user_code import read_code, run_code
+from srlab.user_code import declared as declared_things
+from srlab.user_code.code import read_code, run_code
 from srlab.verdicts import judge
 from test_own_losses import Said, srlab
 from tiny_study import tiny_study, write_pictures
@@ -228,7 +229,7 @@ def test_what_is_stored_is_shown_without_running_any_code(
     folder = shutil.copytree(finished, tmp_path / "out")
     for part in (folder / "code").glob("*/*.py"):
         part.write_text("raise ZeroDivisionError('it runs')\n")
-    monkeypatch.setattr(user_code, "_known", {})
+    monkeypatch.setattr(declared_things, "_known", {})
     said = srlab("leaderboard", folder)
     assert (said.code, "edge_error" in said.text) == (0, True)
 
@@ -360,7 +361,7 @@ def test_what_is_no_metric_is_refused_in_a_study(tmp_path: Path) -> None:
 
 def test_it_travels_to_another_process_with_its_code(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sent = pickle.dumps(load_study(str(file)).study)
-    monkeypatch.setattr(user_code, "_known", {})
+    monkeypatch.setattr(declared_things, "_known", {})
     (metric,) = pickle.loads(sent).metrics
     assert (metric.name, metric.decimals, metric.is_lower_better) == ("edge_error", 5, True)
     assert metric.function(np.ones((4, 4, 3)), np.ones((4, 4, 3))) == 0

@@ -18,7 +18,6 @@ from torch import Tensor, nn
 
 import srlab
 from same_picture import assert_same_floats
-from srlab import user_code
 from srlab.declare.studies import load_study
 from srlab.declare.study import Study, Variant
 from srlab.errors import UserError
@@ -40,7 +39,9 @@ from srlab.networks.summary import summary
 from srlab.show.leaderboard import leaderboard
 from srlab.use.upscale import upscale_tensor
 from srlab.use.upscaler import Upscaler
-from srlab.user_code import identity_of, read_code, run_code
+from srlab.user_code import declared as declared_things
+from srlab.user_code.code import read_code, run_code
+from srlab.user_code.identity import identity_of
 from srlab.verdicts import judge
 from test_own_losses import srlab as srlab_command
 from tiny_study import MACHINE, write_pictures
@@ -238,7 +239,7 @@ def test_the_code_is_found_from_within_the_runs_folder(
     finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(finished / "mine-wide-lr0.001-seed0")
-    monkeypatch.setattr(user_code, "_known", {})
+    monkeypatch.setattr(declared_things, "_known", {})
     with pytest.raises(UserError, match=r"--trust [0-9a-f]{64}"):
         load_weights(Path("weights.safetensors"))
 
@@ -827,13 +828,13 @@ def test_an_installed_package_may_offer_one(monkeypatch: pytest.MonkeyPatch) -> 
         yield Point()
 
     monkeypatch.setattr(importlib.metadata, "entry_points", found)
-    monkeypatch.setattr(user_code, "_known", {})
+    monkeypatch.setattr(declared_things, "_known", {})
     with pytest.raises(UserError, match="unknown architecture"):
-        user_code.find_own("Architecture", "other", "")
-    assert user_code.find_own("Architecture", "deep", deep.identity) is deep
+        declared_things.find_own("Architecture", "other", "")
+    assert declared_things.find_own("Architecture", "deep", deep.identity) is deep
     monkeypatch.setattr(Point, "load", lambda _: 3)
     with pytest.raises(UserError, match="is no Architecture"):
-        user_code.load_installed("Architecture")
+        declared_things.load_installed("Architecture")
 
 
 PACKAGE = {
@@ -890,10 +891,10 @@ def test_a_package_offers_networks_losses_and_metrics_to_all_studies(
     assert "width = 8" in srlab_command("networks", "packed", "--set", "width=8", "--scale", "3").text
     sent = []
     for kind, name in (("Architecture", "packed"), ("Loss", "packed_loss"), ("Metric", "packed_metric")):
-        (own,) = user_code.load_installed(kind)  # type: ignore[arg-type]
+        (own,) = declared_things.load_installed(kind)  # type: ignore[arg-type]
         assert (own.name, own.code, own.identity) == (name, None, "nets-for-srlab 1.2")
         sent.append(pickle.dumps(own(width=8) if kind == "Architecture" else own))
-    monkeypatch.setattr(user_code, "_known", {})
+    monkeypatch.setattr(declared_things, "_known", {})
     network, loss, metric = map(pickle.loads, sent)
     assert num_parameters(network, scale=2) == 8 * 28 + 12 * 73
     assert (loss.name, metric.name) == ("packed_loss", "packed_metric")

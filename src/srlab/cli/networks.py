@@ -127,7 +127,7 @@ def networks(
 def _installed() -> "dict[str, Preset]":
     """The architectures that installed packages offer, with their default options."""
     from srlab.networks.presets import ALL_SCALES, Preset
-    from srlab.user_code import load_installed
+    from srlab.user_code.declared import load_installed
 
     return {
         own.name: Preset(own.name, own(), ALL_SCALES, f"of the package {own.identity}")

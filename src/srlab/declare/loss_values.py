@@ -18,7 +18,9 @@ from typing import Any, ClassVar, Literal, cast, get_args
 
 from srlab.declare.checks import as_number, shown
 from srlab.errors import UserError
-from srlab.user_code import Code, Kind, bring, origin_of, register, unwrapped
+from srlab.user_code.code import Code
+from srlab.user_code.declared import bring, origin_of, register, unwrapped
+from srlab.user_code.identity import Kind
 
 Features = Literal["vgg22", "vgg54", "conv5_4", "random"]
 

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from srlab.declare.checks import shown
 from srlab.errors import UserError
-from srlab.user_code import Code, Kind, bring, origin_of, reason, register, unwrapped
+from srlab.user_code.code import Code
+from srlab.user_code.declared import bring, origin_of, reason, register, unwrapped
+from srlab.user_code.identity import Kind
 from srlab.words import number
 
 Better = Literal["higher", "lower"]

@@ -14,7 +14,7 @@ from srlab.declare.loss_values import L1, Features, Loss, LossValue, Perceptual,
 from srlab.errors import UserError
 from srlab.networks.discriminator import DiscriminatorOptions
 from srlab.networks.options import from_values, to_values, with_options
-from srlab.user_code import find_own
+from srlab.user_code.declared import find_own
 
 PixelLoss = Literal["l1", "mse", "charbonnier"]
 Content = Literal["vgg54", "vgg22", "conv5_4", "pixels", "random"]

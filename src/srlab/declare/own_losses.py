@@ -5,7 +5,7 @@ from torch import Tensor
 
 from srlab.declare.loss_values import Loss
 from srlab.errors import UserError
-from srlab.user_code import reason
+from srlab.user_code.declared import reason
 
 _PATCHES = 2
 _tried: set[tuple[Loss, int, int]] = set()  # a study is checked each time that it changes

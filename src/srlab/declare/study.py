@@ -28,7 +28,7 @@ from srlab.networks import (
 from srlab.networks.discriminator import HR_PATCH_SIZE
 from srlab.networks.options import changed_name
 from srlab.networks.parts import check_fits, check_parts, is_part
-from srlab.user_code import Own
+from srlab.user_code.declared import Own
 
 WEIGHTS_SUFFIX = ".safetensors"
 RateSearch = Literal["grid", "halving"]

@@ -21,7 +21,9 @@ from srlab.errors import UserError
 from srlab.files import write_text
 from srlab.folder import store
 from srlab.networks import NetworkOptions, options_from_dict
-from srlab.user_code import Code, Kind, Own, find_own, is_known, read_code, run_code
+from srlab.user_code.code import Code, read_code, run_code
+from srlab.user_code.declared import Own, find_own, is_known
+from srlab.user_code.identity import Kind
 
 CODE = "code"
 _DESCRIPTION = "code.json"

@@ -26,7 +26,7 @@ from srlab.networks.srcnn import SRCNN, SRCNNOptions
 from srlab.networks.srresnet import SRResNet, SRResNetOptions
 from srlab.networks.values import Activation, BatchNorm
 from srlab.networks.vdsr import VDSR, VDSROptions
-from srlab.user_code import find_own
+from srlab.user_code.declared import find_own
 
 __all__ = [
     "EDSR",

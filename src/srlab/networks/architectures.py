@@ -15,7 +15,9 @@ from srlab.errors import UserError
 from srlab.networks.blocks import Network
 from srlab.networks.options import check_declared, check_options, from_values, to_values
 from srlab.networks.values import Color
-from srlab.user_code import Code, Kind, bring, origin_of, reason, register
+from srlab.user_code.code import Code
+from srlab.user_code.declared import bring, origin_of, reason, register
+from srlab.user_code.identity import Kind
 
 _PROBES = ((12, 13), (17, 10))  # heights and widths of the LR pictures that a network is tried with
 

@@ -26,7 +26,7 @@ from srlab.errors import UserError
 from srlab.networks.vgg import VGG19, Layer, load_vgg, random_vgg
 from srlab.training.device import ResolvedPrecision
 from srlab.training.losses import charbonnier, gradient, l1, mse
-from srlab.user_code import reason
+from srlab.user_code.declared import reason
 
 ContentLoss = Callable[[Tensor, Tensor], Tensor]  # SR and HR [N, 3, sH, sW] in [0, 1] -> a scalar
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from srlab.declare.study import Study
 from srlab.errors import UserError
-from srlab.user_code import read_code, run_code
+from srlab.user_code.code import read_code, run_code
 
 NAMES = ("smoke", "srcnn", "vdsr", "edsr", "rdn", "srresnet", "srgan", "classic")
 

@@ -1,343 +1,24 @@
-"""Python code of a user: a study file and the modules beside it that it imports, and what they declare.
-
-It is read as text once and run from that text, in this process and in the processes that train. So nothing
-changes under a running study, and the text can be stored beside the weights that need it.
-
-Three kinds of things can be a user's own: an `Architecture`, a `Loss` and a `Metric`. Each has a name, the
-`Code` that declares it, and an identity that says which code it rests on. Needs no torch.
-"""
+"""What a user's architecture, loss or metric is: the parts of its code that it rests on."""
 
 import ast
 import builtins
-import functools
 import hashlib
-import importlib.abc
-import importlib.metadata
-import importlib.util
-import itertools
-import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from importlib.machinery import ModuleSpec
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
-from typing import Any, Literal, Protocol
+from typing import Literal
 
 from srlab.errors import UserError
+from srlab.user_code.code import Code, module_name, what_is_imported
 
 Kind = Literal["Architecture", "Loss", "Metric"]
-# Where installed packages offer theirs.
-ENTRY_POINTS: Mapping[Kind, str] = {
-    "Architecture": "srlab.architectures",
-    "Loss": "srlab.losses",
-    "Metric": "srlab.metrics",
-}
-_FREE: Mapping[
-    Kind, tuple[str, ...]
-] = {  # what of a declaration may change: no weight and no score rests on it
+# What of a declaration may change, since no weights and no scores rest on it.
+_FREE: Mapping[Kind, tuple[str, ...]] = {
     "Architecture": ("radius",),  # only tiles look at it
     "Loss": (),
     "Metric": ("unit", "decimals", "better"),
 }
-
-_number = itertools.count()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Code:
-    """A Python file called `entry` and the modules beside it that it imports; `files` are texts by path.
-
-    Paths are relative to the folder, with ``/``. `folder` is where the files were read, for tracebacks.
-    """
-
-    entry: str
-    files: tuple[tuple[str, str], ...]
-    folder: str = field(default="", compare=False)
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of everything that runs."""
-        found = hashlib.sha256(self.entry.encode())
-        for name, text in self.files:
-            found.update(f"\0{name}\0{text}".encode())
-        return found.hexdigest()
-
-    def text(self, name: str) -> str:
-        """One file's text."""
-        return dict(self.files)[name]
-
-
-def read_code(path: Path) -> Code:
-    """The file and all modules beside it that it imports, also through each other.
-
-    Raises `UserError` if the file is no Python text, and `OSError` if it cannot be read.
-    """
-    return _with_imports(path.name, _read(path), path.parent)
-
-
-def read_module(module: str, path: Path) -> Code:
-    """As `read_code`, of the module at `path` of a package: a file of one line that imports it is the entry.
-
-    So its relative imports work.
-    """
-    folder = path.parents[module.count(".") + (path.name == "__init__.py")]
-    return _with_imports(f"import_{module.replace('.', '_')}.py", f"import {module}\n", folder)
-
-
-def _with_imports(entry: str, text: str, folder: Path) -> Code:
-    found = {entry: text}
-    left = list(_imported(text, folder, entry))
-    while left:
-        name = left.pop()
-        if name not in found:
-            found[name] = _read(folder / name)
-            left += [other for other in _imported(found[name], folder, name) if other not in found]
-    return Code(entry=entry, files=tuple(sorted(found.items())), folder=str(folder))
-
-
-def _read(path: Path) -> str:
-    try:
-        return importlib.util.decode_source(path.read_bytes())
-    except (SyntaxError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read as Python: {error}") from error
-
-
-def _imported(text: str, folder: Path, name: str) -> Iterator[str]:
-    """The files beside a file that it imports."""
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError):
-        return  # running it says where
-    for node in ast.walk(tree):
-        names: list[str] = []
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            names = [one for both in _what_is_imported(node, name) for one in (both[0], ".".join(both))]
-        for dotted in names:
-            yield from _files_of(dotted, folder)
-
-
-def _files_of(dotted: str, folder: Path) -> Iterator[str]:
-    """``a/__init__.py`` and ``a/b.py`` for ``a.b``, where they are."""
-    parts = [part for part in dotted.split(".") if part]
-    if not parts or parts[0] in (*sys.stdlib_module_names, "srlab"):
-        return
-    for length in range(1, len(parts) + 1):
-        path = "/".join(parts[:length])
-        for name in (f"{path}/__init__.py", f"{path}.py"):
-            if (folder / name).is_file():
-                yield name
-
-
-class _Finder(importlib.abc.MetaPathFinder):
-    """Finds the modules of one `Code`, before any that is installed under the same name."""
-
-    def __init__(self, code: Code) -> None:
-        self._code = code
-        self._files = dict(code.files)
-
-    def find_spec(
-        self,
-        fullname: str,
-        path: Sequence[str] | None = None,  # noqa: ARG002 - importlib's names
-        target: ModuleType | None = None,  # noqa: ARG002
-    ) -> ModuleSpec | None:
-        base = fullname.replace(".", "/")
-        for name, is_package in ((f"{base}/__init__.py", True), (f"{base}.py", False)):
-            if name in self._files and name != self._code.entry:
-                loader = _Loader(self._code, name, is_package=is_package)
-                return importlib.util.spec_from_loader(fullname, loader, is_package=is_package)
-        return None
-
-
-class _Loader(importlib.abc.ExecutionLoader):
-    def __init__(self, code: Code, name: str, *, is_package: bool) -> None:
-        self._code, self._name, self._is_package = code, name, is_package
-
-    def get_source(self, fullname: str) -> str:  # noqa: ARG002 - importlib's names
-        return self._code.text(self._name)
-
-    def get_filename(self, fullname: str) -> str:  # noqa: ARG002
-        return str(Path(self._code.folder, self._name))
-
-    def is_package(self, fullname: str) -> bool:  # noqa: ARG002
-        return self._is_package
-
-
-_running: list[Code] = []
-
-
-def running_code() -> Code | None:
-    """The code that `run_code` runs right now; None outside of it."""
-    return _running[-1] if _running else None
-
-
-def run_code(code: Code) -> Mapping[str, object]:
-    """Run the entry and return what it defines. What it raises goes on to the caller."""
-    path = str(Path(code.folder, code.entry))
-    name = f"srlab_user_{Path(code.entry).stem}_{next(_number)}"
-    module = ModuleType(name)
-    module.__file__ = path
-    sys.modules[name] = module  # dataclasses and type hints look there
-    with _importing(code):
-        _running.append(code)
-        try:
-            exec(compile(code.text(code.entry), path, "exec"), module.__dict__)
-        finally:
-            _running.pop()
-    return vars(module)
-
-
-@contextmanager
-def _importing(code: Code) -> Iterator[None]:
-    """While a code runs, its own modules are imported, whatever else has their names; then all is as before.
-
-    Only where nothing else has the name do they stay, for imports inside of functions.
-    """
-    own = {_module_name(name) for name, _ in code.files if name != code.entry}
-    hidden = {name: sys.modules.pop(name) for name in own & set(sys.modules)}
-    finder = _Finder(code)
-    sys.meta_path.insert(0, finder)
-    try:
-        yield
-    finally:
-        sys.meta_path.remove(finder)
-        for name, module in hidden.items():
-            if not isinstance(getattr(module.__spec__, "loader", None), _Loader):
-                sys.modules[name] = module
-
-
-# What a user's own things are
-
-
-class Own(Protocol):
-    """What an `Architecture`, a `Loss` and a `Metric` of a user's have in common.
-
-    `code` is None for one of an installed package, whose name and version are then its `identity`.
-    """
-
-    @property
-    def kind(self) -> Kind: ...
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def code(self) -> Code | None: ...
-
-    @property
-    def identity(self) -> str: ...
-
-
-_known: dict[tuple[Kind, str, str], Own] = {}
-
-
-def origin_of(kind: Kind, name: str, *defined: Any) -> tuple[Code | None, str]:
-    """The code and the identity of a thing that is being declared; `defined` are what it is made of.
-
-    Raises:
-        UserError: it is defined in no file, or declared twice in one.
-    """
-    module = getattr(defined[0], "__module__", "")
-    code = running_code() or _code_of(module, where=f"{kind.lower()} {name!r}")
-    if code is None:
-        return None, _installed(module)
-    places = [(one.__module__, getattr(one, "__qualname__", "")) for one in defined]
-    return code, identity_of(code, name, places, kind=kind)
-
-
-def unwrapped(function: Callable[..., Any]) -> Callable[..., Any]:
-    """What a `functools.partial` calls in the end."""
-    while isinstance(function, functools.partial):
-        function = function.func
-    return function
-
-
-def register(own: Own) -> None:
-    """Remember a thing that was declared in this process."""
-    _known[own.kind, own.name, own.identity] = own
-
-
-def is_known(kind: Kind, name: str, wanted: str) -> bool:
-    """Whether that thing was declared in this process."""
-    return (kind, name, wanted) in _known
-
-
-def find_own(kind: Kind, name: str, wanted: str) -> Any:
-    """The thing of that name and identity that was declared in this process, or is installed.
-
-    Raises `UserError` if there is none.
-    """
-    if not is_known(kind, name, wanted):
-        for own in load_installed(kind):
-            register(own)
-    if (found := _known.get((kind, name, wanted))) is not None:
-        return found
-    others = [identity for other, called, identity in _known if (other, called) == (kind, name)]
-    if others and wanted:
-        raise UserError(
-            f"{kind.lower()} {name!r} has other code here than where this was made ({_short(others[-1])} "
-            f"here, {_short(wanted)} there); use the code of then"
-        )
-    raise UserError(f"unknown {kind.lower()} {name!r}")
-
-
-def bring(kind: Kind, code: Code | None, name: str, wanted: str) -> Any:
-    """The thing that another process declared: `code` is run, if this was not done before."""
-    if code is not None and not is_known(kind, name, wanted):
-        run_code(code)
-    return find_own(kind, name, wanted)
-
-
-def _short(identity: str) -> str:
-    return identity[:12] if re.fullmatch(r"[0-9a-f]{64}", identity) else identity
-
-
-def load_installed(kind: Kind) -> list[Any]:
-    """The things of a kind that installed packages offer by an entry point, such as ``srlab.architectures``.
-
-    Raises `UserError` for one that cannot be imported, or is something else.
-    """
-    offered = []
-    for point in importlib.metadata.entry_points(group=ENTRY_POINTS[kind]):
-        try:
-            found = point.load()
-        except Exception as error:
-            raise UserError(
-                f"the package {point.dist.name if point.dist else point.value} offers the {kind.lower()} "
-                f"{point.name!r}, which cannot be imported: {reason(error)}"
-            ) from error
-        if getattr(found, "kind", None) != kind:
-            raise UserError(f"the entry point {point.name!r} of {ENTRY_POINTS[kind]} is no {kind}: {found!r}")
-        offered.append(found)
-    return offered
-
-
-def reason(error: BaseException) -> str:
-    """What a user's code raised, on one line."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-
-
-def _installed(module: str) -> str:
-    """Name and version of the installed package that a module is of."""
-    top = module.partition(".")[0]
-    for name in importlib.metadata.packages_distributions().get(top, ()):
-        return f"{name} {importlib.metadata.version(name)}"
-    return top
-
-
-def _code_of(module: str, *, where: str) -> Code | None:
-    """The file of a module that is neither installed nor run by srlab: a script of the user's."""
-    if module.partition(".")[0] in importlib.metadata.packages_distributions():
-        return None
-    path = getattr(sys.modules.get(module), "__file__", None)
-    if path is None or not Path(path).is_file():
-        raise UserError(
-            f"{where} is defined in no file, so it could not be used later; write it into a Python file, and "
-            "import it from there"
-        )
-    return read_module(module, Path(path)) if "." in module else read_code(Path(path))
 
 
 def identity_of(
@@ -396,7 +77,7 @@ class _Statements:
         self.definitions: dict[str, dict[str, list[ast.stmt]]] = {}
         self.effects: list[tuple[str, ast.stmt]] = []
         self._all: list[tuple[str, ast.stmt]] = []
-        self._modules = {_module_name(name): name for name, _ in code.files if name != code.entry}
+        self._modules = {module_name(name): name for name, _ in code.files if name != code.entry}
         for name, text in code.files:
             try:
                 body = ast.parse(text).body
@@ -483,7 +164,7 @@ class _Statements:
 
     def _imported(self, node: ast.Import | ast.ImportFrom, name: str) -> Iterator[tuple[str, str]]:
         """The definitions of the code's own modules that an import in the file `name` brings."""
-        for module, wanted in _what_is_imported(node, name):
+        for module, wanted in what_is_imported(node, name):
             whole = f"{module}.{wanted}" if module and wanted else module or wanted
             if wanted and wanted != "*" and module in self._modules:
                 yield self._modules[module], wanted
@@ -497,26 +178,11 @@ def _is_builtin(name: str) -> bool:
     return hasattr(builtins, name) or name.startswith("__")
 
 
-def _what_is_imported(node: ast.Import | ast.ImportFrom, name: str) -> Iterator[tuple[str, str]]:
-    """Modules and the names that are taken from them; an empty name for the module itself."""
-    if isinstance(node, ast.Import):
-        yield from ((alias.name, "") for alias in node.names)
-        return
-    package = name.split("/")[:-1]
-    base = package[: len(package) - node.level + 1] if node.level else []
-    module = ".".join([*base, *([node.module] if node.module else [])])
-    yield from ((module, alias.name) for alias in node.names)
-
-
 def _is_outside(node: ast.Import | ast.ImportFrom, modules: Mapping[str, str]) -> bool:
     tops = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
     return any(
         top.partition(".")[0] not in {"", "srlab", *sys.stdlib_module_names, *modules} for top in tops
     ) and not (isinstance(node, ast.ImportFrom) and node.level)
-
-
-def _module_name(file: str) -> str:
-    return file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
 def _apart(node: ast.stmt) -> Iterator[ast.stmt]:
