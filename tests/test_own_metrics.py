@@ -337,6 +337,7 @@ def test_a_name_that_is_taken_is_refused(name: Any, message: str) -> None:
     ("fields", "message"),
     [
         ({"unit": 3}, "unit must be a short text"),
+        ({"unit": "a\nb"}, "unit must be a short text"),
         ({"decimals": 2.5}, "decimals must be a whole number"),
         ({"better": "less"}, "better must be higher or lower"),
         ({"function": 3}, "3 is no function of SR and HR"),

@@ -50,7 +50,7 @@ class Metric:
 
     def __post_init__(self) -> None:
         where = f"metric {self.name!r}"
-        if not isinstance(self.unit, str) or len(self.unit) > 20:
+        if not isinstance(self.unit, str) or len(self.unit) > 20 or not self.unit.isprintable():
             raise UserError(f'{where}: its unit must be a short text, or "", not {shown(self.unit)}')
         if type(self.decimals) is not int or not 0 <= self.decimals <= 10:
             raise UserError(
