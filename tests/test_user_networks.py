@@ -569,7 +569,7 @@ def test_a_network_of_a_notebooks_cell_is_refused() -> None:
         "Architecture('n', O, N)"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert "UserError: architecture 'n': its network is defined in no file" in " ".join(said.stderr.split())
+    assert "UserError: architecture 'n' is defined in no file" in " ".join(said.stderr.split())
 
 
 # Networks as they are found elsewhere
