@@ -7,6 +7,7 @@ import io
 import time
 from base64 import b64encode
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from srlab.declare.study import Study
     from srlab.lab.execution import Event
     from srlab.lab.planning import Plan
+    from srlab.lab.scheduler import Failure
     from srlab.show.draw.curves import Panel
 
 _DPI = 96
@@ -83,21 +85,31 @@ def run_study(
             began in `folder`, or a run failed for a cause that you can set right.
         RuntimeError: a run failed for another cause.
     """
+    from srlab.data.datasets import split
     from srlab.lab.comparison import compare
+    from srlab.lab.stages import carry_out_stages
     from srlab.training.machine import resolve_machine
 
     if not question.endswith("?"):
         raise UserError(f"the question of a study must end with a question mark; got {question!r}")
-    live = _Live(Path(folder))
-    failures = compare(
-        study,
-        Path(folder),
-        resolve_machine(study, device=device, threads=threads),
-        question=question,
-        announce=live.announce,
-        report=live.report,
-    )
-    live.end()
+    machine = resolve_machine(study, device=device, threads=threads)
+    images = split(train=study.train, validate=study.validate, test=study.test)
+
+    def carry_out(study: "Study", folder: Path, is_tested: bool) -> "list[Failure]":
+        live = _Live(folder)
+        failures = compare(
+            study,
+            folder,
+            machine,
+            question=question,
+            announce=live.announce,
+            report=live.report,
+            images=images if is_tested else replace(images, test=()),
+        )
+        live.end()
+        return failures
+
+    _, failures = carry_out_stages(study, Path(folder), carry_out, say=print)
     for failure in failures:
         message = f"{failure.name} failed: {failure.reason}"
         raise UserError(message) if failure.kind == "user" else RuntimeError(failure.traceback or message)

@@ -69,15 +69,13 @@ def carry_out(
     from srlab.cli.progress import StudyProgress
     from srlab.data.datasets import split
     from srlab.errors import UserError
-    from srlab.folder.looks import note_look, seeds_scored
     from srlab.lab.comparison import compare
-    from srlab.lab.halving import check_halving, choose_rates
     from srlab.lab.scheduler import explain
-    from srlab.lab.until_decided import check_until_decided, until_decided
+    from srlab.lab.stages import carry_out_stages
 
     read: list[Split] = []
 
-    def once(study: "Study", place: Path = folder, is_tested: bool = True) -> list[Any]:
+    def once(study: "Study", place: Path, is_tested: bool) -> list[Any]:
         with StudyProgress(messages, remark=remark) as progress:
             if not read:
                 read.append(
@@ -95,22 +93,7 @@ def carry_out(
             )
 
     try:
-        check_until_decided(found.study, folder)
-        check_halving(found.study, folder)
-        study = found.study
-        failures: list[Any] = []
-        if study.rate_search == "halving":
-            chosen, failures = choose_rates(study, folder, once)
-            if chosen is None:
-                _end_without_rates(folder, failures, as_json=as_json)
-            study = chosen
-        if study.max_seeds is None:
-            before = seeds_scored(folder)
-            failures += (ended := once(study))
-            if not ended:
-                note_look(folder, before=before)
-        else:
-            failures += until_decided(study, folder, once, say=say)
+        is_begun, failures = carry_out_stages(found.study, folder, once, say=say)
     except OSError as error:
         raise UserError(explain(error)) from error
     except KeyboardInterrupt:
@@ -118,6 +101,8 @@ def carry_out(
             messages.print()  # past the ^C
         say("run the same command again: it continues where this one stopped")
         raise
+    if not is_begun:
+        _end_without_rates(folder, failures, as_json=as_json)
     _finish(folder, failures, as_json=as_json)
 
 

@@ -26,6 +26,7 @@ from srlab.folder import store
 from srlab.folder.checkpoints import load_weights
 from srlab.folder.choice import load_choice, update_choice
 from srlab.folder.records import read_runs, run_status, stored_scores
+from srlab.folder.trials import HALVING
 from srlab.folder.user_networks import keep_code
 from srlab.lab.claims import begun, check_claims, check_images, declare_study
 from srlab.lab.execution import (
@@ -73,6 +74,8 @@ def compare(
         UserError: the declaration is at odds with what was started in the folder, the data with one another,
             or another srlab is at work in the folder. Nothing has been started then.
     """
+    if study.rate_search == HALVING and any(len(study.rates_of(one)) > 1 for one in study.variants):
+        raise ValueError("its rates are not chosen yet: srlab.lab.stages carries out such a study")
     if images is None:
         images = split(train=study.train, validate=study.validate, test=study.test, progress=reading)
     for lr_patch_size in sorted({study.protocol_of(variant).lr_patch_size for variant in study.variants}):

@@ -1,0 +1,40 @@
+"""A study from its first trial to its last seed: rates by halving, its runs, then seeds until decided."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from srlab.declare.study import Study
+from srlab.folder.looks import note_look, seeds_scored
+from srlab.folder.trials import HALVING
+from srlab.lab.halving import CarryOut, check_halving, choose_rates
+from srlab.lab.scheduler import Failure
+from srlab.lab.until_decided import check_until_decided, until_decided
+
+
+def carry_out_stages(
+    study: Study, folder: Path, carry_out: CarryOut, *, say: Callable[[str], None]
+) -> tuple[bool, list[Failure]]:
+    """Do what is left of all stages; whether the study itself was begun, and what failed.
+
+    `carry_out` takes a study, its folder, and whether test images are scored: `srlab.lab.comparison.compare`
+    with all else. `say` is told which variants get more seeds.
+
+    Raises:
+        UserError: the study cannot be carried out in this way, or was begun in another one.
+    """
+    check_until_decided(study, folder)
+    check_halving(study, folder)
+    failures: list[Failure] = []
+    if study.rate_search == HALVING:
+        chosen, failures = choose_rates(study, folder, carry_out)
+        if chosen is None:
+            return False, failures
+        study = chosen
+    if study.max_seeds is not None:
+        failures += until_decided(study, folder, lambda asked: carry_out(asked, folder, True), say=say)
+        return True, failures
+    before = seeds_scored(folder)
+    ended = carry_out(study, folder, True)
+    if not ended:
+        note_look(folder, before=before)
+    return True, failures + ended
