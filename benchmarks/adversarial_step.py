@@ -29,7 +29,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from srlab.folder.store import cpu_name
+from srlab.folder.sessions import cpu_name
 from srlab.networks import Discriminator, Network, build_network, preset
 from srlab.networks.vgg import Layer, random_vgg
 from srlab.training.adversarial import AdversarialUpdate

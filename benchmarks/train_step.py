@@ -34,7 +34,7 @@ from srlab.data.patches import Patches
 from srlab.declare.protocol import Precision, TrainingProtocol
 from srlab.declare.study import Run, Variant
 from srlab.errors import UserError
-from srlab.folder.store import cpu_name
+from srlab.folder.sessions import cpu_name
 from srlab.networks import Luma, Network, NetworkOptions, build_network, preset
 from srlab.networks.prelu import PReLU
 from srlab.pixels.images import HRImage

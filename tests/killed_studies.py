@@ -18,7 +18,8 @@ import psutil  # type: ignore[import-untyped]
 
 from srlab.declare.objectives import AdversarialObjective
 from srlab.declare.protocol import TrainingProtocol
-from srlab.declare.study import Start, Study, Variant
+from srlab.declare.start import Start
+from srlab.declare.study import Study, Variant
 from srlab.lab.comparison import compare
 from srlab.networks import SRResNetOptions, discriminator
 from srlab.training.machine import Machine

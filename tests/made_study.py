@@ -1,7 +1,7 @@
 """A study's folder as `srlab study` leaves it, made in a moment: for tests that only read one."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +10,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from srlab.declare.protocol import EvaluationProtocol
+from srlab.declare.start import Start
 from srlab.folder import store
 from srlab.folder.checkpoints import save_weights
 from srlab.folder.choice import update_choice
 from srlab.folder.records import picture_path
+from srlab.folder.schema import Images, StudyImage, StudyVariant
 from srlab.folder.scores import Score, save_scores
 from srlab.networks import EDSROptions, build_network
 from srlab.pixels.images import HRImage
+from stored_files import planned, save_run, save_study, stored_variant
 
 OPTIONS = EDSROptions(num_blocks=1, num_features=4)
 
@@ -39,7 +42,7 @@ class MadeRun:
 
     @property
     def name(self) -> str:
-        return f"{self.variant.replace('/', '-')}-lr{self.learning_rate!r}-seed{self.seed}"
+        return planned(self.variant, seed=self.seed, rate=self.learning_rate).name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,36 +66,19 @@ class MadeStudy:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(pixels).save(path)
                 sha256 = HRImage(name=name, pixels=pixels, is_gray=False).pixel_hash()
-                images.append(
-                    {"set": dataset, "name": name, "sha256": sha256, "size": list(pixels.shape[1::-1])}
-                )
-        store.save_json(
-            study / store.STUDY,
-            {
-                "format": "srlab study",
-                "version": 1,
-                "name": "made",
-                "question": "?",
-                "scale": self.scale,
-                "evaluation": asdict(self.protocol),
-                "test": [str(folder / "data" / dataset) for dataset in self.scenes],
-                "variants": [_declared(run) for run in {run.variant: run for run in self.runs}.values()],
-                "seeds": sorted({run.seed for run in self.runs}),
-                "images": {
-                    "train": [],
-                    "validation": [{"set": "set", "name": name, "sha256": name} for name in "ab"],
-                    "test": images,
-                },
-                "runs": [
-                    {
-                        "name": run.name,
-                        "variant": run.variant,
-                        "learning_rate": run.learning_rate,
-                        "seed": run.seed,
-                    }
-                    for run in self.runs
-                ],
-            },
+                size = pixels.shape[1], pixels.shape[0]
+                images.append(StudyImage(set=dataset, name=name, sha256=sha256, size=size))
+        validation = tuple(StudyImage(set="set", name=name, sha256=name) for name in "ab")
+        save_study(
+            study,
+            [_declared(run) for run in {run.variant: run for run in self.runs}.values()],
+            [planned(run.variant, seed=run.seed, rate=run.learning_rate) for run in self.runs],
+            name="made",
+            question="?",
+            scale=self.scale,
+            evaluation=self.protocol,
+            test=tuple(str(folder / "data" / dataset) for dataset in self.scenes),
+            images=Images(train=(), validation=validation, test=tuple(images)),
         )
         for index, run in enumerate(self.runs):
             self._write_run(study / run.name, run, index=index)
@@ -105,11 +91,9 @@ class MadeStudy:
     def _write_run(self, folder: Path, run: MadeRun, *, index: int) -> None:
         if run.status == "not started":
             return
-        store.save_json(folder / store.RUN, {"variant": run.variant})
+        save_run(folder, run.variant, status=run.status, seconds=1.0)
         if run.status == "failed":
             store.write_text(folder / store.FAILURE, "no more disk")
-        if run.status in ("finished", "diverged"):
-            store.save_json(folder / store.RESULT, {"status": run.status, "seconds": 1.0})
         if run.status == "finished" and run.psnr_y is not None:
             self._write_scores(folder, run.psnr_y, run.gmsd_y)
             self._write_pictures(folder, amount=8 + 4 * index, seed=index)
@@ -154,16 +138,16 @@ class MadeStudy:
             save_scores(folder / store.TEST_SCORES, scores, protocol=self.protocol, scale=self.scale)
 
 
-def _declared(run: MadeRun) -> dict[str, object]:
+def _declared(run: MadeRun) -> StudyVariant:
     """A run's variant, as ``study.json`` has it."""
-    return {
-        "name": run.variant,
-        "parameters": 100,
-        "running_statistics": 0,
-        "multiply_adds": 1000,
-        **({"objective": {"kind": "adversarial"}} if run.is_adversarial else {}),
-        **({"start": {"source": run.source, "keep": [], "freeze": False}} if run.source else {}),
-    }
+    return stored_variant(
+        run.variant,
+        parameters=100,
+        multiply_adds=1000,
+        network={},
+        objective={"kind": "adversarial"} if run.is_adversarial else {},
+        start=Start(source=run.source) if run.source else None,
+    )
 
 
 def scene(height: int = 97, width: int = 120, *, seed: int = 0) -> NDArray[np.uint8]:

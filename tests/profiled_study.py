@@ -1,8 +1,8 @@
 """A tiny study declared in a folder, with or without a profile that nobody measured."""
 
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
+
+from msgspec.structs import replace
 
 from srlab.declare.protocol import TrainingProtocol
 from srlab.declare.study import Study, Variant
@@ -17,9 +17,11 @@ from srlab.folder.profile_store import (
     VariantProfile,
     digest_of,
 )
+from srlab.folder.sessions import begin_session
 from srlab.lab.claims import declare_study
 from srlab.lab.planning import make_plan
 from srlab.networks import SRCNNOptions
+from stored_files import images_of
 from tiny_study import MACHINE, QUESTION
 
 SETTING = Setting(device="cpu", device_name="a CPU", threads=2, precision="fp32", torch="2.13.0")
@@ -41,9 +43,8 @@ STUDY = Study(
 def declare(folder: Path, study: Study = STUDY) -> Path:
     """``study.json`` as `srlab study` writes it before its first run."""
     plan = make_plan(study, folder, MACHINE)
-    images: dict[str, list[dict[str, Any]]] = {"train": [], "validation": [], "test": []}
-    declaration = declare_study(plan, question=QUESTION, data="0" * 64, images=images, notes={})
-    store.save_json(folder / store.STUDY, store.plain(declaration))
+    declaration = declare_study(plan, question=QUESTION, data="0" * 64, images=images_of({}), notes={})
+    store.save(folder / store.STUDY, declaration)
     return folder
 
 
@@ -54,7 +55,7 @@ def made_profile(
     study = store.load_study(folder)
     variants = [
         VariantProfile(
-            name=variant["name"],
+            name=variant.name,
             digest=digest_of(study, variant),
             parameters=1000 // (place + 1),
             frozen=0,
@@ -69,12 +70,12 @@ def made_profile(
                 seconds=(0.02 * factor, 0.03 * factor, 0.01 * factor),
             ),
         )
-        for place, variant in enumerate(study["variants"])
+        for place, variant in enumerate(study.variants)
     ]
     bicubic = replace(
         variants[0],
         name=BICUBIC,
-        digest=digest_of(study, {}),
+        digest=digest_of(study, None),
         parameters=0,
         multiply_adds=0,
         enlarging=(_enlarging(0.01, 1, factor, size),),
@@ -84,7 +85,7 @@ def made_profile(
         setting=setting,
         sizes=(size,),
         load=0.1,
-        provenance=store.provenance(device=setting.device, threads=setting.threads),
+        provenance=begin_session(device=setting.device, threads=setting.threads),
         variants=(bicubic, *variants),
     )
 

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from srlab.declare.protocol import EvaluationProtocol
+from srlab.declare.protocol import EvaluationProtocol, TrainingProtocol
 from srlab.folder import store
 from srlab.folder.choice import update_choice
 from srlab.folder.records import picture_path
+from srlab.folder.schema import Git, Images, PlannedRun, Provenance, Session, StudyFile, StudyImage
 from srlab.folder.scores import Score, save_scores
 from srlab.pixels.images import HRImage
+from stored_files import save_run, stored_variant, study_file
 
 OPTIONS: dict[str, Any] = {
     "architecture": "SRCNN",
@@ -83,7 +85,7 @@ class ReportStudy:
             path = folder / "data" / dataset / f"{name}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(pixels).save(path)
-        store.save_json(study / store.STUDY, self._declaration(folder, scenes))
+        store.save(study / store.STUDY, self._declaration(folder, scenes))
         for place, variant in enumerate(self.variants):
             for seed in self.seeds:
                 for rate in self.rates:
@@ -94,75 +96,49 @@ class ReportStudy:
             self._test(study / store.BASELINE, 0.0, noise=0, scenes=scenes, amount=30)
         return study
 
-    def _declaration(
-        self, folder: Path, scenes: Mapping[tuple[str, str], NDArray[np.uint8]]
-    ) -> dict[str, Any]:
-        return {
-            "format": "srlab study",
-            "version": 1,
-            "name": self.name,
-            "question": self.question,
-            "scale": 2,
-            "protocol": {
-                "num_steps": 300,
-                "batch_size": 16,
-                "lr_patch_size": 24,
-                "schedule": "constant",
-                "halve_at": [],
-                "adam_betas": [0.9, 0.999],
-                "adam_eps": 1e-7,
-                "gradient_clip_norm": None,
-                "flips": True,
-                "quarter_turns": True,
-                "jpeg_noise": False,
-                "precision": "fp32",
-            },
-            "evaluation": asdict(EvaluationProtocol()),
-            "device": "cpu",
-            "data": "0" * 64,
-            "variants": [
-                {
-                    "name": variant.name,
-                    "network": {**OPTIONS, **variant.options},
-                    "objective": {"loss": "mse"},
-                    "parameters": variant.parameters,
-                    "running_statistics": 0,
-                    "multiply_adds": variant.parameters * 1000,
-                    **variant.declared,
-                }
+    def _declaration(self, folder: Path, scenes: Mapping[tuple[str, str], NDArray[np.uint8]]) -> StudyFile:
+        hashes = {
+            key: HRImage(name=key[1], pixels=pixels, is_gray=False).pixel_hash()
+            for key, pixels in scenes.items()
+        }
+        return study_file(
+            [
+                stored_variant(
+                    variant.name,
+                    network={**OPTIONS, **variant.options},
+                    parameters=variant.parameters,
+                    multiply_adds=variant.parameters * 1000,
+                    **{"objective": {"loss": "mse"}, **variant.declared},
+                )
                 for variant in self.variants
             ],
-            "learning_rates": list(self.rates),
-            "seeds": list(self.seeds),
-            "train": ["t91"],
-            "validate": [],
-            "test": [str(folder / "data" / dataset) for dataset in self.sets],
-            "images": {
-                "train": [{"name": "t", "set": "t91", "sha256": "1", "size": [9, 9]}],
-                "validation": [{"name": "v", "set": "t91", "sha256": "2", "size": [9, 9]}],
-                "test": [
-                    {
-                        "set": dataset,
-                        "name": name,
-                        "sha256": HRImage(name=name, pixels=pixels, is_gray=False).pixel_hash(),
-                        "size": list(pixels.shape[1::-1]),
-                    }
-                    for (dataset, name), pixels in scenes.items()
-                ],
-            },
-            "notes": dict(self.notes),
-            "runs": [
-                {
-                    "name": run_name(place, rate, seed),
-                    "variant": variant.name,
-                    "learning_rate": rate,
-                    "seed": seed,
-                }
+            [
+                PlannedRun(
+                    name=run_name(place, rate, seed), variant=variant.name, learning_rate=rate, seed=seed
+                )
                 for place, variant in enumerate(self.variants)
                 for rate in self.rates
                 for seed in self.seeds
             ],
-        }
+            name=self.name,
+            question=self.question,
+            protocol=TrainingProtocol(num_steps=300, adam_eps=1e-7, precision="fp32"),
+            device="cpu",
+            data="0" * 64,
+            learning_rates=tuple(self.rates),
+            seeds=tuple(self.seeds),
+            train=("t91",),
+            test=tuple(str(folder / "data" / dataset) for dataset in self.sets),
+            images=Images(
+                train=(StudyImage(name="t", set="t91", sha256="1", size=(9, 9)),),
+                validation=(StudyImage(name="v", set="t91", sha256="2", size=(9, 9)),),
+                test=tuple(
+                    StudyImage(set=key[0], name=key[1], sha256=hashes[key], size=pixels.shape[1::-1])
+                    for key, pixels in scenes.items()
+                ),
+            ),
+            notes=dict(self.notes),
+        )
 
     def _write_run(
         self,
@@ -177,9 +153,9 @@ class ReportStudy:
         state = variant.states.get((seed, rate), "finished")
         if state == "not started":
             return
-        store.save_json(folder / store.RUN, {"variant": variant.name})
+        save_run(folder, variant.name, status=state, seconds=30.0 + place, step=300)
         store.write_text(folder / "diagram.svg", DIAGRAM)
-        store.save_json(folder / store.PROVENANCE, {"sessions": [SESSION]})
+        store.save(folder / store.PROVENANCE, Provenance(sessions=(SESSION,)))
         is_best = rate == max(self.rates)
         gain = variant.gain - (0.0 if is_best else 0.5)
         last = 27 + gain + 0.02 * seed
@@ -193,8 +169,6 @@ class ReportStudy:
         )
         if state == "failed":
             store.write_text(folder / store.FAILURE, "no more disk")
-        if state in ("finished", "diverged"):
-            store.save_json(folder / store.RESULT, {"status": state, "seconds": 30.0 + place, "step": 300})
         if state != "finished":
             return
         self._score(folder, gain, noise=seed, validation=last)
@@ -238,18 +212,18 @@ class ReportStudy:
         save_scores(folder / store.TEST_SCORES, scores, protocol=EvaluationProtocol(), scale=2)
 
 
-SESSION = {
-    "started": "2026-01-01T00:00:00+00:00",
-    "ended": "2026-01-01T00:01:00+00:00",
-    "git": {"commit": "c0ffee", "dirty": False},
-    "python": "3.11.7",
-    "versions": {"srlab": "0.1.0", "torch": "2.13.0"},
-    "platform": "Linux",
-    "cpu": "A processor",
-    "cores": 2,
-    "device": "cpu",
-    "threads": 1,
-}
+SESSION = Session(
+    started="2026-01-01T00:00:00+00:00",
+    ended="2026-01-01T00:01:00+00:00",
+    git=Git(commit="c0ffee"),
+    python="3.11.7",
+    versions={"srlab": "0.1.0", "torch": "2.13.0"},
+    platform="Linux",
+    cpu="A processor",
+    cores=2,
+    device="cpu",
+    threads=1,
+)
 
 
 def run_name(place: int, rate: float, seed: int) -> str:

@@ -1,7 +1,7 @@
 """A study's folder with the scores one wants, for tests of what is concluded from it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from srlab.declare.protocol import EvaluationProtocol
 from srlab.folder import store
 from srlab.folder.choice import update_choice
+from srlab.folder.schema import PlannedRun, StudyVariant
 from srlab.folder.scores import Score, save_scores
+from stored_files import images_of, planned, save_run, save_study, stored_variant
 
 RGB = EvaluationProtocol()
-PROTOCOL = {"num_steps": 100, "batch_size": 2, "lr_patch_size": 8}
 
 Scores = NDArray[np.float64]  # [seeds, images]
 
@@ -37,32 +38,9 @@ class ScoredStudy:
 
     path: Path
     sets: Mapping[str, int]
-    study: dict[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.study = {
-            "format": "srlab study",
-            "version": 1,
-            "name": "mine",
-            "question": "Which?",
-            "scale": 2,
-            "protocol": PROTOCOL,
-            "evaluation": asdict(RGB),
-            "variants": [],
-            "seeds": [],
-            "images": {
-                "train": [],
-                "validation": [],
-                "test": [
-                    {"set": name, "name": f"i{k}", "sha256": f"{k}"}
-                    for name, count in self.sets.items()
-                    for k in range(count)
-                ],
-            },
-            "test": list(self.sets),
-            "notes": {},
-            "runs": [],
-        }
+    variants: list[StudyVariant] = field(default_factory=list)
+    runs: list[PlannedRun] = field(default_factory=list)
+    changes: dict[str, Any] = field(default_factory=dict)  # of the rest of study.json
 
     def variant(
         self,
@@ -79,23 +57,17 @@ class ScoredStudy:
         validation: float = 30.0,
     ) -> "ScoredStudy":
         """A variant with psnr_y (one array for all sets, or by set) at one rate; returns the study."""
-        if not any(known["name"] == name for known in self.study["variants"]):
-            self.study["variants"].append(
-                {
-                    "name": name,
-                    "network": {"architecture": "SRCNN", **(network or {})},
-                    "objective": dict(objective or {"loss": "l1"}),
-                    "parameters": parameters,
-                    "running_statistics": 0,
-                    "multiply_adds": 10 * parameters,
-                }
+        if not any(known.name == name for known in self.variants):
+            options = {"architecture": "SRCNN", **(network or {})}
+            counts = {"parameters": parameters, "multiply_adds": 10 * parameters}
+            self.variants.append(
+                stored_variant(name, network=options, objective=objective or {"loss": "l1"}, **counts)
             )
         by_set = self._by_set(scores)
         count = len(next(iter(by_set.values())))
         for row, seed in enumerate(range(count) if seeds is None else seeds):
             folder = self.plan(name, seed=seed, rate=rate)
-            store.save_json(folder / store.RUN, {})
-            store.save_json(folder / store.RESULT, {"status": "finished", "seconds": 10.0, "step": 100})
+            save_run(folder, name, status="finished", seconds=10.0, step=100)
             self.save_scores(
                 folder / store.SCORES, "psnr_y", {"validation": np.array([validation, validation + 1])}
             )
@@ -118,9 +90,8 @@ class ScoredStudy:
 
     def plan(self, variant: str, *, seed: int, rate: float = 1e-3) -> Path:
         """The run's folder; nothing of it is there yet."""
-        name = f"{variant.replace('/', '-')}-lr{rate!r}-seed{seed}"
-        self.study["runs"].append({"name": name, "variant": variant, "learning_rate": rate, "seed": seed})
-        return self.path / name
+        self.runs.append(planned(variant, seed=seed, rate=rate))
+        return self.path / self.runs[-1].name
 
     def bicubic(self, scores: Mapping[str, Scores] | float) -> "ScoredStudy":
         """Bicubic's psnr_y."""
@@ -148,8 +119,8 @@ class ScoredStudy:
 
     def write(self) -> Path:
         """``study.json`` and ``choice.json``; returns the folder."""
-        self.study["seeds"] = sorted({run["seed"] for run in self.study["runs"]})
-        store.save_json(self.path / store.STUDY, self.study)
+        images = images_of({name: [f"i{k}" for k in range(count)] for name, count in self.sets.items()})
+        save_study(self.path, self.variants, self.runs, **{"images": images, **self.changes})
         update_choice(self.path)
         return self.path
 

@@ -11,8 +11,9 @@ import pytest
 
 from made_study import MadeRun, MadeStudy
 from srlab.declare.objectives import AdversarialObjective, PixelObjective
+from srlab.declare.start import Start
 from srlab.declare.studies import load_study
-from srlab.declare.study import Start, Study
+from srlab.declare.study import Study
 from srlab.errors import UserError
 from srlab.networks import num_parameters
 from srlab.networks.options import differences

@@ -150,7 +150,7 @@ def test_a_study_scores_the_averaged_weights_and_says_so(tmp_path: Path) -> None
             assert "averaged over the steps (ema 0.9)" in result["note"]
             assert (folder / run.name / "last.safetensors").exists()
         declared = store.load_study(folder)
-        assert declared["protocol"]["ema"] == 0.9
+        assert declared.protocol.ema == 0.9
         assert _weights(declared).startswith("averaged over the steps (ema 0.9)")
     for run in study.runs():
         assert files(tmp_path / "jobs1" / run.name) == files(tmp_path / "jobs2" / run.name)

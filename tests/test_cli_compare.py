@@ -17,6 +17,7 @@ from srlab.folder import store
 from srlab.show.grid.files import latex_text
 from srlab.show.leaderboard import leaderboard
 from srlab.show.tables.board import board_as_latex, board_grid, legend
+from stored_files import stored_variant
 
 
 @pytest.fixture
@@ -116,7 +117,7 @@ def test_seeds_have_a_column_only_where_sets_differ_in_them(
     said = capsys.readouterr().out
     assert "\n- seeds: 0, 1, 2\n" in said
     assert "seed numbers" not in said
-    scores = tmp_path / "mine" / study.study["runs"][-1]["name"] / store.TEST_SCORES
+    scores = tmp_path / "mine" / study.runs[-1].name / store.TEST_SCORES
     values = store.load_json(scores)
     values["scores"] = [score for score in values["scores"] if score["dataset"] != "two"]
     store.save_json(scores, values)
@@ -169,7 +170,7 @@ def test_a_pair_without_common_scores_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     study = ScoredStudy(tmp_path / "mine", sets={"one": 5}).variant("a", noisy(30, images=5))
-    study.study["variants"].append({**study.study["variants"][0], "name": "b", "network": {"skip": 1}})
+    study.variants.append(stored_variant("b", network={"skip": 1}))
     study.plan("b", seed=0)
     assert run(monkeypatch, "compare", study.write(), "a", "b") == 2
     assert "cannot be compared yet (b: no run finished)" in capsys.readouterr().err

@@ -18,6 +18,7 @@ from srlab.folder.checkpoints import save_weights
 from srlab.networks import EDSROptions, NetworkOptions, build_network, preset
 from srlab.pixels.images import list_images, read_hr_image
 from srlab.use.evaluation import evaluate_network
+from stored_files import save_run
 
 EDSR = EDSROptions(num_blocks=1, num_features=4)
 METRICS = ("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb", "gmsd_y")
@@ -164,11 +165,10 @@ def test_an_rgb_network_under_the_luma_protocol_is_refused(
 
 def test_a_run_that_is_not_finished_says_so(command: Command, photos: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    run.mkdir()
-    (run / store.RUN).write_text("{}")
+    save_run(run)
     (run / "checkpoint.pt").touch()
     assert "is not finished" in command.fails(run, "--data", photos)
-    store.save_json(run / store.RESULT, {"status": "diverged"})
+    save_run(run, status="diverged")
     assert "diverged" in command.fails(run, "--data", photos)
 
 

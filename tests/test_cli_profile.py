@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from profiled_study import SETTING, STUDY, declare, made_profile
 from report_study import ReportStudy
@@ -133,14 +134,14 @@ def test_weights_are_measured_and_nothing_is_written(
 
 def test_what_was_added_since_is_said_to_be_missing(srlab: Srlab, folder: Path) -> None:
     profile = made_profile(folder)
-    add_profile(folder, Profile(**{**vars(profile), "variants": profile.variants[:2]}))
+    add_profile(folder, structs.replace(profile, variants=profile.variants[:2]))
     assert "not measured: tiny/small" in srlab(folder)[0]
 
 
 def test_a_busy_machine_is_told(srlab: Srlab, folder: Path) -> None:
     add_profile(folder, made_profile(folder))
     assert "was busy" not in srlab(folder)[0]
-    add_profile(folder, Profile(**{**vars(made_profile(folder)), "load": 3.5}))
+    add_profile(folder, structs.replace(made_profile(folder), load=3.5))
     assert "was busy when this began (load 3.5): trust the ratios" in srlab(folder)[0]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from srlab.folder.records import validation_curve
+from srlab.folder.records import logged_lines, logged_values
 from srlab.show.draw.canvas import MARKERS
 from srlab.show.draw.curves import Line, draw_all_runs
 
@@ -26,8 +26,8 @@ def test_points_are_the_steps_at_which_there_was_a_number(tmp_path: Path) -> Non
         '{"step": 1, "loss": 0.5}\n{"step": 2, "psnr_y": 30.5}\n{"step": 3, "psnr_y": null}\n'
         '{"step": 4, "psnr_y": 31}\n{"step": 5, "psn'
     )
-    assert validation_curve(tmp_path) == ((2, 30.5), (4, 31.0))
-    assert validation_curve(tmp_path / "missing") == ()
+    assert logged_values(logged_lines(tmp_path), "psnr_y") == ((2, 30.5), (4, 31.0))
+    assert logged_lines(tmp_path / "missing") == ()
 
 
 def test_runs_are_named_in_the_order_in_which_they_end_with_the_last_value() -> None:

@@ -10,7 +10,7 @@ from report_study import TWO, ReportStudy
 from srlab.cli import main
 from srlab.errors import UserError
 from srlab.folder import store
-from srlab.folder.records import logged_lines, read_runs
+from srlab.folder.records import read_runs
 from srlab.folder.scores import load_scores
 from srlab.show.data_files import about_parquet, write_data
 from srlab.show.report import write_report
@@ -61,11 +61,10 @@ def test_the_curves_are_all_that_every_run_has_logged(study: Path, tmp_path: Pat
         for row in rows(tmp_path / "curves.csv")
     }
     logged = {
-        (run.name, line["step"], name, float(value))
+        (run.name, line.step, name, float(value))
         for run in read_runs(study)
-        for line in logged_lines(run.folder)
-        for name, value in line.items()
-        if name != "step"
+        for line in run.log
+        for name, value in line.values.items()
     }
     assert found == logged
     assert len({run for run, *_ in found}) == 2 * 2 * 3

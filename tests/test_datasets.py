@@ -1,7 +1,6 @@
 """What data sets promise: the right pictures by name or folder, none in two roles, all on record."""
 
 import hashlib
-import json
 import subprocess
 import sys
 import warnings
@@ -16,6 +15,7 @@ from srlab.data import datasets
 from srlab.data.catalogue import CATALOGUE, data_folder
 from srlab.data.datasets import Role, data_hash, load_sets, manifest, split
 from srlab.errors import UserError
+from srlab.folder.schema import as_json
 from srlab.pixels.images import HRImage
 
 ROLES: tuple[Role, ...] = ("train", "validate", "test")
@@ -258,10 +258,9 @@ def test_the_manifest_says_what_was_used_and_the_hash_changes_with_any_pixel() -
     train, test = folder("train", 3), folder("test", 1, first=100)
     found = split(train=[train], test=[test])
     told = manifest(found)
-    assert json.loads(json.dumps(told)) == told
-    assert {role: len(rows) for role, rows in told.items()} == {"train": 2, "validation": 1, "test": 1}
+    assert [len(images) for images in (told.train, told.validation, told.test)] == [2, 1, 1]
     pixels = found.train[0].pixels
-    assert told["train"][0] == {
+    assert as_json(told.train[0]) == {
         "name": "000",
         "set": "train",
         "sha256": hashlib.sha256(b"12x10x3:" + pixels.tobytes()).hexdigest(),

@@ -1,6 +1,6 @@
 """What effects promise: each change of options by itself, and a word for what cannot be told apart."""
 
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from scored_study import ScoredStudy, noisy
+from srlab.declare.start import Start
 from srlab.verdicts import Effect, Verdicts, judge
 from srlab.verdicts.effects import contrasts
 from srlab.verdicts.options import changes, options_of
+from stored_files import PROTOCOL, stored_variant
 
 RELU = {"activation": "relu"}
 PRELU = {"activation": "prelu"}
@@ -130,12 +132,8 @@ def test_a_pair_that_is_missing_is_said(tmp_path: Path) -> None:
     study.variant("plain", noisy(30, key=1), network={"skip": None, **RELU})
     study.variant("skip", noisy(31, key=2), network={"skip": "bicubic", **RELU})
     study.variant("prelu", noisy(30, key=3), network={"skip": None, **PRELU})
-    study.study["variants"].append(
-        {
-            **study.study["variants"][0],
-            "name": "both",
-            "network": {"architecture": "SRCNN", "skip": "bicubic", **PRELU},
-        }
+    study.variants.append(
+        stored_variant("both", network={"architecture": "SRCNN", "skip": "bicubic", **PRELU})
     )
     study.plan("both", seed=0)
     skip = effect(judge(study.write()), "skip none → bicubic")
@@ -173,21 +171,18 @@ def test_the_edge_of_the_rates_is_told_only_where_there_is_a_middle(tmp_path: Pa
         assert any("only two learning rates were tried" in remark for remark in told) == (number == 2)
 
 
-def variant(network: Mapping[str, Any], **others: Any) -> dict[str, Any]:
-    return {"network": network, "objective": {"loss": "l1"}, **others}
-
-
 def test_loss_start_and_own_training_are_options_too() -> None:
-    protocol = {"num_steps": 10, "batch_size": 2}
-    plain = options_of(variant({"architecture": "EDSR"}), protocol=protocol)
+    network = {"architecture": "EDSR"}
+    plain = options_of(stored_variant("a", network=network), protocol=PROTOCOL)
     other = options_of(
-        {
-            "network": {"architecture": "EDSR"},
-            "objective": {"loss": "mse"},
-            "start": {"source": "edsr/vanilla", "keep": ["stem"], "freeze": True},
-            "protocol": {"num_steps": 20, "batch_size": 2},
-        },
-        protocol=protocol,
+        stored_variant(
+            "b",
+            network=network,
+            objective={"loss": "mse"},
+            start=Start(source="edsr/vanilla", keep=("stem",), freeze=True),
+            protocol=replace(PROTOCOL, num_steps=20),
+        ),
+        protocol=PROTOCOL,
     )
     assert [(one.option, one.after) for one in changes(plain, other)] == [
         ("objective.loss", "mse"),
@@ -197,8 +192,11 @@ def test_loss_start_and_own_training_are_options_too() -> None:
 
 
 def test_between_two_architectures_the_architecture_is_the_change() -> None:
-    one = options_of(variant({"architecture": "SRCNN", "activation": "relu"}), protocol={})
-    two = options_of(variant({"architecture": "EDSR", "activation": "prelu", "num_blocks": 4}), protocol={})
+    networks = (
+        {"architecture": "SRCNN", "activation": "relu"},
+        {"architecture": "EDSR", "activation": "prelu", "num_blocks": 4},
+    )
+    one, two = (options_of(stored_variant("a", network=network), protocol=PROTOCOL) for network in networks)
     assert [change.option for change in changes(one, two)] == ["architecture"]
 
 

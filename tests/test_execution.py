@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from msgspec import structs
 from safetensors.torch import load_file
 
 from srlab.declare.study import Study
@@ -73,7 +74,7 @@ def test_a_study_ends_with_every_run_scored_and_the_chosen_ones_tested(study: St
     assert [run.status for run in runs] == ["finished"] * 4
     choice = load_choice(folder)
     for run in runs:
-        is_chosen = choice[run.variant]["learning_rate"] == run.learning_rate
+        is_chosen = choice[run.variant].learning_rate == run.learning_rate
         assert {path.name for path in run.folder.iterdir()} == RUN_FILES | ({"test"} if is_chosen else set())
         assert run.validation is not None
         assert "validation does not choose the step" in store.load_json(run.folder / store.RESULT)["note"]
@@ -196,7 +197,7 @@ def test_a_diverged_run_is_a_result_and_not_tried_again(
     monkeypatch.undo()
     assert carry_out(study, folder) == []
     assert [run.status for run in read_runs(folder)].count("diverged") == 1
-    assert load_choice(folder)["tiny/edsr"]["learning_rate"] == 1e-4
+    assert load_choice(folder)["tiny/edsr"].learning_rate == 1e-4
     row = next(row for row in leaderboard(folder).standings if row.name == "tiny/edsr")
     assert "1 of 2 runs diverged" in row.notes
 
@@ -222,15 +223,16 @@ def test_a_better_rate_added_later_supersedes_the_choice_and_keeps_its_scores(
     study: Study, folder: Path
 ) -> None:
     carry_out(replace(study, learning_rates=(1e-7,)), folder)
-    assert load_choice(folder)["tiny/edsr"]["learning_rate"] == 1e-7
+    assert load_choice(folder)["tiny/edsr"].learning_rate == 1e-7
     carry_out(replace(study, learning_rates=(1e-2, 1e-3)), folder)
     choice = load_choice(folder)["tiny/edsr"]
-    assert choice["learning_rate"] != 1e-7
-    assert [old["learning_rate"] for old in choice["superseded"]] == [1e-7]
-    assert choice["superseded"][0]["superseded"] >= choice["superseded"][0]["since"]
+    assert choice.learning_rate != 1e-7
+    (old,) = choice.superseded
+    assert old.learning_rate == 1e-7
+    assert (old.superseded or "") >= (old.since or "") > ""
     assert (folder / "tiny-edsr-lr1e-07-seed0" / store.TEST_SCORES).exists()
     row = next(row for row in leaderboard(folder).standings if row.name == "tiny/edsr")
-    assert row.learning_rate == choice["learning_rate"]
+    assert row.learning_rate == choice.learning_rate
 
 
 def test_scoring_that_was_cut_off_is_finished_by_the_same_call(
@@ -416,10 +418,11 @@ def test_a_choice_that_something_else_changed_is_refused_and_made_again(
     with pytest.raises(UserError, match=r"choice\.json .* chooses again"):
         winner(folder)
     assert carry_out(study, folder) == []
-    again = load_choice(folder)
-    for choice in (*before.values(), *again.values()):
-        del choice["since"]
-    assert again == before
+    made, again = (
+        {name: structs.replace(choice, since=None) for name, choice in choices.items()}
+        for choices in (before, load_choice(folder))
+    )
+    assert again == made
 
 
 def test_a_finished_run_that_cannot_be_scored_again_is_a_failure_of_its_own(

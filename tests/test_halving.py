@@ -5,7 +5,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -15,7 +14,7 @@ from srlab.declare.study import TRIAL_SEED, Study
 from srlab.errors import UserError
 from srlab.folder import store
 from srlab.folder.choice import load_choice
-from srlab.folder.records import read_runs
+from srlab.folder.records import StudyFolder, read_runs
 from srlab.folder.trials import trial_folder
 from srlab.lab import execution
 from srlab.lab.claims import declare_study
@@ -26,6 +25,7 @@ from srlab.lab.scheduler import Failure
 from srlab.show.report.commands import read_commands
 from srlab.training.train import train
 from srlab.verdicts import judge
+from stored_files import images_of
 from tiny_study import MACHINE, QUESTION, tiny_study, write_study_file
 
 RATES = (1e-2, 1e-3, 3e-4, 1e-4, 1e-5)
@@ -40,10 +40,9 @@ def study(tmp_path: Path) -> Study:
 
 def fake_round(study: Study, folder: Path, scores: Mapping[str, Mapping[float, float | None]]) -> None:
     """What a round leaves behind: its study, and the rates that it tried with their psnr_y."""
-    images: dict[str, list[dict[str, Any]]] = {"train": [], "validation": [], "test": []}
     plan = make_plan(study, folder, MACHINE)
-    declared = declare_study(plan, question=QUESTION, data="0" * 64, images=images, notes={})
-    store.save_json(folder / store.STUDY, store.plain(declared))
+    declared = declare_study(plan, question=QUESTION, data="0" * 64, images=images_of({}), notes={})
+    store.save(folder / store.STUDY, declared)
     store.save_json(
         folder / store.CHOICE,
         {
@@ -151,18 +150,18 @@ def test_a_study_trains_the_chosen_rate_alone_and_an_interrupted_one_ends_alike(
     assert carry_out(study, whole) == []
     runs = read_runs(whole)
     assert [run.status for run in runs] == ["finished"] * 4  # two variants, one rate each, two seeds
-    chosen = {name: entry["learning_rate"] for name, entry in load_choice(whole).items()}
-    best = {name: entry["learning_rate"] for name, entry in load_choice(trial_folder(whole, 2)).items()}
+    chosen = {name: entry.learning_rate for name, entry in load_choice(whole).items()}
+    best = {name: entry.learning_rate for name, entry in load_choice(trial_folder(whole, 2)).items()}
     assert chosen == best
     assert len(files(whole)) == 10 + 6 + 4
     assert not list((whole / "rates").rglob("test/scores.json"))
-    assert store.load_study(whole)["rate_search"] == "halving"
+    assert store.load_study(whole).rate_search == "halving"
 
     verdicts = judge(whole)
     assert [len(one.rates) for one in verdicts.learning_rates] == [5, 5]
     assert [cost.runs for cost in verdicts.costs] == [5 + 3 + 2] * 2
     assert any("chosen by halving" in remark for remark in verdicts.remarks)
-    command = read_commands(whole, store.load_study(whole)).lines[0]
+    command = read_commands(StudyFolder(whole)).lines[0]
     (asked,) = re.findall(r"--learning-rates (\S+)", command)
     assert tuple(map(float, asked.split(","))) == RATES
     assert "--rate-search halving" in command

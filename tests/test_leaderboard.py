@@ -7,7 +7,6 @@ import re
 import statistics
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,12 +16,14 @@ from srlab.errors import UserError
 from srlab.folder import store
 from srlab.folder.choice import load_choice, rates_of, update_choice
 from srlab.folder.records import read_runs
+from srlab.folder.schema import PlannedRun
 from srlab.folder.scores import Score, save_scores
 from srlab.folder.winner import winner
 from srlab.show.as_json import as_dict
 from srlab.show.grid.files import as_csv
 from srlab.show.leaderboard import Standing, important_notes, leaderboard, notes_of_variants
 from srlab.show.tables.board import board_as_markdown, board_grid, scores_grid
+from stored_files import images_of, planned, save_run, save_study, stored_variant
 
 RGB = EvaluationProtocol()
 
@@ -33,40 +34,18 @@ class Folder:
     def __init__(self, path: Path, *, sets: dict[str, list[str]], note: str = "") -> None:
         self.path = path
         self.sets = sets
-        self.study: dict[str, Any] = {
-            "format": "srlab study",
-            "version": 1,
-            "name": "mine",
-            "question": "Which?",
-            "scale": 2,
-            "evaluation": {"color": "rgb", "border": "replicate"},
-            "variants": [
-                {"name": name, "parameters": 1000, "running_statistics": 0, "multiply_adds": 5}
-                for name in ("a", "b")
-            ],
-            "seeds": [],
-            "images": {
-                "train": [],
-                "validation": [],
-                "test": [
-                    {"set": of, "name": name, "sha256": name} for of, names in sets.items() for name in names
-                ],
-            },
-            "test": list(sets),
-            "notes": {name: note for name in sets if note},
-            "runs": [],
-        }
+        self.variants = [stored_variant(name, multiply_adds=5) for name in ("a", "b")]
+        self.runs: list[PlannedRun] = []
+        self.notes = {name: note for name in sets if note}
         self.save()
 
     def save(self) -> None:
-        self.study["seeds"] = sorted({run["seed"] for run in self.study["runs"]})
-        store.save_json(self.path / store.STUDY, self.study)
+        save_study(self.path, self.variants, self.runs, images=images_of(self.sets), notes=self.notes)
 
     def plan(self, variant: str, *, rate: float = 1e-3, seed: int = 0) -> Path:
-        name = f"{variant}-lr{rate!r}-seed{seed}"
-        self.study["runs"].append({"name": name, "variant": variant, "learning_rate": rate, "seed": seed})
+        self.runs.append(planned(variant, seed=seed, rate=rate))
         self.save()
-        return self.path / name
+        return self.path / self.runs[-1].name
 
     def run(
         self,
@@ -79,8 +58,7 @@ class Folder:
         test: dict[str, list[float]] | None = None,
     ) -> None:
         folder = self.plan(variant, rate=rate, seed=seed)
-        store.save_json(folder / store.RUN, {})
-        store.save_json(folder / store.RESULT, {"status": status, "seconds": 10.0 + seed})
+        save_run(folder, variant, status=status, seconds=10.0 + seed)
         if validation is not None:
             self.score(folder / store.SCORES, {"validation": [validation]})
         if test is not None:
@@ -160,7 +138,7 @@ def test_what_lacks_a_set_comes_after_what_has_all(folder: Folder) -> None:
 def test_a_set_of_which_an_image_is_missing_does_not_count(folder: Folder) -> None:
     folder.run("a", 29.0, test={"one": five(30.0), "two": five(30.0)})
     update_choice(folder.path)
-    folder.study["images"]["test"].append({"set": "one", "name": "z", "sha256": "z"})
+    folder.sets["one"].append("z")
     folder.save()
     assert set(folder.row("a").tests) == {"two"}
 
@@ -177,7 +155,7 @@ def test_what_diverged_failed_or_is_missing_is_said_with_how_many(folder: Folder
     folder.run("a", 29.0, seed=0, test={"one": five(30.0), "two": five(30.0)})
     folder.run("a", None, seed=1, status="diverged")
     store.write_text(folder.plan("a", seed=2) / store.FAILURE, "it failed")
-    store.save_json(folder.plan("a", seed=3) / store.RUN, {})
+    save_run(folder.plan("a", seed=3))
     folder.plan("a", seed=4)
     folder.run("b", None, status="diverged")
     update_choice(folder.path)
@@ -252,7 +230,7 @@ def test_a_perfect_score_is_infinite_and_can_be_written(folder: Folder) -> None:
         folder.run("a", math.inf, seed=seed, test={"one": [math.inf] * 5, "two": five(30.0)})
     update_choice(folder.path)
     update_choice(folder.path)
-    assert load_choice(folder.path)["a"]["psnr_y"] == math.inf
+    assert load_choice(folder.path)["a"].psnr_y == math.inf
     values = as_dict(leaderboard(folder.path))
     store.save_json(folder.path / "values.json", values)
     assert values["standings"][0]["tests"]["one"]["psnr_y"] == {"mean": "inf", "sd": None, "seeds": 2}
@@ -288,18 +266,18 @@ def test_the_rate_is_chosen_by_the_mean_over_seeds_on_validation(folder: Folder)
     for seed, (low, high) in enumerate(((30.0, 33.0), (30.0, 28.0))):
         folder.run("a", low, rate=1e-4, seed=seed, test={"one": five(99.0), "two": five(99.0)})
         folder.run("a", high, rate=1e-3, seed=seed)
-    assert update_choice(folder.path)["variants"]["a"]["learning_rate"] == 1e-3
+    assert update_choice(folder.path).variants["a"].learning_rate == 1e-3
 
 
 def test_a_rate_at_which_a_seed_diverged_is_chosen_only_if_no_rate_is_whole(folder: Folder) -> None:
     folder.run("a", 35.0, rate=1e-3, seed=0)
     folder.run("a", None, rate=1e-3, seed=1, status="diverged")
     folder.run("a", 30.0, rate=1e-4, seed=0)
-    assert update_choice(folder.path)["variants"]["a"]["learning_rate"] == 1e-3
+    assert update_choice(folder.path).variants["a"].learning_rate == 1e-3
     folder.run("a", 30.0, rate=1e-4, seed=1)
-    choice = update_choice(folder.path)["variants"]["a"]
-    assert (choice["learning_rate"], choice["is_complete"]) == (1e-4, True)
-    assert [old["learning_rate"] for old in choice["superseded"]] == [1e-3]
+    choice = update_choice(folder.path).variants["a"]
+    assert (choice.learning_rate, choice.is_complete) == (1e-4, True)
+    assert [old.learning_rate for old in choice.superseded] == [1e-3]
 
 
 def test_of_rates_none_of_which_is_whole_the_one_with_most_seeds_is_chosen(folder: Folder) -> None:
@@ -318,14 +296,14 @@ def test_of_rates_none_of_which_is_whole_the_one_with_most_seeds_is_chosen(folde
             seed=seed,
             status="finished" if seed < 1 else "diverged",
         )
-    choice = update_choice(folder.path)["variants"]["a"]
-    assert (choice["learning_rate"], choice["is_complete"]) == (1e-4, False)
+    choice = update_choice(folder.path).variants["a"]
+    assert (choice.learning_rate, choice.is_complete) == (1e-4, False)
 
 
 def test_of_equal_rates_the_first_of_the_plan_is_chosen(folder: Folder) -> None:
     folder.run("a", 30.0, rate=3e-4)
     folder.run("a", 30.0, rate=1e-3)
-    assert update_choice(folder.path)["variants"]["a"]["learning_rate"] == 3e-4
+    assert update_choice(folder.path).variants["a"].learning_rate == 3e-4
     assert len(rates_of(read_runs(folder.path))) == 2
 
 

@@ -14,7 +14,9 @@ from srlab.cli import app
 from srlab.declare.study import Study
 from srlab.errors import UserError
 from srlab.folder import store
-from srlab.folder.looks import Look, load_looks, note_look, save_looks, seeds_scored
+from srlab.folder.looks import load_looks, note_look, save_looks, seeds_scored
+from srlab.folder.records import StudyFolder
+from srlab.folder.schema import Look
 from srlab.lab import until_decided as module
 from srlab.lab.comparison import compare
 from srlab.lab.scheduler import Failure
@@ -83,22 +85,19 @@ def scored(folder: Path, apart: dict[str, float], *, sd: float = 0.06) -> Callab
 
     def carry_out(study: Study) -> list[Failure]:
         made = ScoredStudy(folder, {"b100": 100})
-        before = store.load_study(folder)["runs"] if store.is_study(folder) else []
-        wanted = {(run["variant"], run["seed"]) for run in before}
+        before = store.load_study(folder) if store.is_study(folder) else None
+        wanted = {(run.variant, run.seed) for run in (before.runs if before else ())}
         wanted |= {(variant.name, seed) for variant in study.variants for seed in study.seeds}
         asked.append({variant.name: len(study.seeds) for variant in study.variants})
         for place, (name, gain) in enumerate(apart.items()):
             rows = noisy(30 + gain, seeds=10, images=100, sd=sd, key=place)
             seeds = sorted(seed for variant, seed in wanted if variant == name)
             made.variant(name, rows[seeds], seeds=seeds)
-        if study.primary or (store.is_study(folder) and "primary" in before_primary):
-            made.study["primary"] = list(study.primary or before_primary["primary"])
-            before_primary["primary"] = made.study["primary"]
+        made.changes["primary"] = study.primary or (before and before.primary)
         made.write()
         return []
 
     asked: list[dict[str, int]] = []
-    before_primary: dict[str, list[str]] = {}
     carry_out.asked = asked  # type: ignore[attr-defined]
     return carry_out
 
@@ -179,7 +178,7 @@ def test_a_trained_study_adds_seeds_to_what_is_there_and_the_report_names_the_co
     looks = load_looks(folder)
     assert [look.seeds for look in looks] == list(planned_looks(2, 4)[: len(looks)])
     assert seeds_scored(folder) == looks[-1].seeds
-    command = read_commands(folder, store.load_study(folder)).lines[0]
+    command = read_commands(StudyFolder(folder)).lines[0]
     assert "--seeds 2 --until-decided --max-seeds 4" in command
 
 
@@ -190,7 +189,7 @@ def test_seeds_that_are_added_by_hand_are_a_look_and_the_first_seed_is_none(tmp_
     folder = ScoredStudy(tmp_path, {"b100": 20})
 
     def score(seeds: int) -> None:
-        folder.study |= {"variants": [], "runs": []}
+        folder.variants, folder.runs = [], []
         for place, name in enumerate("ab"):
             folder.variant(name, noisy(30, seeds=seeds, images=20, key=place))
         folder.write()

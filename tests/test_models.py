@@ -27,6 +27,7 @@ from srlab.use.models.making import main as include
 from srlab.use.models.making import make_card, pixels_hash
 from srlab.use.models.verifying import verify
 from srlab.use.upscale import device_of
+from stored_files import save_run
 from tiny_study import write_pictures
 
 TINY = EDSROptions(num_blocks=1, num_features=4)
@@ -457,6 +458,6 @@ def test_a_card_is_made_from_the_runs_own_files(
 
 
 def test_no_card_is_made_of_a_run_that_is_not_finished(tmp_path: Path) -> None:
-    (tmp_path / "run.json").write_text('{"variant": "srcnn/vanilla"}')
+    save_run(tmp_path)
     with pytest.raises(UserError):
         make_card(tmp_path, weights=tmp_path / "w", licence=_real_cards()[0].licence, terms={})

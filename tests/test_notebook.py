@@ -16,7 +16,7 @@ from PIL import Image
 from made_study import MadeRun, MadeStudy, scene
 from srlab import notebook
 from srlab.errors import UserError
-from srlab.folder.records import logged_values
+from srlab.folder.records import logged_lines, logged_values
 from srlab.show.draw.crop import Crop
 from srlab.show.draw.curves import Line, Panel, draw_training
 from srlab.show.draw.panel import NARROW_DPI, Shown, draw_narrow
@@ -146,8 +146,8 @@ def test_pictures_that_are_not_there_yet_are_an_error(tmp_path: Path) -> None:
 
 def test_what_a_run_logged_is_read_by_its_name(tmp_path: Path) -> None:
     (tmp_path / "metrics.jsonl").write_text('{"step": 1, "loss": 0.5}\n{"step": 2, "loss": null}\n{"st')
-    assert logged_values(tmp_path, "loss") == ((1, 0.5),)
-    assert logged_values(tmp_path, "psnr_y") == ()
+    assert logged_values(logged_lines(tmp_path), "loss") == ((1, 0.5),)
+    assert logged_values(logged_lines(tmp_path), "psnr_y") == ()
 
 
 def line(label: str, variant: int, *values: float, dashes: int = 0) -> Line:

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+from msgspec import structs
 from numpy.typing import NDArray
 
 from srlab import Metric, UserError
@@ -114,7 +115,7 @@ def changed(file: Path, folder: Path, old: str, new: str) -> Path:
 def scores_of(folder: Path, metric: str | None = None) -> list[Any]:
     """The stored test scores of a study: of one metric, or of all but it."""
     return [
-        (path.parent.parent.name, *vars(score).values())
+        (path.parent.parent.name, *structs.astuple(score))
         for path in sorted(folder.glob("*/test/scores.json"))
         for score in load_scores(path).scores
         if metric is None or score.metric == metric

@@ -520,6 +520,6 @@ def test_a_gans_validation_images_are_scored_and_its_rate_chosen_anew(
     assert {score.image for score in stored.scores} == {
         image["name"] for image in values["images"]["validation"]
     }
-    assert load_choice(study)["tiny/edsr"]["measure"] == LPIPS
+    assert load_choice(study)["tiny/edsr"].measure == LPIPS
     assert f"lowest validation {LPIPS}" in find_weights(study).why
     assert score_study(study, distance) == []

@@ -5,25 +5,28 @@ from pathlib import Path
 
 import pytest
 import torch
+from msgspec import structs
 
 from srlab.data.datasets import PictureSizes, picture_sizes, split
 from srlab.declare.protocol import TrainingProtocol
 from srlab.declare.study import Study, Variant
 from srlab.errors import UserError
 from srlab.folder import store
+from srlab.folder.schema import Images, StudyFile, StudyImage
 from srlab.lab.claims import check_claims, check_images, declare_run, declare_study
 from srlab.lab.planning import Plan, make_plan
 from srlab.networks import EDSROptions, num_parameters, preset
 from srlab.training.machine import precision_in_words, precision_of, precision_of_run, resolve_machine
 from srlab.training.step_time import measure_step
+from stored_files import save_run
 from tiny_study import MACHINE, QUESTION, tiny_study
 
 DATA = "0" * 64
-IMAGES = {
-    "train": [{"name": "a", "set": "train", "sha256": "1", "size": [8, 8]}],
-    "validation": [],
-    "test": [{"name": "b", "set": "set", "sha256": "2", "size": [8, 8]}],
-}
+IMAGES = Images(
+    train=(StudyImage(name="a", set="train", sha256="1"),),
+    validation=(),
+    test=(StudyImage(name="b", set="set", sha256="2"),),
+)
 
 
 @pytest.fixture
@@ -40,17 +43,17 @@ def begin(study: Study, folder: Path) -> Plan:
     return plan
 
 
-def declare(plan: Plan) -> dict[str, object]:
+def declare(plan: Plan) -> StudyFile:
     declaration = declare_study(plan, question=QUESTION, data=DATA, images=IMAGES, notes={})
-    store.save_json(plan.folder / store.STUDY, declaration)
+    store.save(plan.folder / store.STUDY, declaration)
     return declaration
 
 
 def test_a_plan_counts_what_is_there_and_what_is_left(study: Study, tmp_path: Path) -> None:
     folder = tmp_path / "study"
     names = [run.name for run in study.runs()]
-    store.save_json(folder / names[0] / store.RESULT, {"status": "finished"})
-    store.save_json(folder / names[1] / store.RESULT, {"status": "diverged"})
+    save_run(folder / names[0], status="finished")
+    save_run(folder / names[1], status="diverged")
     store.write_text(folder / names[2] / store.FAILURE, "it failed")
     plan = make_plan(study, folder, MACHINE)
     assert [status for _, status in plan.runs] == ["finished", "diverged", "failed", "not started"]
@@ -138,9 +141,9 @@ def test_rates_seeds_and_variants_may_be_added(study: Study, tmp_path: Path) -> 
     plan = make_plan(more, folder, MACHINE)
     check_claims(plan, data=DATA)
     declared = declare(plan)
-    assert len(declared["runs"]) == 4 + 2  # type: ignore[arg-type]
-    assert [row["name"] for row in declared["variants"]] == ["tiny/edsr", "tiny/srcnn", "tiny/more"]  # type: ignore[attr-defined]
-    assert declared["seeds"] == [0, 1]
+    assert len(declared.runs) == 4 + 2
+    assert [row.name for row in declared.variants] == ["tiny/edsr", "tiny/srcnn", "tiny/more"]
+    assert declared.seeds == (0, 1)
 
 
 @pytest.mark.parametrize(
@@ -225,20 +228,20 @@ def test_before_a_run_has_started_everything_may_change(study: Study, tmp_path: 
     changed = replace(study, scale=3, learning_rates=(1e-2,))
     plan = make_plan(changed, folder, MACHINE)
     check_claims(plan, data="1" * 64)
-    assert len(declare(plan)["runs"]) == 2  # type: ignore[arg-type]
+    assert len(declare(plan).runs) == 2
 
 
 def test_a_comparison_is_planned_before_the_first_run_and_stays(study: Study, tmp_path: Path) -> None:
     first, second = (variant.name for variant in study.variants)
     planned = replace(study, primary=(second, first))
     begin(planned, tmp_path / "planned")
-    assert store.load_study(tmp_path / "planned")["primary"] == [second, first]
+    assert store.load_study(tmp_path / "planned").primary == (second, first)
     for later in (planned, study):  # without the line it stays
         plan = make_plan(later, tmp_path / "planned", MACHINE)
         check_claims(plan, data=DATA)
-        assert declare(plan)["primary"] == [second, first]
+        assert declare(plan).primary == (second, first)
     begin(study, tmp_path / "free")
-    assert "primary" not in store.load_study(tmp_path / "free")
+    assert store.load_study(tmp_path / "free").primary is None
     for folder, asked, there in (
         ("free", (second, first), "started without one"),
         ("planned", (first, second), f"another planned comparison \\({second} against {first}\\)"),
@@ -255,14 +258,15 @@ def test_a_comparison_is_planned_before_the_first_run_and_stays(study: Study, tm
 def test_a_test_set_may_be_added_but_not_exchanged(study: Study, tmp_path: Path) -> None:
     folder = tmp_path / "study"
     begin(study, folder)
-    other = {"name": "c", "set": "more", "sha256": "3", "size": [8, 8]}
-    check_images(folder, {**IMAGES, "test": [other]})
+    added = structs.replace(IMAGES, test=(StudyImage(name="c", set="more", sha256="3"),))
+    check_images(folder, added)
+    exchanged = structs.replace(IMAGES, test=(StudyImage(name="b", set="set", sha256="9"),))
     with pytest.raises(UserError, match="the test set set differs from the one"):
-        check_images(folder, {**IMAGES, "test": [{"name": "b", "set": "set", "sha256": "9", "size": [8, 8]}]})
+        check_images(folder, exchanged)
     plan = make_plan(replace(study, test=("elsewhere/more",)), folder, MACHINE)
-    declared = declare_study(plan, question=QUESTION, data=DATA, images={**IMAGES, "test": [other]}, notes={})
-    assert {image["set"] for image in declared["images"]["test"]} == {"set", "more"}
-    assert len(declared["test"]) == 2
+    declared = declare_study(plan, question=QUESTION, data=DATA, images=added, notes={})
+    assert {image.set for image in declared.images.test} == {"set", "more"}
+    assert len(declared.test) == 2
 
 
 def test_a_step_that_cannot_be_taken_is_not_estimated_and_stops_no_plan(

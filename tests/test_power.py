@@ -76,7 +76,7 @@ def test_spreads_are_those_of_the_study_itself_or_of_the_nearest_beside_it(tmp_p
 
     def make(name: str, trainings: float, *names: str, scale: int = 2) -> None:
         folder = ScoredStudy(runs / name, {"set5": 5, "b100": 100})
-        folder.study |= {"name": name, "scale": scale}
+        folder.changes |= {"name": name, "scale": scale}
         generator = np.random.default_rng(0)
         for place, variant in enumerate(names):
             folder.variant(

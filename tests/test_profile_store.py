@@ -1,10 +1,10 @@
 """What a kept profile promises: settings side by side and never mixed, nothing that is out of date."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from profiled_study import SETTING, declare, made_profile
 from srlab.errors import UserError

@@ -10,9 +10,11 @@ from typing import Any, Self
 
 import pytest
 import torch
+from msgspec import structs
 
 from profiled_study import STUDY, declare
-from srlab.declare.study import Start, Study, Variant
+from srlab.declare.start import Start
+from srlab.declare.study import Study, Variant
 from srlab.errors import UserError
 from srlab.folder.checkpoints import save_weights
 from srlab.folder.profile_store import Profile, load_profiles
@@ -209,7 +211,7 @@ def test_memory_is_the_median_of_some_processes_and_of_one_where_a_pass_is_long(
     told.seconds["tiny/large"] = 15.0
     found = profile(target(), MACHINE, sizes=[SMALL], listener=SILENT)
     assert [len(variant.enlarging[0].peak_bytes) for variant in found.variants] == [3, 1, 3]
-    drawn = replace(found.variants[0].enlarging[0], peak_bytes=(9, 4, 5), before_bytes=(1, 3, 1))
+    drawn = structs.replace(found.variants[0].enlarging[0], peak_bytes=(9, 4, 5), before_bytes=(1, 3, 1))
     assert (drawn.peak, drawn.added) == (5, 4)
 
 

@@ -8,19 +8,24 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec import structs
 from PIL import Image
 
 from report_study import THREE, TWO, Made, ReportStudy, run_name
+from srlab.declare.protocol import RunProtocol, TrainingProtocol
+from srlab.declare.start import Start
 from srlab.errors import UserError
 from srlab.folder import store
 from srlab.folder.profile_store import Enlarging, Profile, Setting, VariantProfile, add_profile, digest_of
-from srlab.folder.records import read_runs
+from srlab.folder.records import StudyFolder, read_runs
+from srlab.folder.schema import Session
 from srlab.show.draw.canvas import plain_style
 from srlab.show.draw.colors import FOR_THE_PAGE
 from srlab.show.draw.pareto import CostAxis, draw_pareto
@@ -32,6 +37,7 @@ from srlab.show.report.setting import read_setting
 from srlab.show.report.viewer import Viewer, make_viewer
 from srlab.show.texts import place
 from srlab.verdicts import BICUBIC, Rank
+from stored_files import run_file, stored_variant
 
 SMALL = {"sets": {"five": ("a", "b", "c")}, "metrics": ("psnr_y",)}
 HOSTILE = "<img src=x onerror=alert(1)>\"'</script><script>alert(2)</script>&amp;{{ 7 * 7 }}"
@@ -256,7 +262,7 @@ STATES = {
 def test_the_report_is_right_in_any_state(state: str, tmp_path: Path) -> None:
     study = ReportStudy(**{**SMALL, "variants": TWO, **STATES[state]}).write(tmp_path)  # type: ignore[arg-type, dict-item]
     contents = gather(study)
-    text = render(contents, make_viewer(study, contents.study, contents.verdicts))
+    text = render(contents, make_viewer(StudyFolder(study), contents.verdicts))
     page = Page(text)
     assert len(page.ids) == len(set(page.ids))
     assert "nan" not in re.sub(r"[a-z]*nan[a-z]+", "", page.text.lower())
@@ -309,7 +315,7 @@ def two_sets(tmp_path: Path) -> Path:
 
 def viewer_of(study: Path, **options: int) -> Viewer:
     contents = gather(study)
-    return make_viewer(study, contents.study, contents.verdicts, **options)
+    return make_viewer(StudyFolder(study), contents.verdicts, **options)
 
 
 def test_each_scene_is_one_crop_by_original_bicubic_and_every_variant_best_first(two_sets: Path) -> None:
@@ -371,8 +377,7 @@ def test_runs_made_by_several_machines_are_told_apart(tmp_path: Path) -> None:
     sessions = store.load_json(path)
     sessions["sessions"][0] |= {"cpu": "Another", "git": {"commit": "beef", "dirty": True}}
     store.save_json(path, sessions)
-    contents = gather(study)
-    setting = read_setting(study, contents.study, contents.runs)
+    setting = read_setting(StudyFolder(study))
     assert len(setting.machines) == 2
     assert len(setting.remarks) == 2
 
@@ -392,34 +397,32 @@ def test_the_commands_do_the_study_again(tmp_path: Path) -> None:
 def test_the_precision_that_was_computed_in_is_told_where_it_was_left_open(tmp_path: Path) -> None:
     folder = ReportStudy(**SMALL).write(tmp_path)  # type: ignore[arg-type]
     study = store.load_study(folder)
-    study["protocol"]["precision"] = "auto"
-    runs = read_runs(folder)
-    declared = {"variant": runs[0].variant, "protocol": {"precision": "bf16"}}
-    store.save_json(runs[0].folder / store.RUN, declared)
+    asked = replace(study.protocol, precision="auto")
+    store.save(folder / store.STUDY, structs.replace(study, protocol=asked))
+    for run in read_runs(folder):
+        store.save(
+            run.folder / store.RUN, run_file(run.variant, protocol=RunProtocol(num_steps=1, precision="bf16"))
+        )
     assert (
-        dict(read_setting(folder, study, read_runs(folder)).protocol)["Precision"]
+        dict(read_setting(StudyFolder(folder)).protocol)["Precision"]
         == "trained in bf16 (auto), scored in fp32"
     )
 
 
 def test_published_numbers_are_only_beside_the_very_sets() -> None:
-    vanilla = {"network": {"architecture": "SRCNN", "kernel_sizes": [9, 3, 5]}}
+    vanilla = stored_variant("a", network={"architecture": "SRCNN", "kernel_sizes": [9, 3, 5]})
+    mine = stored_variant("a", network={"architecture": "Mine"})
     found = published(vanilla, test_set="set5", num_images=5, scale=2, metric="psnr_y")
     assert found is not None
     assert (found.network, found.value) == ("SRCNN 9-5-5", 36.66)
     assert published(vanilla, test_set="set5", num_images=4, scale=2, metric="psnr_y") is None
     assert published(vanilla, test_set="mine", num_images=5, scale=2, metric="psnr_y") is None
     assert published(vanilla, test_set="set5", num_images=5, scale=2, metric="psnr_rgb") is None
-    assert (
-        published(
-            {"network": {"architecture": "Mine"}}, test_set="set5", num_images=5, scale=2, metric="psnr_y"
-        )
-        is None
-    )
+    assert published(mine, test_set="set5", num_images=5, scale=2, metric="psnr_y") is None
     bicubic = published(None, test_set="set14", num_images=14, scale=4, metric="ssim_y")
     assert bicubic is not None
     assert bicubic.value == 0.7027
-    gan = {"network": {"architecture": "SRResNet"}, "objective": {"kind": "adversarial"}}
+    gan = stored_variant("a", network={"architecture": "SRResNet"}, objective={"kind": "adversarial"})
     found = published(gan, test_set="set5", num_images=5, scale=4, metric="psnr_y")
     assert found is not None
     assert found.network == "SRGAN"
@@ -432,18 +435,17 @@ def test_measured_costs_stand_in_a_table_and_in_the_plots(tmp_path: Path) -> Non
     declared = store.load_study(study)
     machine = Setting(device="cpu", device_name="A processor", threads=1, precision="fp32", torch="2.13")
     seconds = {"bicubic": 0.01, "srlab/gone": 9.0, "srcnn/vanilla": 0.4, "srcnn/skip": 0.2}
-    variants = {variant["name"]: variant for variant in declared["variants"]}
     add_profile(
         study,
         Profile(
             setting=machine,
             sizes=((1280, 720),),
             load=0.0,
-            provenance={},
+            provenance=Session(),
             variants=tuple(
                 VariantProfile(
                     name=name,
-                    digest=digest_of(declared, variants.get(name, {})),
+                    digest=digest_of(declared, declared.variant(name)),
                     parameters=1,
                     frozen=0,
                     running_statistics=0,
@@ -488,17 +490,17 @@ def test_what_a_variant_is_trained_by_counts_as_a_difference_too(tmp_path: Path)
     longer = Made(
         name="srcnn/longer",
         gain=2.0,
-        declared={"protocol": {"num_steps": 900}, "start": {"source": "srcnn/vanilla", "freeze": True}},
+        declared={
+            "protocol": TrainingProtocol(num_steps=900, adam_eps=1e-7, precision="fp32"),
+            "start": Start(source="srcnn/vanilla", keep=("head",), freeze=True),
+        },
     )
     study = ReportStudy(**{**SMALL, "variants": (TWO[0], longer)}).write(tmp_path)  # type: ignore[arg-type]
-    path = study / store.STUDY
-    declared = store.load_json(path)
-    declared["variants"][1]["protocol"] = {**declared["protocol"], "num_steps": 900}
-    store.save_json(path, declared)
     (card,) = [card for card in gather(study).cards if not card.is_base]
     assert [(one.option, one.base, one.own) for one in card.changed] == [
         ("protocol.num_steps", "300", "900"),
         ("start.freeze", "none", "yes"),
+        ("start.keep", "none", "head"),
         ("start.source", "none", "srcnn/vanilla"),
     ]
 

@@ -10,8 +10,12 @@ from typing import Any
 import pytest
 
 from srlab.cli import main
+from srlab.declare.protocol import TrainingProtocol
 from srlab.folder import store
-from srlab.show.report.commands import read_commands
+from srlab.folder.records import StudyFolder
+from srlab.folder.schema import RunFile, StudyFile
+from srlab.show.report.commands import Commands, read_commands
+from stored_files import planned, stored_variant, study_file
 from tiny_study import write_pictures
 
 Srlab = Callable[..., str]
@@ -57,10 +61,15 @@ def trained(srlab: Srlab, tmp_path: Path) -> Path:
     return Path("made")
 
 
+def commands_of(study: StudyFile, folder: Path) -> Commands:
+    store.save(folder / store.STUDY, study)
+    return read_commands(StudyFolder(folder))
+
+
 def test_of_one_variant_that_was_trained_it_is_srlab_train_with_all_that_was_said(
     srlab: Srlab, trained: Path
 ) -> None:
-    again, report = read_commands(trained, store.load_study(trained)).lines
+    again, report = read_commands(StudyFolder(trained)).lines
     assert again.startswith("srlab train srcnn/residual --scale 2 --set num_features=4x2 ")
     assert " --threads 1 " in again  # another number of them sums in another order
     words = shlex.split(again)[1:]
@@ -80,43 +89,35 @@ def test_a_precision_that_was_left_to_the_machine_is_named_and_its_name_is_no_ot
     )
     srlab(*asked, "--no-estimate")
     study = store.load_study(Path("made"))
-    assert study["protocol"]["precision"] == "auto"
-    had = store.load_json(Path("made") / study["runs"][0]["name"] / store.RUN)["protocol"]["precision"]
-    words = shlex.split(read_commands(Path("made"), study).lines[0])[1:]
+    assert study.protocol.precision == "auto"
+    had = store.read(Path("made") / study.runs[0].name / store.RUN, RunFile).protocol.precision
+    words = shlex.split(read_commands(StudyFolder(Path("made"))).lines[0])[1:]
     assert words[words.index("--precision") + 1] == had
     other = {"fp32": "bf16", "bf16": "fp32"}[had]
     for again, named in ((words, had), (list(asked), "auto")):
         srlab(*again, "--no-estimate")  # is not refused, and there is nothing left to do
-        assert store.load_study(Path("made"))["protocol"]["precision"] == named
+        assert store.load_study(Path("made")).protocol.precision == named
     with pytest.raises(AssertionError, match=rf"protocol\.precision \({had} there, {other} asked for\)"):
         srlab(*asked, "--no-estimate", "--precision", other)
 
 
-def declaration(**changes: Any) -> dict[str, Any]:
+def declaration(*, taken: bool = False, **changes: Any) -> StudyFile:
     """``study.json`` of the study srgan, as far as commands are made from it."""
-    sources = {"name": "srresnet/original", "protocol": {"num_steps": 9}, "objective": {"loss": "mse"}}
-    return {
-        "name": "srgan",
-        "scale": 4,
-        "protocol": {"num_steps": 5},
-        "variants": [sources, {"name": "srgan/original", "objective": ADVERSARIAL}],
-        "learning_rates": [1e-4, 5e-4],
-        "seeds": [0, 1],
-        "runs": [
-            {"name": "source", "variant": "srresnet/original", "learning_rate": 5e-4},
-            {"name": "run", "variant": "srgan/original", "learning_rate": 1e-4},
-        ],
-        **changes,
-    }
+    source = stored_variant("srresnet/original", protocol=TrainingProtocol(num_steps=9), taken=taken)
+    runs = [planned(source.name, rate=5e-4), planned("srgan/original", rate=1e-4)]
+    values = {"name": "srgan", "learning_rates": (1e-4, 5e-4), "seeds": (0, 1), **changes}
+    return study_file([source, stored_variant("srgan/original", objective=ADVERSARIAL)], runs, **values)
 
 
-def test_rates_that_only_a_source_with_its_own_protocol_has_are_not_asked_of_the_others() -> None:
-    (again, _) = read_commands(Path("runs"), declaration()).lines
+def test_rates_that_only_a_source_with_its_own_protocol_has_are_not_asked_of_the_others(
+    tmp_path: Path,
+) -> None:
+    (again, _) = commands_of(declaration(), tmp_path).lines
     assert "--learning-rates 0.0001 --seeds 2" in again
 
 
-def test_what_adversarial_variants_were_trained_for_is_part_of_the_command() -> None:
-    commands = read_commands(Path("runs"), declaration())
+def test_what_adversarial_variants_were_trained_for_is_part_of_the_command(tmp_path: Path) -> None:
+    commands = commands_of(declaration(), tmp_path)
     for words in (
         "--content vgg22",
         "--objective adversarial_weight=0.0001",
@@ -128,16 +129,14 @@ def test_what_adversarial_variants_were_trained_for_is_part_of_the_command() -> 
     assert any("f" * 64 in remark for remark in commands.remarks)
 
 
-def test_what_the_folder_does_not_tell_stands_in_capitals_and_is_explained() -> None:
-    study = declaration(name="mine")
-    study["variants"][0]["taken"] = True
-    commands = read_commands(Path("runs"), study)
+def test_what_the_folder_does_not_tell_stands_in_capitals_and_is_explained(tmp_path: Path) -> None:
+    commands = commands_of(declaration(name="mine", taken=True), tmp_path)
     assert commands.lines[0].startswith("srlab study mine.py ")
     assert "--source STUDY_DIR" in commands.lines[0]
     assert commands.remarks[0] == "mine.py is the file that declares the study."
     assert "srresnet/original" in commands.remarks[-1]
 
 
-def test_no_digit_of_a_rate_is_lost() -> None:
-    study = declaration(learning_rates=[0.00012345678], runs=[])
-    assert "--learning-rates 0.00012345678" in read_commands(Path("runs"), study).lines[0]
+def test_no_digit_of_a_rate_is_lost(tmp_path: Path) -> None:
+    study = declaration(learning_rates=(0.00012345678,))
+    assert "--learning-rates 0.00012345678" in commands_of(study, tmp_path).lines[0]

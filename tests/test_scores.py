@@ -82,7 +82,7 @@ def test_one_image_has_one_value_of_a_metric(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": "other"}, "not a scores file of srlab"),
+        ({"format": "other"}, "its format is not 'srlab scores'"),
         ({"version": 2}, "version 2"),
         ({"scale": 5}, "scale is 5, not 2 or 3 or 4"),
         ({"protocol": {"color": "hsv"}}, "hsv"),

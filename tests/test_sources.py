@@ -12,7 +12,8 @@ from safetensors.torch import load_file
 
 from srlab.declare.objectives import PixelObjective
 from srlab.declare.protocol import TrainingProtocol
-from srlab.declare.study import Run, Start, Study, Variant
+from srlab.declare.start import Start
+from srlab.declare.study import Run, Study, Variant
 from srlab.errors import UserError
 from srlab.folder import store
 from srlab.folder.choice import load_choice, outdated_starts
@@ -94,7 +95,7 @@ def test_a_frozen_part_is_the_source_s_of_the_same_seed_to_the_bit(study: Study,
         weights(folder, "tiny-transfer-lr0.001-seed0")["head.conv.weight"],
         weights(folder, "tiny-transfer-lr0.001-seed1")["head.conv.weight"],
     )
-    costs = {row["name"]: row["frozen"] for row in store.load_study(folder)["variants"]}
+    costs = {row.name: row.frozen for row in store.load_study(folder).variants}
     assert costs["tiny/transfer"] > 0
     assert costs["tiny/original"] == costs["tiny/scratch"] == 0
 
@@ -178,7 +179,7 @@ def test_nothing_starts_from_a_source_and_nothing_is_tested_before_its_rate_is_f
     (blocked,) = (event for event in events if event.phase == "blocked")
     assert blocked.name == "tiny-transfer-lr0.001-seed0"
     assert blocked.reason == (f"its source tiny/original has no learning rate yet, because {GOOD} has failed")
-    assert load_choice(folder)["tiny/original"]["learning_rate"] is None
+    assert load_choice(folder)["tiny/original"].learning_rate is None
     assert not (folder / POOR / store.TEST).exists()
     row = next(row for row in leaderboard(folder).standings if row.name == "tiny/original")
     assert f"not final: {GOOD} has failed" in row.notes
@@ -189,7 +190,7 @@ def test_nothing_starts_from_a_source_and_nothing_is_tested_before_its_rate_is_f
     started = store.load_json(folder / "tiny-transfer-lr0.001-seed0" / store.RUN)["source"]["run"]
     assert started == GOOD
     assert not (folder / POOR / store.TEST).exists()
-    assert load_choice(folder)["tiny/original"]["superseded"] == []
+    assert load_choice(folder)["tiny/original"].superseded == ()
     assert not any("final" in note for row in leaderboard(folder).standings for note in row.notes)
 
 
@@ -203,13 +204,13 @@ def test_what_fails_every_time_can_be_left_out(
     asked = replace(two_rates, seeds=(0, 1)) if left_out == "seed" else two_rates
     carry_out(asked, folder)
     carry_out(asked, folder)
-    assert load_choice(folder)["tiny/original"]["waits_for"] == [broken]
+    assert load_choice(folder)["tiny/original"].waits_for == (broken,)
     transfer, original = two_rates.variants
     without = replace(two_rates, variants=(transfer, replace(original, learning_rates=(1e-9,))))
     assert carry_out(two_rates if left_out == "seed" else without, folder) == []
     choice = load_choice(folder)["tiny/original"]
-    assert choice["learning_rate"] == (1e-3 if left_out == "seed" else 1e-9)
-    assert choice["left_out"] == [broken]
+    assert choice.learning_rate == (1e-3 if left_out == "seed" else 1e-9)
+    assert choice.left_out == (broken,)
     assert statuses(folder)["tiny-transfer-lr0.001-seed0"] == "finished"
     rows = {row.name: row for row in leaderboard(folder).standings}
     assert all(row.tests for row in rows.values())
@@ -224,16 +225,16 @@ def test_a_variant_keeps_its_place_while_an_added_seed_is_not_finished(
     failing_at(monkeypatch, "tiny-original-lr0.001-seed1")
     carry_out(replace(two_rates, seeds=(0, 1)), folder)
     waiting = load_choice(folder)["tiny/original"]
-    assert waiting["learning_rate"] is None
+    assert waiting.learning_rate is None
     row = next(row for row in leaderboard(folder).standings if row.name == "tiny/original")
     assert row.learning_rate == 1e-3
     assert row.tests
     monkeypatch.undo()
     assert carry_out(replace(two_rates, seeds=(0, 1)), folder) == []
     after = load_choice(folder)["tiny/original"]
-    assert (after["learning_rate"], after["since"]) == (before["learning_rate"], before["since"])
-    assert after["superseded"] == []
-    assert "previous" not in after
+    assert (after.learning_rate, after.since) == (before.learning_rate, before.since)
+    assert after.superseded == ()
+    assert after.previous is None
 
 
 def test_a_run_whose_source_diverged_is_not_waited_for(
@@ -251,8 +252,8 @@ def test_a_run_whose_source_diverged_is_not_waited_for(
     assert carry_out(replace(two_rates, variants=(rates, one), seeds=(0, 1)), folder) == []
     assert statuses(folder)["tiny-transfer-lr0.0001-seed1"] == "blocked"
     choice = load_choice(folder)["tiny/transfer"]
-    assert choice["waits_for"] == []
-    assert choice["learning_rate"] is not None
+    assert choice.waits_for == ()
+    assert choice.learning_rate is not None
 
 
 def test_a_start_from_a_rate_that_is_no_longer_chosen_is_said(two_rates: Study, folder: Path) -> None:
@@ -383,7 +384,7 @@ def test_what_a_taken_run_was_trained_with_is_its_own(study: Study, folder: Path
     name = "tiny-original-lr0.001-seed0"
     there, here = (store.load_json(where / name / store.RUN) for where in (folder, taken))
     assert here["data"] == there["data"]
-    assert here["data"] != store.load_study(taken)["data"]
+    assert here["data"] != store.load_study(taken).data
     with pytest.raises(UserError, match="was used to train or validate"):
         carry_out(take_sources(replace(other_images, test=study.train), folder), tmp_path / "leak")
     mse = replace(study.variants[1], objective=PixelObjective(loss="mse"))

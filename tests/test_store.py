@@ -4,11 +4,18 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from msgspec import structs
 
+from srlab.declare.protocol import RunProtocol
+from srlab.declare.start import Start
 from srlab.errors import UserError
 from srlab.folder import store
+from srlab.folder.schema import RunFile, as_json
+from srlab.folder.sessions import begin_session, git_state
+from stored_files import planned, run_file, save_study, stored_variant
 
 
 def test_a_file_is_whole_or_as_it_was(tmp_path: Path) -> None:
@@ -37,44 +44,41 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
         store.load_json(tmp_path / "choice.json")
 
 
+def with_steps(num_steps: int, **changes: Any) -> RunFile:
+    return run_file("a", protocol=RunProtocol(num_steps=num_steps, precision="fp32", **changes))
+
+
 def test_a_run_goes_on_under_its_own_declaration_only(tmp_path: Path) -> None:
-    store.claim(
-        tmp_path / "run", {"variant": "a", "scale": 2, "protocol": {"num_steps": 10, "betas": (0.9, 0.999)}}
-    )
-    store.claim(
-        tmp_path / "run", {"variant": "a", "scale": 2, "protocol": {"num_steps": 10, "betas": (0.9, 0.999)}}
-    )
+    store.claim(tmp_path, with_steps(10))
+    store.claim(tmp_path, with_steps(10))
     with pytest.raises(UserError, match=r"number of steps \(10 there, 20 asked for\).*another --out"):
-        store.claim(
-            tmp_path / "run",
-            {"variant": "a", "scale": 2, "protocol": {"num_steps": 20, "betas": (0.9, 0.999)}},
-        )
-    with pytest.raises(UserError, match=r"objective \(null there, l1 asked for\)"):
-        store.check_claim(
-            tmp_path / "run",
-            {
-                "variant": "a",
-                "scale": 2,
-                "protocol": {"num_steps": 10, "betas": (0.9, 0.999)},
-                "objective": "l1",
-            },
-        )
+        store.claim(tmp_path, with_steps(20))
+    start = Start(source="b")
+    with pytest.raises(UserError, match=r"start \(null there, .* asked for\)"):
+        store.check_claim(tmp_path, structs.replace(with_steps(10), start=start))
+
+
+def test_what_only_a_later_srlab_declares_is_another_declaration(tmp_path: Path) -> None:
+    store.claim(tmp_path, with_steps(10))
+    values = store.load_json(tmp_path / store.RUN)
+    values["protocol"]["later"] = 0.99
+    store.save_json(tmp_path / store.RUN, values)
+    assert store.read(tmp_path / store.RUN, RunFile) == with_steps(10)
+    with pytest.raises(UserError, match=r"protocol\.later \(0\.99 there, null asked for\)"):
+        store.claim(tmp_path, with_steps(10))
 
 
 def test_a_default_and_the_number_it_stands_for_are_one_declaration(tmp_path: Path) -> None:
-    def declaration(every: int | None) -> dict[str, object]:
-        return {"variant": "a", "protocol": {"num_steps": 1500, "validate_every": every}}
-
-    held = store.claim(tmp_path / "run", declaration(150))  # as the study smoke said it once
-    assert store.claim(tmp_path / "run", declaration(None)) == held
+    held = store.claim(tmp_path, with_steps(1500, validate_every=150))  # as the study smoke said it once
+    assert store.claim(tmp_path, with_steps(1500)) == held
     with pytest.raises(UserError, match=r"validate_every \(150 there, 149 asked for\)"):
-        store.claim(tmp_path / "run", declaration(149))
+        store.claim(tmp_path, with_steps(1500, validate_every=149))
 
 
 def test_what_may_differ_stays_as_it_was_declared_first(tmp_path: Path) -> None:
-    store.claim(tmp_path / "run", {"variant": "a", "scale": 2, "threads": 2}, ignoring=("threads",))
-    held = store.claim(tmp_path / "run", {"variant": "a", "scale": 2, "threads": 4}, ignoring=("threads",))
-    assert held == {"variant": "a", "scale": 2, "threads": 2}
+    first, later = run_file("a", threads=2), run_file("a", threads=4)
+    store.claim(tmp_path, first, ignoring=("threads",))
+    assert store.claim(tmp_path, later, ignoring=("threads",)) == first
 
 
 def test_two_processes_never_hold_one_lock(tmp_path: Path) -> None:
@@ -121,17 +125,16 @@ def test_a_folder_that_is_no_study_is_said_to_be_none(
 def test_provenance_names_code_and_machine_but_not_the_host() -> None:
     import platform
 
-    found = store.provenance(device="cpu", threads=1)
-    assert found["versions"]["torch"]
-    assert found["python"] == platform.python_version()
-    assert set(found["git"] or {"commit": "", "dirty": False}) == {"commit", "dirty"}
+    found = begin_session(device="cpu", threads=1)
+    assert found.versions["torch"]
+    assert found.python == platform.python_version()
     if len(platform.node()) > 3:
-        assert platform.node() not in json.dumps(found)
+        assert platform.node() not in json.dumps(as_json(found))
 
 
 def test_no_commit_is_claimed_outside_a_checkout(tmp_path: Path) -> None:
     (tmp_path / "__init__.py").touch()
-    assert store.git_state(tmp_path) is None
+    assert git_state(tmp_path) is None
 
 
 @pytest.mark.parametrize(
@@ -148,21 +151,9 @@ def test_no_commit_is_claimed_outside_a_checkout(tmp_path: Path) -> None:
     ids=str,
 )
 def test_a_study_that_something_else_changed_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
-    whole = {
-        "format": "srlab study",
-        "version": 1,
-        "name": "mine",
-        "question": "Which?",
-        "scale": 2,
-        "variants": [{"name": "a", "parameters": 9, "running_statistics": 0, "multiply_adds": 9}],
-        "seeds": [0],
-        "runs": [{"name": "a-lr0.001-seed0", "variant": "a", "learning_rate": 1e-3, "seed": 0}],
-        "images": {"train": [], "validation": [], "test": [{"set": "set", "name": "b", "sha256": "1"}]},
-        "test": ["set"],
-        "evaluation": {"color": "rgb"},
-    }
-    store.save_json(tmp_path / store.STUDY, whole)
-    assert store.load_study(tmp_path)["runs"] == whole["runs"]
+    save_study(tmp_path, [stored_variant("a")], [planned("a")])
+    assert store.load_study(tmp_path).runs == (planned("a"),)
+    whole = store.load_json(tmp_path / store.STUDY)
     store.save_json(tmp_path / store.STUDY, {**whole, **change})
     with pytest.raises(UserError, match="another program changed it"):
         store.load_study(tmp_path)

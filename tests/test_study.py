@@ -8,7 +8,8 @@ import pytest
 
 from srlab.declare.objectives import PixelObjective
 from srlab.declare.protocol import EvaluationProtocol, TrainingProtocol
-from srlab.declare.study import Start, Study, Variant, one_run
+from srlab.declare.start import Start
+from srlab.declare.study import Study, Variant, one_run
 from srlab.errors import UserError
 from srlab.networks import BicubicOptions, EDSROptions, preset
 from tiny_study import tiny_study

@@ -23,6 +23,7 @@ from srlab.pixels.picture_files import write_picture
 from srlab.pixels.resize import resize, resize_uint8
 from srlab.use.upscale import upscale_tensor
 from srlab.use.upscaler import fill_transparent
+from stored_files import save_run
 
 OPTIONS = EDSROptions(num_blocks=1, num_features=4)
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -279,10 +280,10 @@ def test_load_takes_a_weights_file_or_the_run_that_it_is_in(tmp_path: Path) -> N
 def test_load_says_what_is_wrong_with_a_path(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="neither the folder of a run nor of a study"):
         srlab.load(tmp_path)
-    (tmp_path / "run.json").write_text("{}")
+    save_run(tmp_path)
     with pytest.raises(UserError, match="not finished and has no weights yet"):
         srlab.load(tmp_path)
-    (tmp_path / "result.json").write_text('{"status": "diverged"}')
+    save_run(tmp_path, status="diverged")
     with pytest.raises(UserError, match="diverged and left no weights"):
         srlab.load(tmp_path)
     with pytest.raises(UserError, match="does not exist"):

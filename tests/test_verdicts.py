@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scored_study import PROTOCOL, ScoredStudy, Scores, noisy
+from scored_study import ScoredStudy, Scores, noisy
 from srlab.declare.protocol import EvaluationProtocol
 from srlab.errors import UserError
 from srlab.folder import store
@@ -21,6 +21,7 @@ from srlab.verdicts import ALL_SETS, BICUBIC, Row, Table, Verdicts, judge
 from srlab.verdicts.pareto import training_times
 from srlab.verdicts.values import Weigh
 from srlab.verdicts.words import verdict
+from stored_files import PROTOCOL, save_run
 
 ADVERSARIAL = {"kind": "adversarial", "adversarial_weight": 1e-3}
 
@@ -135,7 +136,7 @@ def test_a_planned_comparison_is_tested_alone_and_comes_first(tmp_path: Path) ->
     study = study_of(tmp_path, **names)
     before = judge(study.write())
     assert before.primary == ()
-    study.study["primary"] = ["v5", "v0"]
+    study.changes["primary"] = "v5", "v0"
     verdicts = judge(study.write())
     (test,) = verdicts.primary
     assert (test.variant, test.other) == ("v5", "v0")
@@ -159,7 +160,7 @@ def test_a_decided_difference_within_the_band_is_called_small(
 ) -> None:
     names = {f"v{k}": noisy(30 + gain * (k == 1), sd=0.005, key=k) for k in range(3)}
     study = study_of(tmp_path, **names)
-    study.study["primary"] = ["v0", "v1"]
+    study.changes["primary"] = "v0", "v1"
     verdicts = judge(study.write(), equal_within=band)
     (test,) = verdicts.primary
     assert test.outcome == "worse"
@@ -256,9 +257,7 @@ def test_five_images_say_what_an_interval_of_theirs_is_worth(tmp_path: Path) -> 
 
 def test_missing_cells_are_listed_and_in_no_mean(tmp_path: Path) -> None:
     study = study_of(tmp_path, a=noisy(30), b=noisy(31, key=1))
-    store.save_json(
-        study.plan("b", seed=3) / store.RESULT, {"status": "diverged", "seconds": 5.0, "step": 10}
-    )
+    save_run(study.plan("b", seed=3), status="diverged", seconds=5.0, step=10)
     study.plan("b", seed=4)
     verdicts = judge(study.write())
     assert [(cell.variant, cell.seed, cell.reason) for cell in verdicts.missing] == [
@@ -294,7 +293,7 @@ def test_without_a_common_seed_nothing_is_compared(tmp_path: Path) -> None:
 def test_a_seed_that_diverged_is_missing_and_the_study_is_finished_all_the_same(tmp_path: Path) -> None:
     study = study_of(tmp_path, a=noisy(30), b=noisy(31, key=1))
     run = study.path / "b-lr0.001-seed1"
-    store.save_json(run / store.RESULT, {"status": "diverged", "seconds": 10.0, "step": 7})
+    save_run(run, status="diverged", seconds=10.0, step=7)
     for name in (store.TEST_SCORES, store.SCORES):
         (run / name).unlink()
     verdicts = judge(study.write())
@@ -306,8 +305,7 @@ def test_a_seed_that_diverged_is_missing_and_the_study_is_finished_all_the_same(
 def test_times_that_other_work_has_spoilt_are_named_and_the_median_stands_for_them(tmp_path: Path) -> None:
     study = study_of(tmp_path, a=noisy(30), b=noisy(31, key=1))
     assert not any("took up to" in remark for remark in judge(study.write()).remarks)
-    slow = study.path / "b-lr0.001-seed1" / store.RESULT
-    store.save_json(slow, {"status": "finished", "seconds": 80.0, "step": 100})
+    save_run(study.path / "b-lr0.001-seed1", "b", status="finished", seconds=80.0, step=100)
     verdicts = judge(study.path)
     assert any("took up to 8.0 times as long" in remark for remark in verdicts.remarks)
     assert {cost.seconds for cost in verdicts.costs} == {10.0}
@@ -322,8 +320,8 @@ def test_training_is_compared_by_processor_time_and_a_busy_machine_is_named(tmp_
 
     def took(variant: str, *, seconds: float, processor: float) -> None:
         for seed in range(3):
-            result = {"status": "finished", "seconds": seconds, "processor_seconds": processor, "step": 100}
-            store.save_json(folder / f"{variant}-lr0.001-seed{seed}" / store.RESULT, result)
+            run = folder / f"{variant}-lr0.001-seed{seed}"
+            save_run(run, variant, status="finished", seconds=seconds, processor_seconds=processor, step=100)
 
     took("a", seconds=416.0, processor=60.0)
     (of_a, of_b) = judge(folder).costs
@@ -362,7 +360,7 @@ def test_scores_of_another_protocol_or_scale_meet_no_others(tmp_path: Path, othe
 
 def test_a_set_with_an_image_missing_does_not_count(tmp_path: Path) -> None:
     study = study_of(tmp_path, a=noisy(30, images=5))
-    study.study["images"]["test"].append({"set": "one", "name": "late", "sha256": "0" * 64})
+    study.sets = {"one": 6}
     verdicts = judge(study.write())
     assert verdicts.tables == ()
     assert len(verdicts.missing) == 3
@@ -506,7 +504,7 @@ def test_budgets_are_equal_in_steps_samples_multiply_adds_and_seconds(tmp_path: 
     verdicts = judge(study.write())
     budgets = {budget.kind: budget for budget in verdicts.budgets}
     assert budgets["steps"].amount == 100
-    assert budgets["samples"].amount == 100 * PROTOCOL["batch_size"]
+    assert budgets["samples"].amount == 100 * PROTOCOL.batch_size
     assert {name: spread.mean for name, spread in budgets["steps"].psnr_y.items()} == {
         "slow": 30.0,
         "fast": 29.0,
@@ -515,7 +513,7 @@ def test_budgets_are_equal_in_steps_samples_multiply_adds_and_seconds(tmp_path: 
     assert budgets["seconds"].psnr_y["fast"].mean == 29.0
     assert budgets["seconds"].left_out == {"slow": "its first validation came after that"}
     assert budgets["multiply_adds"].left_out == {"slow": "its first validation came after that"}
-    pixels = PROTOCOL["batch_size"] * (PROTOCOL["lr_patch_size"] * 2) ** 2
+    pixels = PROTOCOL.batch_size * (PROTOCOL.lr_patch_size * 2) ** 2
     assert budgets["multiply_adds"].amount == pytest.approx(100 * 3 * 10_000 * pixels / (1280 * 720))
 
 
@@ -560,7 +558,7 @@ def test_one_run_without_processor_time_leaves_all_to_the_clock(tmp_path: Path) 
         study.variant(name, noisy(30, images=5), network={"x": name}, curve=curve)
     with_processor_time(study.write())
     old = next(iter(sorted(study.path.glob("old*"))))
-    store.save_json(old / store.RESULT, {"status": "finished", "seconds": 10.0, "step": 100})
+    save_run(old, "old", status="finished", seconds=10.0, step=100)
     text = (old / store.METRICS).read_text()
     store.write_text(old / store.METRICS, re.sub(r', "processor_seconds": [\d.]+', "", text))
     verdicts = judge(study.path)
@@ -594,7 +592,7 @@ def test_the_image_on_which_variants_disagree_most_comes_first(tmp_path: Path) -
 
 def test_a_study_of_which_nothing_has_run_is_right_too(tmp_path: Path) -> None:
     study = study_of(tmp_path, a=noisy(30))
-    study.study["runs"] = []
+    study.runs = []
     study.path = tmp_path / "empty"
     study.plan("a", seed=0)
     verdicts = judge(study.write())

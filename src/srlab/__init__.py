@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from srlab.declare.metrics import Metric
     from srlab.declare.objectives import AdversarialObjective, PixelObjective
     from srlab.declare.protocol import EvaluationProtocol, TrainingProtocol
-    from srlab.declare.study import Start, Study, Variant
+    from srlab.declare.start import Start
+    from srlab.declare.study import Study, Variant
     from srlab.errors import UserError
     from srlab.folder.user_networks import trust
     from srlab.networks import Architecture, NetworkOptions, build_network, preset, with_options

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from srlab.errors import UserError
-from srlab.folder import store
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -187,24 +186,23 @@ class _Live:
 
 def _panels(folder: Path) -> Iterator["Panel"]:
     """What the runs in the study's folder have logged so far: loss, validation, and a GAN's discriminator."""
-    from srlab.declare.protocol import EvaluationProtocol
-    from srlab.folder.records import logged_values, read_runs, validation_scores
+    from srlab.folder.records import StudyFolder, logged_values
     from srlab.show.draw.curves import Line, Panel
     from srlab.words import rate
 
-    runs = read_runs(folder)
+    study = StudyFolder(folder)
+    runs = study.runs
     rates: dict[str, set[float]] = {}
     for run in runs:
         rates.setdefault(run.variant, set()).add(run.learning_rate)
 
-    study = store.load_study(folder)
-    numbers = {variant["name"]: number for number, variant in enumerate(study["variants"])}
+    numbers = {variant.name: number for number, variant in enumerate(study.study.variants)}
     drawn: dict[str, dict[str, int]] = {}  # the labels of a variant, each with dashes of its own
 
     def lines(name: str, ending: str = "") -> tuple[Line, ...]:
         found = []
         for run in runs:
-            if points := logged_values(run.folder, name):
+            if points := logged_values(run.log, name):
                 parts = [
                     run.variant,
                     f"rate {rate(run.learning_rate)}" if len(rates[run.variant]) > 1 else "",
@@ -216,7 +214,7 @@ def _panels(folder: Path) -> Iterator["Panel"]:
                 found.append(Line(label=label, number=number, points=points, dashes=dashes))
         return tuple(found)
 
-    bicubic = validation_scores(folder / store.BASELINE, protocol=EvaluationProtocol(**study["evaluation"]))
+    bicubic = study.bicubic
     yield Panel(title="loss in training", lines=lines("loss"), is_loss=True)
     yield Panel(
         title="psnr_y in dB on validation images",

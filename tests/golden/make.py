@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 
 from srlab.folder.choice import update_choice
-from srlab.folder.store import cpu_name
+from srlab.folder.sessions import cpu_name
 
 STUDIES = Path(__file__).parent / "studies"
 PICTURES = {  # by set: width and height; some that 2 does not divide, and a grey picture

@@ -195,10 +195,9 @@ def _say_what_is_not_final(folder: Path) -> None:
     from srlab.folder.choice import load_choice, outdated_starts, why_waiting
     from srlab.folder.records import run_status
 
-    waiting = [name for name, choice in load_choice(folder).items() if choice.get("waits_for")]
+    waiting = {name: choice.waits_for for name, choice in load_choice(folder).items() if choice.waits_for}
     blocked = []
-    for name in waiting:
-        runs = load_choice(folder)[name]["waits_for"]
+    for name, runs in waiting.items():
         if all(run_status(folder / run) == "blocked" for run in runs):
             blocked.append(name)
         else:

@@ -220,9 +220,9 @@ def _as_dict(
 def _for_json(values: dict[str, float]) -> dict[str, float | str | None]:
     """All metrics, null where the protocol does not have one, "inf" for the PSNR of equal pictures."""
     from srlab.declare.metrics import OF_PIXELS
-    from srlab.folder.scores import to_json
+    from srlab.folder.schema import as_json
 
-    return {metric: to_json(values[metric]) if metric in values else None for metric in OF_PIXELS}
+    return {metric: as_json(values.get(metric)) for metric in OF_PIXELS}
 
 
 def _print_table(

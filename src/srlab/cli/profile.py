@@ -77,7 +77,7 @@ def profile(
     sizes = None if size is None else tuple(map(_parse_size, size))
     asks = (device, threads, precision, sizes, limit)
     if store.is_study(Path(what)) and not again and asks == (None,) * len(asks):
-        if scale not in (None, study_scale := store.load_study(Path(what))["scale"]):
+        if scale not in (None, study_scale := store.load_study(Path(what)).scale):
             raise UserError(f"{what} enlarges by {study_scale}, not by {scale}; leave the scale out")
         if stored := load_profiles(Path(what)):
             _show(Path(what), stored, as_json=as_json)

@@ -11,9 +11,9 @@ from srlab.folder.profile_store import (
     BICUBIC,
     Profile,
     VariantProfile,
-    as_dict,
     costs,
 )
+from srlab.folder.schema import as_json
 from srlab.show.tables.profile import base_of, fronts_grid, profile_grid
 from srlab.verdicts import Cost, Verdicts, judge, metric_of
 from srlab.verdicts.pareto import front, training_times
@@ -34,7 +34,7 @@ class _Study:
 
 def as_json_values(folder: Path | None, profiles: Sequence[Profile]) -> dict[str, Any]:
     """Profiles as JSON has them; of a study also what its runs took, and the fronts."""
-    values: dict[str, Any] = {"profiles": [as_dict(profile) for profile in profiles]}
+    values: dict[str, Any] = {"profiles": as_json(profiles)}
     if folder is None:
         return values
     study = _read(folder)
@@ -89,7 +89,7 @@ def _read(folder: Path) -> _Study:
     verdicts = judge(folder)
     main = verdicts.table()
     return _Study(
-        title=f"{declared['name']} (x{declared['scale']}): {declared['question']}",
+        title=f"{declared.name} (x{declared.scale}): {declared.question}",
         names=verdicts.variants,
         trained={cost.variant: cost for cost in verdicts.costs},
         scope=main.scope if main else "",
@@ -133,8 +133,8 @@ def _remarks(profile: Profile, study: _Study) -> list[str]:
     measured = {variant.name for variant in profile.variants}
     base = base_of(profile)
     remarks = [
-        f"measured {profile.provenance.get('started', '')} with srlab "
-        f"{profile.provenance.get('versions', {}).get('srlab', '?')}, in turns, in "
+        f"measured {profile.provenance.started} with srlab "
+        f"{profile.provenance.versions.get('srlab', '?')}, in turns, in "
         f"{' or '.join(map(str, sorted(rounds))) or 'no'} rounds; ms: the median over the rounds"
         + (f"; ratio: time divided by that of {base.name} in the same round, the median" if base else ""),
         "time: one picture, from LR tensor to SR tensor, after a warm-up; without reading or writing files",

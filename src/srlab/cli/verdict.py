@@ -185,12 +185,12 @@ def _as_dict(verdicts: "Verdicts") -> dict[str, Any]:
 
 
 def _pair_as_dict(pair: "Difference") -> dict[str, Any]:
-    from srlab.folder.scores import to_json
+    from srlab.folder.schema import as_json
 
     return {
         "variant": pair.variant,
         "other": pair.other,
-        "estimate": None if pair.estimate is None else to_json(pair.estimate),
+        "estimate": as_json(pair.estimate),
         "low": None if pair.interval is None else pair.interval.low,
         "high": None if pair.interval is None else pair.interval.high,
         "p_holm": pair.p_holm,
@@ -206,14 +206,13 @@ def _show(verdicts: "Verdicts", file: Path, *, with_notes: bool) -> None:
     from srlab.show.tables.standings import leaderboard_grid
 
     ranking = verdicts.tables[0]
-    study = {"variants": [], "scale": verdicts.scale}
     show(f"{titled(verdicts)}: {verdicts.question}")
     for sentence in verdicts.answer if with_notes else verdicts.headline:
         show(sentence, indent="  ")
     shown = [table for table in verdicts.tables if table.metric == ranking.metric]
     grids = {"Distortion and perception together": plane_grid(verdicts)}
     for table in shown:
-        grids[table.scope] = leaderboard_grid(table, verdicts, study=study, costs={}).without(("published",))
+        grids[table.scope] = leaderboard_grid(table, verdicts, variants=(), costs={}).without(("published",))
     effects = effects_grid(verdicts, scope=ranking.scope, metric=ranking.metric)
     grids[f"What each change brings: {ranking.metric} on {ranking.scope}"] = effects.without(("basis",))
     for title, grid in grids.items():

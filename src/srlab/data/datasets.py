@@ -14,12 +14,13 @@ from dataclasses import dataclass, replace
 from importlib import resources
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from PIL import Image
 
 from srlab.data.catalogue import CATALOGUE, absent, entry, set_folder
 from srlab.errors import UserError
+from srlab.folder.schema import Images, StudyImage
 from srlab.pixels.images import HRImage, list_images, read_hr_image, read_hr_layout
 from srlab.pixels.memory import available_bytes
 from srlab.words import num_bytes
@@ -188,9 +189,10 @@ def _num_pixels(path: Path) -> int:
             return picture.width * picture.height
 
 
-def manifest(found: Split) -> dict[str, list[dict[str, Any]]]:
-    """Which images a study used: name, set, SHA-256 of the pixels, and size [width, height], for JSON."""
-    return {role: [_describe(image) for image in images] for role, images in _roles(found).items()}
+def manifest(found: Split) -> Images:
+    """Which images a study used."""
+    roles = {role: tuple(map(_describe, images)) for role, images in _roles(found).items()}
+    return Images(train=roles["train"], validation=roles["validation"], test=roles["test"])
 
 
 def data_hash(found: Split) -> str:
@@ -360,6 +362,6 @@ def _roles(found: Split) -> dict[str, list[SetImage]]:
     }
 
 
-def _describe(image: SetImage) -> dict[str, Any]:
+def _describe(image: SetImage) -> StudyImage:
     height, width = image.pixels.shape[:2]
-    return {"name": image.name, "set": image.dataset, "sha256": image.sha256, "size": [width, height]}
+    return StudyImage(name=image.name, set=image.dataset, sha256=image.sha256, size=(width, height))

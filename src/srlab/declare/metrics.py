@@ -204,25 +204,3 @@ def score_by(
     if not math.isfinite(value):
         raise UserError(f"{where} is {value}; mend its function, which must return a finite number")
     return value
-
-
-def metrics_of(study: Mapping[str, Any]) -> list[Metric]:
-    """How the metrics of ``study.json`` are read; without their code."""
-    return [
-        Metric(one["name"], unit=one["unit"], decimals=one["decimals"], better=one["better"])
-        for one in study.get("metrics", ())
-    ]
-
-
-def metrics_to_list(metrics: tuple[Metric, ...]) -> list[dict[str, Any]]:
-    """A study's own metrics as ``study.json`` has them."""
-    return [
-        {
-            "name": metric.name,
-            "unit": metric.unit,
-            "decimals": metric.decimals,
-            "better": metric.better,
-            "code": metric.identity,
-        }
-        for metric in metrics
-    ]

@@ -9,9 +9,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from types import MappingProxyType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
+
+import msgspec
 
 from srlab.declare.checks import as_number, as_numbers, shown
+from srlab.declare.kinds import Count
 from srlab.errors import UserError
 from srlab.pixels.border import Border
 
@@ -44,9 +47,11 @@ class TrainingProtocol:
         UserError: a field is not what its type says, or out of its range.
     """
 
-    num_steps: int
-    batch_size: int = 16
-    lr_patch_size: int = 24
+    precisions: ClassVar = get_args(Precision)
+
+    num_steps: Count
+    batch_size: Count = 16
+    lr_patch_size: Count = 24
     schedule: Schedule = "constant"
     halve_at: tuple[float, ...] = ()
     adam_betas: tuple[float, float] = (0.9, 0.999)
@@ -56,15 +61,15 @@ class TrainingProtocol:
     quarter_turns: bool = True
     jpeg_noise: bool = False
     precision: Precision = "auto"
-    validate_every: int | None = None  # None: ten times in a run
-    checkpoint_every: int | None = None  # None: as often as it validates
+    validate_every: Count | None = None  # None: ten times in a run
+    checkpoint_every: Count | None = None  # None: as often as it validates
     # Fields since version 0.2: `protocol_to_dict` leaves them out at these values.
     optimizer: OptimizerName = "adam"
     momentum: float = 0.0
     weight_decay: float = 0.0
     adjustable_clip: float | None = None
-    warmup_steps: int = 0
-    validation_images: int | None = None  # of each validation during training; None: five
+    warmup_steps: Count = 0
+    validation_images: Count | None = None  # of each validation during training; None: five
     ema: float | None = None
 
     def __post_init__(self) -> None:
@@ -95,7 +100,7 @@ class TrainingProtocol:
             )
         for name, known in (
             ("schedule", get_args(Schedule)),
-            ("precision", get_args(Precision)),
+            ("precision", self.precisions),
             ("optimizer", get_args(OptimizerName)),
         ):
             value = getattr(self, name)
@@ -158,6 +163,15 @@ class TrainingProtocol:
     def checkpoint_interval(self) -> int:
         """Steps between two checkpoints."""
         return self.checkpoint_every or self.validation_interval
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunProtocol(TrainingProtocol):
+    """That of one run, with the precision it came to: fp16 is what ``auto`` is on a GPU without bf16."""
+
+    precisions: ClassVar = (*get_args(Precision), "fp16")
+
+    precision: Literal[Precision, "fp16"] = "auto"  # type: ignore[assignment]
 
 
 def validation_interval(num_steps: int, validate_every: int | None) -> int:
@@ -242,8 +256,7 @@ def protocol_to_dict(protocol: TrainingProtocol) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True, kw_only=True)
-class EvaluationProtocol:
+class EvaluationProtocol(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is compared with what, and how it was rounded. Scores of two protocols are never mixed.
 
     - ``rgb`` (EDSR, RDN and later): LR is MATLAB's bicubic of the uint8 RGB picture; SR is rounded and

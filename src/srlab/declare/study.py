@@ -13,6 +13,7 @@ from srlab.declare.metrics import Metric, check_metric
 from srlab.declare.objectives import LEAST_SIDE, Objective, PixelObjective, own_losses
 from srlab.declare.own_losses import check_loss
 from srlab.declare.protocol import EvaluationProtocol, TrainingProtocol
+from srlab.declare.start import WEIGHTS_SUFFIX, Start
 from srlab.errors import UserError
 from srlab.networks import (
     BicubicOptions,
@@ -30,41 +31,10 @@ from srlab.networks.options import changed_name
 from srlab.networks.parts import check_fits, check_parts, is_part
 from srlab.user_code.declared import Own
 
-WEIGHTS_SUFFIX = ".safetensors"
 RateSearch = Literal["grid", "halving"]
 TRIAL_SEED = 1_000_000  # of the short trainings that choose a rate by halving
 # With rate and seed it is a folder's name, of 255 bytes at most.
 _VARIANT_NAME = re.compile(r"(?=.{1,200}\Z)[A-Za-z0-9_][A-Za-z0-9_.+-]*(/[A-Za-z0-9_][A-Za-z0-9_.+-]*)?")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Start:
-    """What a variant starts from instead of random weights.
-
-    `source` is a weights file (``.safetensors``) or another variant of the study. Of a variant, the run of
-    the same seed at its chosen learning rate is taken. The parts named in `keep` (`srlab.networks.parts`;
-    empty: the whole network) get the source's weights and statistics. The others get random weights. With
-    `freeze` those parts stay as they are.
-    """
-
-    source: str
-    keep: tuple[str, ...] = ()
-    freeze: bool = False
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "source", as_name(self.source))
-        check_type(self.source, str, what="a start's source", expected="a variant's name or a weights file")
-        check_type(self.freeze, bool, what="a start's freeze", expected="True or False")
-        object.__setattr__(self, "keep", as_names(self.keep, what="keep"))
-        if self.freeze and not self.keep:
-            raise UserError(
-                "a start that freezes the whole network leaves nothing to train; name the parts to keep"
-            )
-
-    @property
-    def is_file(self) -> bool:
-        """Whether the source is a weights file rather than a variant."""
-        return self.source.endswith(WEIGHTS_SUFFIX)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,6 +31,7 @@ import srlab
 from srlab.declare.study import Variant
 from srlab.errors import UserError
 from srlab.folder import store
+from srlab.folder.schema import RunFile
 from srlab.folder.store import write_atomically
 from srlab.folder.user_networks import CodeRefusedError, provide_code
 from srlab.networks import (
@@ -295,7 +296,7 @@ def _check_run(path: Path, variant: str) -> None:
     declared = path.parent / store.RUN
     if path.name != store.WEIGHTS or not declared.is_file():
         return
-    expected = store.load_object(declared, "variant")["variant"]
+    expected = store.read(declared, RunFile).variant
     if variant != expected:
         raise UserError(
             f"{path} holds weights of {variant}, but the run in this folder trains {expected}; put the run's "

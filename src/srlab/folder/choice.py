@@ -18,16 +18,16 @@ variant of one rate has nothing to wait for. A run that has not ended does not c
 for the variant but not for the run: so a rate or a seed that fails every time can be left out.
 """
 
-import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+
+import msgspec
 
 from srlab.declare.metrics import PERCEPTION
 from srlab.folder import store
-from srlab.folder.records import RunRecord, mean, read_runs, run_status
-from srlab.folder.scores import to_json, weights_of
+from srlab.folder.records import RunRecord, StudyFolder, mean, run_status
+from srlab.folder.schema import NO_CHOICE, Choice, ChoiceFile, Previous, Rate, RunFile, StudyFile, Superseded
+from srlab.folder.scores import weights_of
 
 RULE = (
     "The rate with the highest validation psnr_y, mean over the seeds, is chosen when all runs of the "
@@ -46,47 +46,23 @@ ADVERSARIAL_RULE = (
 PSNR, GMSD = "psnr_y", "gmsd_y"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Rate:
-    """What a variant reached at one learning rate; `psnr_y` in dB is the mean over the finished seeds.
-
-    `distance` is the mean of the perceptual distance that its rate is chosen by; None if psnr_y chooses.
-    """
-
-    learning_rate: float
-    psnr_y: float | None
-    finished: tuple[int, ...]
-    diverged: tuple[int, ...]
-    missing: tuple[int, ...]
-    distance: float | None = None
-
-    @property
-    def is_complete(self) -> bool:
-        return not self.diverged and not self.missing
-
-
-def is_adversarial(variant: Mapping[str, Any]) -> bool:
-    """Whether a discriminator judges the variant of ``study.json`` while it trains."""
-    return (variant.get("objective") or {}).get("kind") == "adversarial"
-
-
-def candidates(study: Mapping[str, Any]) -> list[str]:
+def candidates(study: StudyFile) -> list[str]:
     """The variants of ``study.json`` that can be its winner: those that no other variant starts from.
 
     What others start from is what the study begins with, not what it asks about.
     """
-    sources = {(variant.get("start") or {}).get("source") for variant in study["variants"]}
-    return [variant["name"] for variant in study["variants"] if variant["name"] not in sources]
+    sources = {variant.start.source for variant in study.variants if variant.start is not None}
+    return [variant.name for variant in study.variants if variant.name not in sources]
 
 
-def measure_of(study: Mapping[str, Any], runs: Iterable[RunRecord]) -> str | None:
+def measure_of(study: StudyFile, runs: Iterable[RunRecord]) -> str | None:
     """By which validation score a study's winner is chosen, and the rate of its adversarial variants.
 
     ``psnr_y`` where no variant was trained with a discriminator. Else the first perceptual distance
     (`srlab.declare.metrics.PERCEPTION`; lower is better) that all finished runs to be compared have, computed
     with the same weights. None if there is no such distance, as in a study of an older srlab.
     """
-    adversarial = {variant["name"] for variant in study["variants"] if is_adversarial(variant)}
+    adversarial = {variant.name for variant in study.variants if variant.is_adversarial}
     if not adversarial:
         return PSNR
     compared = adversarial | set(candidates(study))
@@ -101,16 +77,16 @@ def measure_of(study: Mapping[str, Any], runs: Iterable[RunRecord]) -> str | Non
     return None
 
 
-def measures_of(study: Mapping[str, Any], runs: Iterable[RunRecord]) -> dict[str, str | None]:
+def measures_of(study: StudyFile, runs: Iterable[RunRecord]) -> dict[str, str | None]:
     """By variant what its rate is chosen by: `measure_of` if it is adversarial, else psnr_y."""
     measure = measure_of(study, runs)
-    return {variant["name"]: measure if is_adversarial(variant) else PSNR for variant in study["variants"]}
+    return {variant.name: measure if variant.is_adversarial else PSNR for variant in study.variants}
 
 
-def rule_of(study: Mapping[str, Any], runs: Iterable[RunRecord]) -> str:
+def rule_of(study: StudyFile, runs: Iterable[RunRecord]) -> str:
     """The rule by which the study's learning rates are chosen, in sentences."""
     others = {measure for measure in measures_of(study, runs).values() if measure not in (None, PSNR)}
-    rule = HALVING_RULE if study.get("rate_search") == "halving" else RULE
+    rule = HALVING_RULE if study.rate_search == "halving" else RULE
     return rule + "".join(ADVERSARIAL_RULE.format(measure=measure) for measure in others)
 
 
@@ -158,18 +134,19 @@ def choose(rates: Sequence[Rate]) -> Rate | None:
     return max(finished, key=how_good, default=None)
 
 
-def update_choice(folder: Path, *, asked: Collection[str] | None = None) -> dict[str, Any]:
+def update_choice(folder: Path, *, asked: Collection[str] | None = None) -> ChoiceFile:
     """Choose again from what the study's folder holds, write ``choice.json`` and return it.
 
     `asked` names the runs that the command asks for; None stands for all that are planned. A choice that is
     no longer the best is kept in its variant's ``superseded``, with the time; its test scores stay where they
     are and no longer count.
     """
-    study, runs, before = store.load_study(folder), read_runs(folder), _stored(folder)
+    opened = StudyFolder(folder)
+    study, runs, before = opened.study, opened.runs, _stored(folder)
     names = list(dict.fromkeys(run.variant for run in runs))
     runs_of = {name: [run for run in runs if run.variant == name] for name in names}
     sources, measures = _sources(study), measures_of(study, runs)
-    variants: dict[str, dict[str, Any]] = {}
+    variants: dict[str, Choice] = {}
 
     def is_settled(run: RunRecord) -> bool:
         """Whether what is known of `run` is final."""
@@ -181,7 +158,7 @@ def update_choice(folder: Path, *, asked: Collection[str] | None = None) -> dict
         if source not in runs_of:
             return False
         decide(source)
-        rate = next(iter(_started_rates(source, folder, study)), variants[source]["learning_rate"])
+        rate = next(iter(_started_rates(source, opened)), variants[source].learning_rate)
         there = [
             other
             for other in runs_of[source]
@@ -196,7 +173,7 @@ def update_choice(folder: Path, *, asked: Collection[str] | None = None) -> dict
             has_one_rate = len({run.learning_rate for run in counted}) == 1
             variants[name] = _entry(
                 rates_of(counted, measure=measures[name]),
-                before.get(name, {}),
+                before.get(name, NO_CHOICE),
                 planned={run.learning_rate for run in runs_of[name]},
                 waits_for=[] if has_one_rate else waits_for,
                 left_out=left_out,
@@ -205,8 +182,8 @@ def update_choice(folder: Path, *, asked: Collection[str] | None = None) -> dict
 
     for name in names:
         decide(name)
-    choice = {"rule": rule_of(study, runs), "variants": {name: variants[name] for name in names}}
-    store.save_json(folder / store.CHOICE, choice)
+    choice = ChoiceFile(rule=rule_of(study, runs), variants={name: variants[name] for name in names})
+    store.save(folder / store.CHOICE, choice)
     return choice
 
 
@@ -230,67 +207,65 @@ def _counted(
 
 def _entry(
     rates: Sequence[Rate],
-    old: Mapping[str, Any],
+    old: Choice,
     *,
     planned: Collection[float],
     waits_for: list[str],
     left_out: list[str],
     measure: str | None,
-) -> dict[str, Any]:
+) -> Choice:
     """What ``choice.json`` says of one variant; while it waits, the `old` choice is its ``previous`` one."""
     chosen = None if waits_for else choose(rates)
     rate = None if chosen is None else chosen.learning_rate
-    last = old if old.get("learning_rate") is not None else old.get("previous") or {}
-    superseded, since = list(old.get("superseded", [])), last.get("since")
-    previous = {}
-    if last.get("learning_rate") in planned:
-        kept = {
-            "learning_rate": last["learning_rate"],
-            "psnr_y": _number(_from_json(last["psnr_y"])),
-            "since": since,
-        }
+    last = old.previous
+    if old.learning_rate is not None:
+        last = Previous(learning_rate=old.learning_rate, psnr_y=old.psnr_y, since=old.since)
+    superseded, previous = old.superseded, None
+    since = None if last is None else last.since
+    if last is not None and last.learning_rate in planned:
         if waits_for:
-            previous = {"previous": kept}
-        elif rate != last["learning_rate"]:
-            superseded.append({**kept, "superseded": store.now()})
-    if rate != last.get("learning_rate"):
+            previous = last
+        elif rate != last.learning_rate:
+            superseded += (Superseded(**msgspec.structs.asdict(last), superseded=store.now()),)
+    if rate != (last and last.learning_rate):
         since = None if rate is None else store.now()
-    return {
-        "learning_rate": rate,
-        "psnr_y": _number(None if chosen is None else chosen.psnr_y),
-        **({} if measure == PSNR else {"measure": measure}),
-        **({} if chosen is None or chosen.distance is None else {"distance": chosen.distance}),
-        "since": since,
-        "is_complete": chosen is not None and chosen.is_complete,
-        "waits_for": waits_for,
-        "left_out": left_out,
-        **previous,
-        "rates": [_as_json(rate) for rate in rates],
-        "superseded": superseded,
-    }
+    return Choice(
+        learning_rate=rate,
+        psnr_y=None if chosen is None else chosen.psnr_y,
+        measure=measure,
+        distance=None if chosen is None else chosen.distance,
+        since=since,
+        is_complete=chosen is not None and chosen.is_complete,
+        waits_for=tuple(waits_for),
+        left_out=tuple(left_out),
+        previous=previous,
+        rates=tuple(rates),
+        superseded=superseded,
+    )
 
 
-def _sources(study: Mapping[str, Any]) -> dict[str, str]:
+def _sources(study: StudyFile) -> dict[str, str]:
     """Which variant each variant of the study starts from; those that start from none are left out."""
-    names = {variant["name"] for variant in study["variants"]}
+    names = {variant.name for variant in study.variants}
     return {
-        variant["name"]: variant["start"]["source"]
-        for variant in study["variants"]
-        if "start" in variant and variant["start"]["source"] in names and not variant.get("taken")
+        variant.name: variant.start.source
+        for variant in study.variants
+        if variant.start is not None and variant.start.source in names and not variant.taken
     }
 
 
-def _started_rates(source: str, folder: Path, study: Mapping[str, Any]) -> dict[float, set[str]]:
+def _started_rates(source: str, opened: StudyFolder) -> dict[float, set[str]]:
     """The rates of the variant `source` from which runs of the study have started, with those variants."""
-    rate_of = {row["name"]: row["learning_rate"] for row in study["runs"] if row["variant"] == source}
+    study = opened.study
+    rate_of = {row.name: row.learning_rate for row in study.runs if row.variant == source}
     followers = {name for name, start in _sources(study).items() if start == source}
     started: dict[float, set[str]] = {}
-    for row in study["runs"]:
-        path = folder / row["name"] / store.RUN
-        if row["variant"] in followers and path.exists():
-            known = (store.load_object(path, "variant").get("source") or {}).get("run")
-            if known in rate_of:
-                started.setdefault(rate_of[known], set()).add(row["variant"])
+    for row in study.runs:
+        declared = (
+            opened.read(opened.path / row.name / store.RUN, RunFile) if row.variant in followers else None
+        )
+        if declared is not None and declared.source is not None and declared.source.run in rate_of:
+            started.setdefault(rate_of[declared.source.run], set()).add(row.variant)
     return started
 
 
@@ -298,54 +273,50 @@ def started_rate(source: str, folder: Path) -> float | None:
     """The rate of the variant `source` from which a run of the study in `folder` has started already."""
     if not store.is_study(folder):
         return None
-    return next(iter(_started_rates(source, folder, store.load_study(folder))), None)
+    return next(iter(_started_rates(source, StudyFolder(folder))), None)
 
 
-def why_waiting(
-    name: str, folder: Path, *, choices: Mapping[str, Mapping[str, Any]] | None = None
-) -> str | None:
-    """Why the variant has no learning rate yet, in words; None if it waits for nothing.
-
-    `choices` are those of the folder, if they are known already.
-    """
-    if not store.is_study(folder):
+def why_waiting(name: str, folder: Path | StudyFolder) -> str | None:
+    """Why the variant has no learning rate yet, in words; None if it waits for nothing."""
+    opened = StudyFolder.of(folder)
+    if not store.is_study(opened.path):
         return None
-    choices = load_choice(folder) if choices is None else choices
-    waits_for = choices.get(name, {}).get("waits_for", [])
+    waits_for = opened.choices.get(name, NO_CHOICE).waits_for
     ends = {
         "failed": "has failed",
         "blocked": "could not start",
         "finished": "has no validation scores",
     }
-    found = [f"{run} {ends.get(run_status(folder / run), 'has not finished')}" for run in waits_for[:3]]
+    found = [f"{run} {ends.get(run_status(opened.path / run), 'has not finished')}" for run in waits_for[:3]]
     more = f", and so for {len(waits_for) - 3} more" if len(waits_for) > 3 else ""
     return ", ".join(found) + more if found else None
 
 
 def open_runs(name: str, folder: Path) -> list[str]:
     """The runs of the variant that can still change which rate is chosen: what failed or is unfinished."""
-    left_out = load_choice(folder).get(name, {}).get("left_out", [])
-    runs = [run for run in read_runs(folder) if run.variant == name and run.name not in left_out]
+    opened = StudyFolder(folder)
+    left_out = opened.choices.get(name, NO_CHOICE).left_out
+    runs = [run for run in opened.runs if run.variant == name and run.name not in left_out]
     has_one_rate = len({run.learning_rate for run in runs}) == 1
     return [
         run.name for run in runs if run.status in ("failed", "started", "not started") and not has_one_rate
     ]
 
 
-def outdated_starts(folder: Path) -> dict[str, str]:
+def outdated_starts(folder: Path | StudyFolder) -> dict[str, str]:
     """The variants with runs that started from another rate of their source than the one chosen, and how.
 
     A rate, a seed or a run that is added later can change the choice of a source.
     """
-    study, choices = store.load_study(folder), load_choice(folder)
+    opened = StudyFolder.of(folder)
     outdated = {}
-    for source in dict.fromkeys(_sources(study).values()):
-        choice = choices.get(source, {})
-        chosen = choice.get("learning_rate")
-        for rate, variants in _started_rates(source, folder, study).items():
-            if chosen is None and not choice.get("waits_for"):
+    for source in dict.fromkeys(_sources(opened.study).values()):
+        choice = opened.choices.get(source, NO_CHOICE)
+        chosen = choice.learning_rate
+        for rate, variants in _started_rates(source, opened).items():
+            if chosen is None and not choice.waits_for:
                 continue
-            if rate in (chosen, (choice.get("previous") or {}).get("learning_rate")):
+            if rate in (chosen, choice.previous and choice.previous.learning_rate):
                 continue
             now = "none is chosen yet" if chosen is None else f"the chosen one is {chosen:g} now"
             for variant in sorted(variants):
@@ -353,47 +324,11 @@ def outdated_starts(folder: Path) -> dict[str, str]:
     return outdated
 
 
-def load_choice(folder: Path) -> dict[str, dict[str, Any]]:
-    """The choices stored in a study's folder by variant; empty before the first.
-
-    Raises:
-        UserError: something else changed the file: it names a rate without a planned run.
-    """
-    choices = _stored(folder)
-    planned = {(row["variant"], row["learning_rate"]) for row in store.load_study(folder)["runs"]}
-    for name, choice in choices.items():
-        rate = choice["learning_rate"]
-        if rate is not None and (name, rate) not in planned:
-            wrong = f"variants.{name}.learning_rate is {rate}, but no run of it is planned at that rate"
-            raise store.changed_by_something_else(folder / store.CHOICE, wrong)
-    return choices
+def load_choice(folder: Path) -> dict[str, Choice]:
+    """The choices stored in a study's folder by variant, as `StudyFolder` has them."""
+    return StudyFolder(folder).choices
 
 
-def _stored(folder: Path) -> dict[str, dict[str, Any]]:
+def _stored(folder: Path) -> dict[str, Choice]:
     path = folder / store.CHOICE
-    if not path.exists():
-        return {}
-    choices: dict[str, dict[str, Any]] = store.load_object(path, "variants")["variants"]
-    for choice in choices.values():
-        choice["psnr_y"] = _from_json(choice["psnr_y"])
-    return choices
-
-
-def _from_json(psnr: float | str | None) -> float | None:
-    """As `to_json` wrote it: infinity is a string there."""
-    return math.inf if isinstance(psnr, str) else psnr
-
-
-def _as_json(rate: Rate) -> dict[str, Any]:
-    return {
-        "learning_rate": rate.learning_rate,
-        "psnr_y": _number(rate.psnr_y),
-        **({} if rate.distance is None else {"distance": rate.distance}),
-        "finished": list(rate.finished),
-        "diverged": list(rate.diverged),
-        "missing": list(rate.missing),
-    }
-
-
-def _number(psnr: float | None) -> float | str | None:
-    return None if psnr is None else to_json(psnr)
+    return store.read(path, ChoiceFile).variants if path.exists() else {}

@@ -4,64 +4,22 @@ Needs no torch.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from srlab.folder import store
 from srlab.folder.records import read_runs
-
-
-@dataclass(frozen=True, kw_only=True)
-class Look:
-    """The results with so many `seeds`; `most` is up to how many the study adds until it is decided.
-
-    `most` is None if somebody added the seeds by hand. `undecided` are the variants that need more seeds;
-    None before that was found out.
-    """
-
-    seeds: int
-    most: int | None = None
-    undecided: tuple[str, ...] | None = None
+from srlab.folder.schema import Look, LooksFile
 
 
 def load_looks(folder: Path) -> tuple[Look, ...]:
-    """Those of the study in `folder`, the oldest first.
-
-    Raises:
-        UserError: something else changed the file.
-    """
+    """Those of the study in `folder`, the oldest first."""
     path = folder / store.LOOKS
-    if not path.is_file():
-        return ()
-    stored = store.load_object(path, "looks")["looks"]
-    try:
-        looks = tuple(
-            Look(
-                seeds=_count(one["seeds"]),
-                most=None if one.get("most") is None else _count(one["most"]),
-                undecided=None if one.get("undecided") is None else _names(one["undecided"]),
-            )
-            for one in stored
-        )
-    except (KeyError, TypeError, AttributeError) as error:
-        raise store.changed_by_something_else(path, f"no list of looks ({error})") from error
-    if any(look.most is not None and look.most < look.seeds for look in looks):
-        raise store.changed_by_something_else(path, "a look has more seeds than the study may have")
-    return looks
+    return store.read(path, LooksFile).looks if path.is_file() else ()
 
 
 def save_looks(folder: Path, looks: Sequence[Look]) -> None:
     """Write them all."""
-    rows = [
-        {
-            "seeds": look.seeds,
-            **({} if look.most is None else {"most": look.most}),
-            **({} if look.undecided is None else {"undecided": list(look.undecided)}),
-        }
-        for look in looks
-    ]
-    store.save_json(folder / store.LOOKS, {"looks": rows})
+    store.save(folder / store.LOOKS, LooksFile(looks=tuple(looks)))
 
 
 def seeds_scored(folder: Path) -> int:
@@ -83,15 +41,3 @@ def note_look(folder: Path, *, before: int) -> None:
             looks.append(Look(seeds=seeds))
     if tuple(looks) != load_looks(folder):
         save_looks(folder, looks)
-
-
-def _count(value: Any) -> int:
-    if type(value) is not int or value < 1:
-        raise TypeError(f"{value!r} is not a number of seeds")
-    return value
-
-
-def _names(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
-        raise TypeError(f"{value!r} are not names")
-    return tuple(value)

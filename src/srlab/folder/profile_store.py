@@ -5,52 +5,24 @@ in another's.
 """
 
 import statistics
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Literal
 
-from srlab.errors import UserError
+from msgspec import Meta, structs
+
+from srlab.declare.kinds import Amount, Count, Positive, Text, Whole
 from srlab.folder import store
-from srlab.folder.shapes import SESSION, amount, count, listed, maybe, positive, record, text
+from srlab.folder.records import StudyFolder
+from srlab.folder.schema import Session, Stored, StudyFile, StudyVariant, as_json
 from srlab.words import plural
 
 PROFILE = "profile.json"
 BICUBIC = "bicubic"
 
-Size = tuple[int, int]  # width and height, in pixels
-
-_FORMAT = "srlab profile"
-_VERSION = 1
-
-_SIZE = listed(positive, least=2, most=2)
-_SETTING = {"device": text, "device_name": text, "threads": count, "precision": text, "torch": text}
-_ENLARGING = record(
-    {"size": _SIZE, "tile": maybe(count), "seconds": listed(positive), "reason": text}
-    | dict.fromkeys(("peak_bytes", "before_bytes"), listed(count))
-)
-_TRAINING = record(
-    {"batch_size": count, "lr_patch_size": count, "precision": text, "seconds": listed(positive)}
-    | {"reason": text}
-)
-_COUNTS = ("parameters", "frozen", "running_statistics", "multiply_adds", "receptive_radius")
-_VARIANT = record(
-    {"name": text, "digest": text, "enlarging": listed(_ENLARGING), "training": maybe(_TRAINING)}
-    | dict.fromkeys(_COUNTS, count)
-)
-_PROFILE = record(
-    {
-        "setting": record(_SETTING),
-        "sizes": listed(_SIZE, least=1),
-        "load": maybe(amount),
-        "provenance": SESSION,
-        "variants": listed(_VARIANT),
-    }
-)
+Size = tuple[Whole, Whole]  # width and height, in pixels
 
 
-@dataclass(frozen=True, kw_only=True)
-class Setting:
+class Setting(Stored, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The setting of a profile: only times of one setting can be compared.
 
     A new profile replaces that of the same setting. `device` is ``cpu`` or ``cuda``, `device_name` the
@@ -58,11 +30,11 @@ class Setting:
     convolutions a GPU computes in TF32.
     """
 
-    device: str
-    device_name: str
-    threads: int
-    precision: str
-    torch: str
+    device: Text
+    device_name: Text
+    threads: Count
+    precision: Text
+    torch: Text
 
     @property
     def label(self) -> str:
@@ -71,8 +43,7 @@ class Setting:
         return f"{self.device}, {threads}, {self.precision}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Enlarging:
+class Enlarging(Stored, frozen=True, kw_only=True):
     """One variant making one SR picture, of `size` (width and height in pixels).
 
     `seconds` has one number for each round, in which all variants took turns: the same place of two variants
@@ -83,11 +54,15 @@ class Enlarging:
     """
 
     size: Size
-    tile: int | None = None
-    seconds: tuple[float, ...] = ()
-    peak_bytes: tuple[int, ...] = ()
-    before_bytes: tuple[int, ...] = ()
-    reason: str = ""
+    tile: Count | None = None
+    seconds: tuple[Positive, ...] = ()
+    peak_bytes: tuple[Count, ...] = ()
+    before_bytes: tuple[Count, ...] = ()
+    reason: Text = ""
+
+    def __post_init__(self) -> None:
+        if len(self.peak_bytes) != len(self.before_bytes):
+            raise ValueError("peak_bytes and before_bytes come from different processes")
 
     @property
     def median(self) -> float | None:
@@ -112,15 +87,14 @@ class Enlarging:
         return statistics.median(a / b for a, b in zip(self.seconds, base.seconds, strict=True))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Training:
+class Training(Stored, frozen=True, kw_only=True):
     """Seconds that a training step takes, one number for each round, of that batch in that precision."""
 
-    batch_size: int
-    lr_patch_size: int
-    precision: str
-    seconds: tuple[float, ...] = ()
-    reason: str = ""
+    batch_size: Count
+    lr_patch_size: Count
+    precision: Text
+    seconds: tuple[Positive, ...] = ()
+    reason: Text = ""
 
     @property
     def median(self) -> float | None:
@@ -128,21 +102,20 @@ class Training:
         return statistics.median(self.seconds) if self.seconds else None
 
 
-@dataclass(frozen=True, kw_only=True)
-class VariantProfile:
+class VariantProfile(Stored, frozen=True, kw_only=True):
     """What one variant costs.
 
     `multiply_adds` are for SR of 1280 x 720, `receptive_radius` is in LR pixels. `digest` says of which
     declaration all this is (`digest_of`). `training` is None if there is nothing to train.
     """
 
-    name: str
-    digest: str
-    parameters: int
-    frozen: int
-    running_statistics: int
-    multiply_adds: int
-    receptive_radius: int
+    name: Text
+    digest: Text
+    parameters: Count
+    frozen: Count
+    running_statistics: Count
+    multiply_adds: Count
+    receptive_radius: Count
     enlarging: tuple[Enlarging, ...]
     training: Training | None
 
@@ -151,8 +124,7 @@ class VariantProfile:
         return next((found for found in self.enlarging if found.size == size), None)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Profile:
+class Profile(Stored, frozen=True, kw_only=True):
     """All variants under one setting, bicubic first; `sizes` are those of the SR pictures.
 
     `load` is the system's load average when it began, None if there is none; `provenance` is as in a run's
@@ -160,9 +132,9 @@ class Profile:
     """
 
     setting: Setting
-    sizes: tuple[Size, ...]
-    load: float | None
-    provenance: Mapping[str, Any]
+    sizes: Annotated[tuple[Size, ...], Meta(min_length=1)]
+    load: Amount | None
+    provenance: Session
     variants: tuple[VariantProfile, ...]
 
     def variant(self, name: str) -> VariantProfile | None:
@@ -170,59 +142,52 @@ class Profile:
         return next((found for found in self.variants if found.name == name), None)
 
 
-def load_profiles(study_dir: Path) -> tuple[Profile, ...]:
+class ProfileFile(Stored, frozen=True, kw_only=True):
+    """``profile.json``."""
+
+    format: Literal["srlab profile"] = "srlab profile"
+    version: Literal[1] = 1
+    profiles: tuple[Profile, ...]
+
+
+def load_profiles(folder: Path | StudyFolder) -> tuple[Profile, ...]:
     """All profiles of a study, the last measured last; empty if none was measured.
 
     A variant that was declared otherwise when it was measured is left out.
 
     Raises:
-        UserError: `study_dir` is not a study's folder, or its ``profile.json`` is damaged or of another
+        UserError: `folder` is not a study's, or its ``profile.json`` is damaged or of another
             version.
     """
-    study = store.load_study(study_dir)
-    path = study_dir / PROFILE
-    if not path.exists():
-        return ()
-    values = store.load_object(path, "format", "version", "profiles")
-    if values["format"] != _FORMAT:
-        raise UserError(f"{path} was not written by srlab")
-    if values["version"] != _VERSION:
-        raise UserError(f"{path} has version {values['version']!r}; this srlab reads version {_VERSION}")
-    declared = {BICUBIC: digest_of(study, {})} | {
-        variant["name"]: digest_of(study, variant) for variant in study["variants"]
+    opened = StudyFolder.of(folder)
+    study, stored = opened.study, opened.read(opened.path / PROFILE, ProfileFile)
+    declared = {BICUBIC: digest_of(study, None)} | {
+        variant.name: digest_of(study, variant) for variant in study.variants
     }
-    store.check_shape(path, values, record({"profiles": listed(_PROFILE)}))
-    try:
-        return tuple(_profile(found, declared) for found in values["profiles"])
-    except (TypeError, ValueError) as error:  # a key too many, lists of two lengths
-        raise store.changed_by_something_else(path, error) from error
+    return tuple(
+        structs.replace(
+            profile,
+            variants=tuple(one for one in profile.variants if declared.get(one.name) == one.digest),
+        )
+        for profile in (stored.profiles if stored else ())
+    )
 
 
 def add_profile(study_dir: Path, profile: Profile) -> None:
     """Keep `profile` with the study, instead of the one of the same setting if there is one."""
     others = [found for found in load_profiles(study_dir) if found.setting != profile.setting]
-    values = {
-        "format": _FORMAT,
-        "version": _VERSION,
-        "profiles": [as_dict(found) for found in [*others, profile]],
-    }
-    store.save_json(study_dir / PROFILE, values)
+    store.save(study_dir / PROFILE, ProfileFile(profiles=(*others, profile)))
 
 
-def as_dict(profile: Profile) -> dict[str, Any]:
-    """A profile as JSON has it."""
-    values: dict[str, Any] = store.plain(asdict(profile))
-    return values
-
-
-def digest_of(study: Mapping[str, Any], variant: Mapping[str, Any]) -> str:
-    """What a variant's cost depends on, as ``study.json`` declares it: network, objective, start, batch."""
-    protocol = variant.get("protocol") or study.get("protocol", {})
+def digest_of(study: StudyFile, variant: StudyVariant | None) -> str:
+    """What the cost of a variant, or of bicubic, depends on: network, objective, start, batch."""
+    protocol = study.protocol if variant is None else study.protocol_of(variant)
+    of_protocol, of_variant = ("batch_size", "lr_patch_size", "precision"), ("network", "objective", "start")
     return store.digest(
         {
-            "scale": study["scale"],
-            "protocol": {key: protocol.get(key) for key in ("batch_size", "lr_patch_size", "precision")},
-            **{key: variant.get(key) for key in ("network", "objective", "start")},
+            "scale": study.scale,
+            "protocol": {name: getattr(protocol, name) for name in of_protocol},
+            **{name: as_json(getattr(variant, name, None)) for name in of_variant},
         }
     )
 
@@ -250,9 +215,9 @@ def costs(profile: Profile, *, size: Size | None = None) -> dict[str, dict[str, 
     return {name: values for name, values in found.items() if values}
 
 
-def measured_costs(study_dir: Path) -> dict[str, dict[str, float]]:
+def measured_costs(folder: Path | StudyFolder) -> dict[str, dict[str, float]]:
     """`costs` of every profile of a study; settings of one label are told apart by the device's name."""
-    profiles = load_profiles(study_dir)
+    profiles = load_profiles(folder)
     labels = [profile.setting.label for profile in profiles]
     found: dict[str, dict[str, float]] = {}
     for profile in profiles:
@@ -264,40 +229,3 @@ def measured_costs(study_dir: Path) -> dict[str, dict[str, float]]:
 
 def _machine(setting: Setting) -> str:
     return f"{setting.device_name}, torch {setting.torch}"
-
-
-def _profile(values: Mapping[str, Any], declared: Mapping[str, str]) -> Profile:
-    return Profile(
-        setting=Setting(**values["setting"]),
-        sizes=_sizes(values["sizes"]),
-        load=values["load"],
-        provenance=values["provenance"],
-        variants=tuple(
-            _variant(found) for found in values["variants"] if declared.get(found["name"]) == found["digest"]
-        ),
-    )
-
-
-def _variant(values: Mapping[str, Any]) -> VariantProfile:
-    rest = {name: value for name, value in values.items() if name not in ("enlarging", "training")}
-    training = values["training"]
-    return VariantProfile(
-        **rest,
-        enlarging=tuple(_enlarging(found) for found in values["enlarging"]),
-        training=None
-        if training is None
-        else Training(**{**training, "seconds": tuple(training["seconds"])}),
-    )
-
-
-def _enlarging(values: Mapping[str, Any]) -> Enlarging:
-    fields: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
-    }
-    if len(fields["peak_bytes"]) != len(fields["before_bytes"]):
-        raise ValueError("peak_bytes and before_bytes come from different processes")
-    return Enlarging(**fields)
-
-
-def _sizes(values: Iterable[Any]) -> tuple[Size, ...]:
-    return tuple((int(width), int(height)) for width, height in values)

@@ -1,14 +1,27 @@
 """What a study's folder says about its runs: read, never guessed. Needs no torch."""
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 from srlab.declare.protocol import EvaluationProtocol
-from srlab.folder import shapes, store
-from srlab.folder.scores import StoredScores, load_scores
+from srlab.folder import store
+from srlab.folder.reading import StoredT, explained
+from srlab.folder.schema import (
+    LINE,
+    STEP,
+    Choice,
+    ChoiceFile,
+    Logged,
+    PlannedRun,
+    Result,
+    RunFile,
+    StoredScores,
+    StudyFile,
+)
+from srlab.folder.scores import load_scores
 
 Status = Literal["finished", "diverged", "failed", "started", "blocked", "not started"]
 
@@ -26,54 +39,126 @@ class RunRecord:
     seed: int
     folder: Path
     status: Status
+    steps: int = 0  # that it had when it ended
     seconds: float | None = None
     processor_seconds: float | None = None
-    precision: str | None = None  # what it is trained in; None before it has begun
+    declared: RunFile | None = field(default=None, repr=False)  # None before it has begun
     validation: Mapping[str, float] | None = None
     weights: Mapping[str, str] = field(default_factory=dict)
+    log: tuple[Logged, ...] = field(default=(), repr=False)  # what it has logged so far
     remarks: tuple[str, ...] = ()  # what must be known to read its scores, as its result has it
 
+    @property
+    def precision(self) -> str | None:
+        """What it is trained in; None before it has begun."""
+        return None if self.declared is None else self.declared.protocol.precision
 
-def read_runs(folder: Path) -> list[RunRecord]:
+
+class StudyFolder:
+    """A study's folder as values: each file is read when it is first asked for, and once.
+
+    It says what was there then. Take another one after something was written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._scores: dict[Path, StoredScores | None] = {}
+        self._files: dict[Path, Any] = {}
+
+    @classmethod
+    def of(cls, folder: "Path | StudyFolder") -> "StudyFolder":
+        """`folder` itself, or that of its path."""
+        return folder if isinstance(folder, StudyFolder) else cls(folder)
+
+    @cached_property
+    def study(self) -> StudyFile:
+        """``study.json``; a `UserError` if the folder is not a study's."""
+        return store.load_study(self.path)
+
+    @cached_property
+    def runs(self) -> tuple[RunRecord, ...]:
+        """Every run planned, in the order of the plan."""
+        return tuple(map(self._run, self.study.runs))
+
+    @cached_property
+    def choices(self) -> dict[str, Choice]:
+        """The choices stored, by variant; empty before the first.
+
+        Raises:
+            UserError: something else changed the file: it names a rate without a planned run.
+        """
+        path = self.path / store.CHOICE
+        choices = store.read(path, ChoiceFile).variants if path.exists() else {}
+        planned = {(row.variant, row.learning_rate) for row in self.study.runs}
+        for name, choice in choices.items():
+            rate = choice.learning_rate
+            if rate is not None and (name, rate) not in planned:
+                wrong = f"variants.{name}.learning_rate is {rate}, but no run of it is planned at that rate"
+                raise store.changed_by_something_else(path, wrong)
+        return choices
+
+    @cached_property
+    def bicubic(self) -> dict[str, float] | None:
+        """What bicubic scores on the validation images, by metric; None without scores."""
+        return self._validation(self.path / store.BASELINE)
+
+    def read(self, path: Path, kind: type[StoredT]) -> StoredT | None:
+        """A file of the folder as it is declared; None if it is not there."""
+        if path not in self._files:
+            self._files[path] = store.read(path, kind) if path.is_file() else None
+        found: StoredT | None = self._files[path]
+        return found
+
+    def scores(self, path: Path) -> StoredScores | None:
+        """The scores in a file of the folder; None if there are none, or none under the study's protocol."""
+        if path not in self._scores:
+            self._scores[path] = stored_scores(path, protocol=self.study.evaluation)
+        return self._scores[path]
+
+    def _run(self, planned: PlannedRun) -> RunRecord:
+        folder = self.path / planned.name
+        declared, result = self.read(folder / store.RUN, RunFile), _result(folder)
+        status = _status(folder, result)
+        is_finished = status == "finished"
+        perceptual = self.scores(folder / store.VALIDATION_PERCEPTUAL) if is_finished else None
+        return RunRecord(
+            name=planned.name,
+            variant=planned.variant,
+            learning_rate=planned.learning_rate,
+            seed=planned.seed,
+            folder=folder,
+            status=status,
+            declared=declared,
+            steps=result.step if result else 0,
+            seconds=result.seconds if result else None,
+            processor_seconds=result.processor_seconds if result else None,
+            log=logged_lines(folder),
+            remarks=result.remarks if result else (),
+            validation=self._validation(folder) if is_finished else None,
+            weights=perceptual.weights if perceptual is not None else {},
+        )
+
+    def _validation(self, folder: Path) -> dict[str, float] | None:
+        scores = self.scores(folder / store.SCORES)
+        if scores is None:
+            return None
+        perceptual = self.scores(folder / store.VALIDATION_PERCEPTUAL)
+        return means(scores) | (means(perceptual) if perceptual is not None else {})
+
+
+def read_runs(folder: Path) -> tuple[RunRecord, ...]:
     """Every run planned in the study's folder, in the order of the plan."""
-    study = store.load_study(folder)
-    protocol = EvaluationProtocol(**study["evaluation"])
-    return [_read_run(folder, planned, protocol=protocol) for planned in study["runs"]]
-
-
-def _read_run(folder: Path, planned: Mapping[str, Any], *, protocol: EvaluationProtocol) -> RunRecord:
-    run_folder = folder / planned["name"]
-    status = run_status(run_folder)
-    logged_lines(run_folder)  # what is drawn and timed by it is read by others, who need it whole
-    result = store.load_json(run_folder / store.RESULT) if status in ("finished", "diverged") else {}
-    perceptual = (
-        stored_scores(run_folder / store.VALIDATION_PERCEPTUAL, protocol=protocol)
-        if status == "finished"
-        else None
-    )
-    return RunRecord(
-        name=planned["name"],
-        variant=planned["variant"],
-        learning_rate=planned["learning_rate"],
-        seed=planned["seed"],
-        folder=run_folder,
-        status=status,
-        seconds=result.get("seconds"),
-        processor_seconds=result.get("processor_seconds"),
-        precision=precision_begun(run_folder),
-        remarks=tuple(result.get("remarks", ())),
-        validation=validation_scores(run_folder, protocol=protocol) if status == "finished" else None,
-        weights=perceptual.weights if perceptual is not None else {},
-    )
+    return StudyFolder(folder).runs
 
 
 def precision_begun(folder: Path) -> str | None:
     """What the run in `folder` is trained in; None before it has begun."""
     path = folder / store.RUN
-    if not path.is_file():
-        return None
-    found: str | None = store.load_json(path).get("protocol", {}).get("precision")
-    return found
+    return store.read(path, RunFile).protocol.precision if path.is_file() else None
+
+
+def _result(folder: Path) -> Result | None:
+    return store.read(folder / store.RESULT, Result) if store.is_finished(folder) else None
 
 
 def run_status(folder: Path) -> Status:
@@ -82,9 +167,12 @@ def run_status(folder: Path) -> Status:
     ``started`` is running, or was interrupted and can continue. ``blocked`` was not run, since the run that
     it starts from has failed or diverged.
     """
-    if store.is_finished(folder):
-        result = store.load_object(folder / store.RESULT, "status")
-        return "diverged" if result["status"] == "diverged" else "finished"
+    return _status(folder, _result(folder))
+
+
+def _status(folder: Path, result: Result | None) -> Status:
+    if result is not None:
+        return result.status
     if (folder / store.FAILURE).exists():
         return "failed"
     if (folder / store.RUN).exists():
@@ -101,44 +189,26 @@ def in_words(status: Status) -> str:
     return {"started": "running, or interrupted", "blocked": "not run"}.get(status, status)
 
 
-def validation_scores(folder: Path, *, protocol: EvaluationProtocol) -> dict[str, float] | None:
-    """Mean over the validation images by metric, of a run or the study's ``bicubic``; None without scores."""
-    scores = stored_scores(folder / store.SCORES, protocol=protocol)
-    if scores is None:
-        return None
-    perceptual = stored_scores(folder / store.VALIDATION_PERCEPTUAL, protocol=protocol)
-    return means(scores) | (means(perceptual) if perceptual is not None else {})
+def logged_values(log: Iterable[Logged], name: str) -> tuple[tuple[int, float], ...]:
+    """Steps and values of what a run has logged so far under `name`, such as ``loss`` or ``psnr_y``.
 
-
-def validation_curve(folder: Path) -> tuple[tuple[int, float], ...]:
-    """Steps and psnr_y, in dB, of the validations that the run in `folder` has logged so far.
-
-    Steps at which there was no number are left out. They are of few images: see `scores.json` for all.
+    Steps at which there was no number are left out. Validation scores are of few images: `scores.json` has
+    those of all.
     """
-    return logged_values(folder, "psnr_y")
+    return tuple((line.step, line.values[name]) for line in log if name in line.values)
 
 
-def logged_values(folder: Path, name: str) -> tuple[tuple[int, float], ...]:
-    """Steps and values of what the run in `folder` has logged so far under `name`, such as ``loss``.
-
-    Steps at which there was no number are left out.
-    """
-    return tuple(
-        (line["step"], float(line[name])) for line in logged_lines(folder) if line.get(name) is not None
-    )
-
-
-def logged_lines(folder: Path) -> list[dict[str, Any]]:
-    """What the run in `folder` has logged so far: at each ``step`` numbers by name, None if not finite.
+def logged_lines(folder: Path) -> tuple[Logged, ...]:
+    """What the run in `folder` has logged so far.
 
     A last line that is half written is left out. Any other line of another kind is a `UserError`.
     """
     path = folder / store.METRICS
     *lines, last = path.read_bytes().split(b"\n") if path.exists() else [b""]
-    return [
+    return tuple(
         _logged(line, path, number=number)
         for number, line in enumerate([*lines, *([last] if _is_whole(last) else [])], start=1)
-    ]
+    )
 
 
 def _is_whole(last: bytes) -> bool:
@@ -147,13 +217,13 @@ def _is_whole(last: bytes) -> bool:
     return last != b"" and not is_begin
 
 
-def _logged(line: bytes, path: Path, *, number: int) -> dict[str, Any]:
+def _logged(line: bytes, path: Path, *, number: int) -> Logged:
     try:
-        values: dict[str, Any] = json.loads(line)
-        shapes.LOGGED(values, "")
+        step, values = explained(STEP, line).step, explained(LINE, line)
     except (ValueError, RecursionError) as error:
         raise store.changed_by_something_else(path, f"line {number}: {error}") from error
-    return values
+    numbers = {name: value for name, value in values.items() if name != "step" and value is not None}
+    return Logged(step=step, values=numbers)
 
 
 def picture_path(folder: Path, *, dataset: str, image: str) -> Path:

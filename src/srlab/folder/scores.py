@@ -3,58 +3,16 @@
 A number never travels without its protocol: a file of scores has one, and files of two cannot be read as one.
 """
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from srlab.declare.metrics import INCLUDED
 from srlab.declare.protocol import EvaluationProtocol
 from srlab.errors import UserError
-from srlab.folder import shapes
-from srlab.folder.store import check_shape, load_object, save_json
-
-_FORMAT = "srlab scores"
-_VERSION = 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class Score:
-    """What one image of a data set got under one metric (``psnr_y`` in dB, ``ssim_y``, ...).
-
-    Equal pictures have an infinite PSNR. NaN is not a score: a number that is missing is left out.
-    """
-
-    dataset: str
-    image: str
-    metric: str
-    value: float
-
-    def __post_init__(self) -> None:
-        if isinstance(self.value, bool) or not isinstance(self.value, int | float):
-            raise TypeError(f"{self.metric} of {self.image} must be a number, not {self.value!r}")
-        if math.isnan(self.value) or self.value == -math.inf:
-            raise ValueError(f"{self.metric} of {self.image} is {self.value}, which is no score")
-
-
-@dataclass(frozen=True, kw_only=True)
-class StoredScores:
-    """Scores that may be compared: one protocol, one scale.
-
-    `weights` are the SHA-256 of what the metrics were computed with, by name; empty if they need none.
-    """
-
-    scores: tuple[Score, ...]
-    protocol: EvaluationProtocol
-    scale: int
-    weights: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def metrics(self) -> set[str]:
-        """Their names."""
-        return {score.metric for score in self.scores}
+from srlab.folder.reading import read, save
+from srlab.folder.schema import Score as Score
+from srlab.folder.schema import StoredScores as StoredScores
 
 
 def save_scores(
@@ -69,19 +27,9 @@ def save_scores(
 
     `weights` are the SHA-256 of what the metric itself was computed with, by name, where it has any.
     """
-    rows = list(scores)
-    _refuse_doubles(rows, where=str(path))
-    save_json(
-        path,
-        {
-            "format": _FORMAT,
-            "version": _VERSION,
-            "protocol": asdict(protocol),
-            "scale": scale,
-            **({"weights": dict(weights)} if weights else {}),
-            "scores": [{**asdict(score), "value": to_json(score.value)} for score in rows],
-        },
-    )
+    stored = StoredScores(scores=tuple(scores), protocol=protocol, scale=scale, weights=dict(weights or {}))
+    _refuse_doubles(stored.scores, where=str(path))
+    save(path, stored)
 
 
 def load_scores(*paths: Path) -> StoredScores:
@@ -127,42 +75,10 @@ def weights_of(metric: str, weights: Mapping[str, str]) -> dict[str, str]:
     return {name: weights[name] for name in names if name in weights}
 
 
-def to_json(value: float) -> float | str:
-    """A score as JSON can hold it: infinity, which JSON does not have, is the string "inf".
-
-    >>> to_json(33.66), to_json(math.inf)
-    (33.66, 'inf')
-    """
-    return "inf" if value == math.inf else value
-
-
 def _load(path: Path) -> StoredScores:
     if not path.is_file():
         raise UserError(f"the scores file {path} does not exist")
-    values = load_object(path)
-    if values.get("format") != _FORMAT:
-        raise UserError(f"{path} is not a scores file of srlab")
-    if values.get("version") != _VERSION:
-        raise UserError(
-            f"{path} has version {values.get('version')!r} of the scores' format; this srlab reads {_VERSION}"
-        )
-    check_shape(path, values, shapes.SCORES)
-    return StoredScores(
-        scores=tuple(_score(row) for row in values["scores"]),
-        protocol=EvaluationProtocol(**values["protocol"]),
-        scale=values["scale"],
-        weights=dict(values.get("weights", {})),
-    )
-
-
-def _score(row: Mapping[str, Any]) -> Score:
-    value = row["value"]
-    return Score(
-        dataset=row["dataset"],
-        image=row["image"],
-        metric=row["metric"],
-        value=math.inf if value == "inf" else value,
-    )
+    return read(path, StoredScores)
 
 
 def _refuse_doubles(scores: Iterable[Score], *, where: str) -> None:

@@ -3,13 +3,12 @@
 Needs no torch.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from srlab.folder import store
 from srlab.folder.choice import load_choice
-from srlab.folder.records import RunRecord, read_runs
+from srlab.folder.records import StudyFolder
+from srlab.folder.schema import Rate, StudyFile
 
 HALVING = "halving"
 ROUNDS = (4, 2)  # the first tries all rates for a quarter of the steps, the second the better half for half
@@ -20,17 +19,17 @@ def trial_folder(folder: Path, part: int) -> Path:
     return folder / "rates" / f"1of{part}"
 
 
-def is_halved(study: Mapping[str, Any]) -> bool:
+def is_halved(study: StudyFile) -> bool:
     """Whether the rates of ``study.json`` were chosen by halving."""
-    return study.get("rate_search") == HALVING
+    return study.rate_search == HALVING
 
 
-def read_trials(folder: Path, study: Mapping[str, Any]) -> list[tuple[dict[str, Any], list[RunRecord]]]:
-    """``study.json`` and runs of each round that has begun; none where a grid chooses."""
-    if not is_halved(study):
+def read_trials(study: StudyFolder) -> list[StudyFolder]:
+    """Each round that has begun; none where a grid chooses."""
+    if not is_halved(study.study):
         return []
-    places = [trial_folder(folder, part) for part in ROUNDS]
-    return [(store.load_study(place), read_runs(place)) for place in places if store.is_study(place)]
+    places = [trial_folder(study.path, part) for part in ROUNDS]
+    return [StudyFolder(place) for place in places if store.is_study(place)]
 
 
 def ranked_rates(folder: Path, variant: str) -> tuple[float, ...] | None:
@@ -41,18 +40,17 @@ def ranked_rates(folder: Path, variant: str) -> tuple[float, ...] | None:
     if not store.is_study(folder):
         return None
     entry = load_choice(folder).get(variant)
-    if entry is None or entry["waits_for"]:
+    if entry is None or entry.waits_for:
         return None
 
-    def how_bad(rate: Mapping[str, Any]) -> tuple[bool, float]:
-        psnr = rate["psnr_y"]
-        if psnr is None:
-            return True, rate["learning_rate"]
-        return False, rate["distance"] if rate.get("distance") is not None else -float(psnr)
+    def how_bad(rate: Rate) -> tuple[bool, float]:
+        if rate.psnr_y is None:
+            return True, rate.learning_rate
+        return False, rate.distance if rate.distance is not None else -rate.psnr_y
 
-    return tuple(rate["learning_rate"] for rate in sorted(entry["rates"], key=how_bad))
+    return tuple(rate.learning_rate for rate in sorted(entry.rates, key=how_bad))
 
 
 def num_finished(folder: Path, variant: str) -> int:
     """At how many rates of a round the variant's training has a score."""
-    return sum(rate["psnr_y"] is not None for rate in load_choice(folder)[variant]["rates"])
+    return sum(rate.psnr_y is not None for rate in load_choice(folder)[variant].rates)

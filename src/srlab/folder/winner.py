@@ -7,15 +7,14 @@ is a perceptual distance (`srlab.folder.choice.measure_of`). Test scores are not
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from srlab.declare.protocol import EvaluationProtocol
 from srlab.errors import UserError
 from srlab.folder import store
-from srlab.folder.choice import PSNR, candidates, choose, load_choice, measure_of, measures_of, rates_of
-from srlab.folder.records import RunRecord, mean, read_runs, run_status, validation_scores
+from srlab.folder.choice import PSNR, candidates, choose, measure_of, measures_of, rates_of
+from srlab.folder.records import RunRecord, StudyFolder, mean, run_status
+from srlab.folder.schema import NO_CHOICE
 
 RULE = "{best} validation {measure}: the variant by the mean over its seeds, then its best seed"
 
@@ -36,13 +35,14 @@ def find_weights(path: Path) -> Found:
     """
     if (named := _variant_in_study(path)) is not None:
         study, variant = named
-        best = _best_of(study, variant)
+        best = _best_of(StudyFolder(study), variant)
         return Found(weights=best.folder / store.WEIGHTS, why=f"{best.name}, the best run of {variant}")
     if not path.is_dir():
         return Found(weights=path, why=f"the weights file {path}")
     if store.is_study(path):
-        best = winner(path)
-        return Found(weights=best.folder / store.WEIGHTS, why=_why(best, path))
+        opened = StudyFolder(path)
+        best = winner(opened)
+        return Found(weights=best.folder / store.WEIGHTS, why=_why(best, opened))
     weights = path / store.WEIGHTS
     if weights.is_file():
         return Found(weights=weights, why=f"the run {path}")
@@ -68,30 +68,28 @@ def _variant_in_study(path: Path) -> tuple[Path, str] | None:
     for study in (path.parent, path.parent.parent):
         if store.is_study(study):
             name = path.relative_to(study).as_posix()
-            known = [variant["name"] for variant in store.load_study(study)["variants"]]
+            known = [variant.name for variant in store.load_study(study).variants]
             return (study, name) if name in known else None
     return None
 
 
-def _best_of(study: Path, variant: str) -> RunRecord:
+def _best_of(study: StudyFolder, variant: str) -> RunRecord:
     """The best run of a variant at its chosen rate; a `UserError` if none has finished and been chosen."""
     _check_choice(study)
     for runs in ranking(study):
         if runs[0].variant == variant:
-            return _best_seed(runs, _measure_for(study) or PSNR)
+            return _best_seed(runs, measure_of(study.study, study.runs) or PSNR)
     raise UserError(
-        f"no run of {variant} in {study} has finished and been chosen yet; run `srlab study` with the same "
-        "--out to continue"
+        f"no run of {variant} in {study.path} has finished and been chosen yet; run `srlab study` with the "
+        "same --out to continue"
     )
 
 
-def _why(best: RunRecord, study: Path) -> str:
+def _why(best: RunRecord, study: StudyFolder) -> str:
     """Why it is the winner: the rule, its scores, and bicubic's beside them."""
-    measure = _measure_for(study) or PSNR
+    measure = measure_of(study.study, study.runs) or PSNR
     rule = RULE.format(best="highest" if measure == PSNR else "lowest", measure=measure)
-    declared = store.load_study(study)
-    protocol = EvaluationProtocol(**declared["evaluation"])
-    bicubic = validation_scores(study / store.BASELINE, protocol=protocol) or {}
+    bicubic = study.bicubic or {}
     scores = f"its validation psnr_y is {_psnr(best):.2f} dB"
     if measure != PSNR:
         scores = f"its {measure} is {_score(best, measure):.4f}"
@@ -104,83 +102,75 @@ def _why(best: RunRecord, study: Path) -> str:
             if _psnr(best) > bicubic[PSNR]
             else f"; it did not beat bicubic, which has {bicubic[PSNR]:.2f} dB"
         )
-    known = candidates(declared)
+    known = candidates(study.study)
     if sources := [runs[0].variant for runs in ranking(study) if runs[0].variant not in known]:
         scores += f"; sources cannot win ({', '.join(sources)}): "
-        scores += f"--model {study / sources[0]} takes one by name"
-    return f"{best.name}, the winner of {study} ({rule}; {scores})"
+        scores += f"--model {study.path / sources[0]} takes one by name"
+    return f"{best.name}, the winner of {study.path} ({rule}; {scores})"
 
 
-def winner(study: Path) -> RunRecord:
+def winner(folder: Path | StudyFolder) -> RunRecord:
     """The best run in a study's folder by the rule above.
 
     Raises:
         UserError: no run has finished and been chosen, or something else changed what the choice is made by;
             or a variant was trained with a discriminator and no perceptual distance is stored.
     """
+    study = StudyFolder.of(folder)
     _check_choice(study)
-    known, measure = candidates(store.load_study(study)), _measure_for(study)
+    known, measure = candidates(study.study), measure_of(study.study, study.runs)
     if measure is None:
         raise UserError(
-            f"a variant of {study} was trained with a discriminator, so its winner is chosen by a "
+            f"a variant of {study.path} was trained with a discriminator, so its winner is chosen by a "
             "perceptual distance of the validation images, but no such distance is stored: run `srlab "
-            f"perceptual {study}`, which needs no download, or name a run's folder"
+            f"perceptual {study.path}`, which needs no download, or name a run's folder"
         )
     ranked = [runs for runs in ranking(study) if runs[0].variant in known]
     if not ranked:
         finished = [
-            run
-            for run in read_runs(study)
-            if run.status == "finished" and run.validation and run.variant in known
+            run for run in study.runs if run.status == "finished" and run.validation and run.variant in known
         ]
         until = _best_seed(finished, measure).folder if finished else None
         raise UserError(
-            f"no run of the study {study} has finished and been chosen yet, so it has no winner; run "
+            f"no run of the study {study.path} has finished and been chosen yet, so it has no winner; run "
             "`srlab study` with the same --out to continue"
             + (f"; until then its best finished run is {until}" if until else "")
         )
     return _best_seed(ranked[0], measure)
 
 
-def ranking(study: Path, runs: Sequence[RunRecord] | None = None) -> list[list[RunRecord]]:
+def ranking(folder: Path | StudyFolder) -> list[list[RunRecord]]:
     """For each variant with a choice its finished runs at the chosen rate, best first by the winner's rule.
-
-    `runs` are those of the folder, if they are known already.
 
     Variants that others start from come last. Where the rule's distance is missing, the candidates are in the
     order of the study.
     """
-    runs = read_runs(study) if runs is None else runs
+    study = StudyFolder.of(folder)
     chosen = {
         name: choice
-        for name, choice in load_choice(study).items()
-        if choice["learning_rate"] is not None and choice["psnr_y"] is not None
+        for name, choice in study.choices.items()
+        if choice.learning_rate is not None and choice.psnr_y is not None
     }
     found = {}
     for name, choice in chosen.items():
         records = [
             run
-            for run in runs
+            for run in study.runs
             if run.variant == name
-            and run.learning_rate == choice["learning_rate"]
+            and run.learning_rate == choice.learning_rate
             and run.status == "finished"
             and run.validation is not None
         ]
         if records:
             found[name] = sorted(records, key=lambda run: run.seed)
-    declared = store.load_study(study)
-    measure, known = measure_of(declared, runs), candidates(declared)
+    measure, known = measure_of(study.study, study.runs), candidates(study.study)
 
     def place(name: str) -> tuple[bool, float]:
         if name not in known or measure == PSNR:
-            return name not in known, -chosen[name]["psnr_y"]
+            return name not in known, -(chosen[name].psnr_y or 0.0)
         return False, 0.0 if measure is None else mean(_score(run, measure) for run in found[name])
 
     return [found[name] for name in sorted(found, key=place)]
-
-
-def _measure_for(study: Path) -> str | None:
-    return measure_of(store.load_study(study), read_runs(study))
 
 
 def _best_seed(runs: list[RunRecord], measure: str) -> RunRecord:
@@ -190,13 +180,13 @@ def _best_seed(runs: list[RunRecord], measure: str) -> RunRecord:
     return min(runs, key=lambda run: _score(run, measure))
 
 
-def _check_choice(study: Path) -> None:
+def _check_choice(study: StudyFolder) -> None:
     """Raise `UserError` if a finished run has no score, or the choice is not the one that the scores give.
 
     While runs are left the choice may be an earlier one, or not there.
     """
-    runs, choices = read_runs(study), load_choice(study)
-    measures = measures_of(store.load_study(study), runs)
+    runs, choices = study.runs, study.choices
+    measures = measures_of(study.study, runs)
     for run in runs:
         path = run.folder / store.SCORES
         if run.status == "finished" and "psnr_y" not in (run.validation or {}):
@@ -215,19 +205,18 @@ def _check_choice(study: Path) -> None:
         best = choose(rates_of(of_variant, measure=measures[variant]))
         if best is None or best.psnr_y is None:
             continue
-        choice = choices.get(variant, {"learning_rate": None, "psnr_y": None})
-        rate, psnr_y = choice["learning_rate"], choice["psnr_y"]
-        measure = choice.get("measure", PSNR)
+        choice = choices.get(variant, NO_CHOICE)
+        rate, psnr_y, measure = choice.learning_rate, choice.psnr_y, choice.measure
         if rate is not None and measure != measures[variant] and rate != best.learning_rate:
             raise UserError(
-                f"{study / store.CHOICE} chose the learning rate {rate:g} of {variant} by {measure}, but "
-                f"{measures[variant]} now chooses {best.learning_rate:g}; run the same `srlab study` again, "
-                "which chooses again"
+                f"{study.path / store.CHOICE} chose the learning rate {rate:g} of {variant} by {measure}, "
+                f"but {measures[variant]} now chooses {best.learning_rate:g}; run the same `srlab study` "
+                "again, which chooses again"
             )
         if rate != best.learning_rate or not math.isclose(psnr_y or 0.0, best.psnr_y, abs_tol=1e-6):
             found = "nothing" if rate is None else f"{rate} with {psnr_y} dB"
             raise store.changed_by_something_else(
-                study / store.CHOICE,
+                study.path / store.CHOICE,
                 f"it has {found} for {variant}, and the scores of its runs give {best.learning_rate} with "
                 f"{best.psnr_y} dB",
             )

@@ -89,7 +89,7 @@ def compare(
         "--out"
     )
     check_sources(study, folder)
-    check_taken(study, tested=described["test"])
+    check_taken(study, tested=described.test)
     _check_objectives(study, folder)
     with store.locked(folder / LOCK, busy=busy):
         check_images(folder, described)
@@ -98,7 +98,7 @@ def compare(
         if begun(folder) is None:
             _forget_baseline(folder)
         notes = {tested.name: tested.note for tested in images.test if tested.note}
-        store.save_json(
+        store.save(
             folder / store.STUDY,
             declare_study(plan, question=question, data=data, images=described, notes=notes),
         )
@@ -229,7 +229,7 @@ def _test(plan: Plan, sets: tuple[ImageSet, ...], executor: Executor) -> list[Fa
     chosen = [
         run.name
         for run in read_runs(plan.folder)
-        if run.status == "finished" and run.learning_rate == choice[run.variant]["learning_rate"]
+        if run.status == "finished" and run.learning_rate == choice[run.variant].learning_rate
     ]
     return run_all(_test_tasks(plan.study, plan.folder, plan.machine, chosen, sets), executor=executor)
 

@@ -12,9 +12,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
+from msgspec import structs
 from torch import nn
 
 from srlab.data.datasets import ImageSet, SetImage, Split, data_hash, load_sets, split
@@ -27,6 +28,8 @@ from srlab.files import remove
 from srlab.folder import store
 from srlab.folder.checkpoints import load_weights
 from srlab.folder.records import mean
+from srlab.folder.schema import Provenance, Result, Session
+from srlab.folder.sessions import begin_session
 from srlab.lab.claims import FREE_TO_DIFFER, declare_run
 from srlab.lab.planning import CURVE_IMAGES
 from srlab.lab.scheduler import Failure, send_report
@@ -162,7 +165,7 @@ class TrainTask:
             data=self.data,
             source=self.source,
         )
-        threads: int = store.claim(folder, declaration, ignoring=FREE_TO_DIFFER)["threads"]
+        threads = store.claim(folder, declaration, ignoring=FREE_TO_DIFFER).threads
         for name in (store.FAILURE, store.BLOCKED):
             remove(folder / name)
         use_threads(threads)
@@ -174,23 +177,18 @@ class TrainTask:
             self._validate(folder)
         _end_session(folder, session)
         remarks = self._remarks(folder, outcome)
-        store.save_json(
-            folder / store.RESULT,
-            {
-                "status": outcome.status,
-                "step": outcome.step,
-                "seconds": outcome.seconds,
-                **(
-                    {}
-                    if outcome.processor_seconds is None
-                    else {"processor_seconds": outcome.processor_seconds}
-                ),
-                "loss": outcome.loss,
-                "reason": outcome.reason,
-                **({"remarks": remarks} if remarks else {}),
-                "note": self._note() if outcome.status == "finished" else "a diverged run keeps no weights",
-            },
+        is_finished = outcome.status == "finished"
+        result = Result(
+            status=outcome.status,
+            step=outcome.step,
+            seconds=outcome.seconds,
+            processor_seconds=outcome.processor_seconds,
+            loss=outcome.loss,
+            reason=outcome.reason,
+            remarks=tuple(remarks),
+            note=self._note() if is_finished else "a diverged run keeps no weights",
         )
+        store.save(folder / store.RESULT, result)
         remove(folder / CHECKPOINT)  # there is nothing left to go on with
         send_report(Event(name=self.name, phase=outcome.status, reason=outcome.reason or ""))
 
@@ -246,7 +244,7 @@ class TrainTask:
         """Copy the weights and logs of the finished run that this one is taken from."""
         assert self.source is not None
         there = self.source.weights.parent
-        result = store.load_object(there / store.RESULT, "status", "step", "seconds", "loss")
+        result = store.read(there / store.RESULT, Result)
         for name in (store.METRICS, store.WEIGHTS):
             store.write_atomically(folder / name, partial(shutil.copyfile, there / name))
         if (there / store.LAST_WEIGHTS).exists():
@@ -254,10 +252,10 @@ class TrainTask:
             store.write_atomically(folder / store.LAST_WEIGHTS, last)
         return Outcome(
             status="finished",
-            step=result["step"],
-            seconds=result["seconds"],
-            processor_seconds=result.get("processor_seconds"),
-            loss=result["loss"],
+            step=result.step,
+            seconds=result.seconds or 0.0,
+            processor_seconds=result.processor_seconds,
+            loss=result.loss,
             reason=f"copied from {there}",
         )
 
@@ -401,19 +399,20 @@ def _drawing_may_fail(run: Run) -> Iterator[None]:
         logger.warning("%s has no diagram: %s", run.name, error)
 
 
-def _begin_session(folder: Path, *, device: str, threads: int) -> list[dict[str, Any]]:
+def _begin_session(folder: Path, *, device: str, threads: int) -> tuple[Session, ...]:
     """Note where the run is carried on, after the sessions before: an interrupted run has several."""
     path = folder / store.PROVENANCE
-    sessions: list[dict[str, Any]] = store.load_object(path, "sessions")["sessions"] if path.exists() else []
-    gpu = {"gpu": torch.cuda.get_device_name(device)} if device.startswith("cuda") else {}
-    sessions.append({**store.provenance(device=device, threads=threads), **gpu})
-    store.save_json(path, {"sessions": sessions})
+    before = store.read(path, Provenance).sessions if path.exists() else ()
+    gpu = torch.cuda.get_device_name(device) if device.startswith("cuda") else None
+    sessions = (*before, begin_session(device=device, threads=threads, gpu=gpu))
+    store.save(path, Provenance(sessions=sessions))
     return sessions
 
 
-def _end_session(folder: Path, sessions: list[dict[str, Any]]) -> None:
-    sessions[-1]["ended"] = store.now()
-    store.save_json(folder / store.PROVENANCE, {"sessions": sessions})
+def _end_session(folder: Path, sessions: tuple[Session, ...]) -> None:
+    *before, last = sessions
+    ended = structs.replace(last, ended=store.now())
+    store.save(folder / store.PROVENANCE, Provenance(sessions=(*before, ended)))
 
 
 def _report(failure: Failure) -> Failure:

@@ -45,7 +45,7 @@ class Search:
 def check_halving(study: Study, folder: Path) -> None:
     """Raise `UserError` if the study's rates cannot be chosen by halving, or were begun in another way."""
     before = begun(folder)
-    there = None if before is None else before.get("rate_search", "grid")
+    there = None if before is None else before.rate_search
     if there is not None and there != study.rate_search:
         raise UserError(
             f"{folder} holds a study whose learning rates are chosen by --rate-search {there}, not "

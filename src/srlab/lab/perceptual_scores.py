@@ -6,9 +6,8 @@ discriminator needs it of the validation images: its rates and its winner are ch
 of these are kept, so the networks enlarge them again.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,8 +20,9 @@ from srlab.declare.protocol import EvaluationProtocol
 from srlab.errors import UserError
 from srlab.folder import store
 from srlab.folder.checkpoints import load_weights
-from srlab.folder.choice import is_adversarial, update_choice
+from srlab.folder.choice import update_choice
 from srlab.folder.records import picture_path, run_status, stored_scores
+from srlab.folder.schema import StudyFile
 from srlab.folder.scores import Score, save_scores
 from srlab.lab.comparison import LOCK
 from srlab.networks import BicubicOptions, build_network
@@ -59,7 +59,7 @@ def score_study(
     busy = f"another srlab process is working on the study in {study}; wait until it ends"
     with store.locked(study / LOCK, busy=busy):
         written = _score_tests(study, declared, distance, tuple(tests), report)
-        if any(map(is_adversarial, declared["variants"])):
+        if any(variant.is_adversarial for variant in declared.variants):
             written += _score_validation(study, declared, distance, tuple(validate), report)
             if (study / store.CHOICE).exists():
                 update_choice(study)
@@ -71,13 +71,13 @@ def score_study(
 
 def _score_tests(
     study: Path,
-    declared: Mapping[str, Any],
+    declared: StudyFile,
     distance: PerceptualDistance | None,
     tests: tuple[str, ...],
     report: Report | None,
 ) -> list[Path]:
-    scale, protocol = int(declared["scale"]), EvaluationProtocol(**declared["evaluation"])
-    folders = [study / name for name in (store.BASELINE, *(run["name"] for run in declared["runs"]))]
+    scale, protocol = declared.scale, declared.evaluation
+    folders = [study / name for name in (store.BASELINE, *(run.name for run in declared.runs))]
     without_gmsd = {
         folder: lacks for folder in folders if (lacks := _without_gmsd(folder, declared, protocol))
     }
@@ -94,7 +94,7 @@ def _score_tests(
     wanted = set().union(*without_gmsd.values(), *unscored.values())
     if not wanted:
         return []
-    sets = load_sets(tests or tuple(declared["test"]), role="test")
+    sets = load_sets(tests or declared.test, role="test")
     _check_tests(study, declared, sets, wanted)
     written = []
     for folder, names in without_gmsd.items():
@@ -131,7 +131,7 @@ def _score_tests(
     return written
 
 
-def _without_gmsd(folder: Path, declared: Mapping[str, Any], protocol: EvaluationProtocol) -> set[str]:
+def _without_gmsd(folder: Path, declared: StudyFile, protocol: EvaluationProtocol) -> set[str]:
     """The test sets of which nothing but GMSD is missing."""
     stored = stored_scores(folder / store.TEST_SCORES, protocol=protocol)
     if stored is None:
@@ -140,8 +140,8 @@ def _without_gmsd(folder: Path, declared: Mapping[str, Any], protocol: Evaluatio
     for score in stored.scores:
         there.setdefault(score.dataset, {}).setdefault(score.metric, set()).add(score.image)
     images: dict[str, set[str]] = {}
-    for image in declared["images"]["test"]:
-        images.setdefault(image["set"], set()).add(image["name"])
+    for image in declared.images.test:
+        images.setdefault(image.set, set()).add(image.name)
     return {
         name
         for name, metrics in there.items()
@@ -170,20 +170,14 @@ def _tested(folder: Path, protocol: EvaluationProtocol) -> set[str]:
     return {score.dataset for score in stored.scores} if stored else set()
 
 
-def _check_tests(
-    study: Path, declared: Mapping[str, Any], sets: tuple[ImageSet, ...], wanted: set[str]
-) -> None:
+def _check_tests(study: Path, declared: StudyFile, sets: tuple[ImageSet, ...], wanted: set[str]) -> None:
     """That the sets are there, with the pictures that the study was tested on."""
     if missing := sorted(wanted - {tested.name for tested in sets}):
         raise UserError(
             f"{study} was also tested on {', '.join(missing)}; name all its test sets with --test"
         )
     for tested in sets:
-        known = {
-            image["name"]: image["sha256"]
-            for image in declared["images"]["test"]
-            if image["set"] == tested.name
-        }
+        known = {image.name: image.sha256 for image in declared.images.test if image.set == tested.name}
         found = {image.name: image.sha256 for image in tested.images}
         if tested.name in wanted and found != known:
             odd = sorted(name for name in known.keys() | found.keys() if known.get(name) != found.get(name))
@@ -211,14 +205,14 @@ def _read_sr(path: Path, hr: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _score_validation(
     study: Path,
-    declared: Mapping[str, Any],
+    declared: StudyFile,
     distance: PerceptualDistance | None,
     validate: tuple[str, ...],
     report: Report | None,
 ) -> list[Path]:
-    scale, protocol = int(declared["scale"]), EvaluationProtocol(**declared["evaluation"])
-    names = [run["name"] for run in declared["runs"] if run_status(study / run["name"]) == "finished"]
-    known = [image["name"] for image in declared["images"]["validation"]]
+    scale, protocol = declared.scale, declared.evaluation
+    names = [run.name for run in declared.runs if run_status(study / run.name) == "finished"]
+    known = [image.name for image in declared.images.validation]
     left = []
     for folder in [study / name for name in (store.BASELINE, *names)]:
         stored = stored_scores(folder / store.SCORES, protocol=protocol)
@@ -271,12 +265,10 @@ def _validate(
     yield path
 
 
-def _validation_images(
-    study: Path, declared: Mapping[str, Any], validate: tuple[str, ...]
-) -> tuple[SetImage, ...]:
+def _validation_images(study: Path, declared: StudyFile, validate: tuple[str, ...]) -> tuple[SetImage, ...]:
     """The images that the study was validated with; a `UserError` if they are not there."""
-    images = load_validation(train=declared["train"], validate=validate or declared["validate"])
-    known = {image["name"]: image["sha256"] for image in declared["images"]["validation"]}
+    images = load_validation(train=declared.train, validate=validate or declared.validate)
+    known = {image.name: image.sha256 for image in declared.images.validation}
     found = {image.name: image.sha256 for image in images}
     if found != known:
         odd = sorted(name for name in known.keys() | found.keys() if known.get(name) != found.get(name))

@@ -1,10 +1,9 @@
 """Which weights a run starts from: those of another run of its study, of a file, or of another study."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from srlab.declare.objectives import objective_to_dict
 from srlab.declare.protocol import TrainingProtocol
@@ -14,6 +13,7 @@ from srlab.folder import store
 from srlab.folder.checkpoints import load_weights
 from srlab.folder.choice import load_choice, open_runs, started_rate, why_waiting
 from srlab.folder.records import run_status
+from srlab.folder.schema import NO_CHOICE, RunFile, RunSource, StudyImage, as_json
 from srlab.networks import options_to_dict
 from srlab.networks.parts import check_fits
 
@@ -25,11 +25,12 @@ class Source:
     run: str
     weights: Path
     sha256: str
-    declared: Mapping[str, Any] = field(default_factory=dict)  # how a run that is taken was trained
+    declared: RunFile | None = None  # how a run that is taken was trained
 
-    def as_dict(self) -> dict[str, str]:
+    @property
+    def row(self) -> RunSource:
         """What of it is the run's declaration: not where the file lies."""
-        return {"run": self.run, "weights": self.sha256}
+        return RunSource(run=self.run, weights=self.sha256)
 
 
 class SourceMissingError(UserError):
@@ -60,7 +61,7 @@ def find_source(run: Run, *, study: Study, folder: Path) -> Source | None:
         raise SourceMissingError(f"its source {source.name} has no learning rate yet, because {reason}")
     rate = started_rate(source.name, folder)
     if rate is None:
-        rate = load_choice(folder).get(source.name, {}).get("learning_rate")
+        rate = load_choice(folder).get(source.name, NO_CHOICE).learning_rate
     if rate is None:
         raise SourceMissingError(_no_run(source, run, study=study, folder=folder))
     name = study.run(source, learning_rate=rate, seed=run.seed).name
@@ -130,14 +131,14 @@ def take_sources(study: Study, other: Path) -> Study:
     sources = {source.name for variant in study.variants if (source := study.source_of(variant))}
     if not sources:
         raise UserError(f"no variant of study {study.name!r} starts from another one; leave --source out")
-    known = {variant["name"] for variant in there["variants"]}
+    known = {variant.name for variant in there.variants}
     if not sources & known:
         raise UserError(
             f"{other} has none of the sources of study {study.name!r}: {', '.join(sorted(sources))}"
         )
-    if there["scale"] != study.scale:
+    if there.scale != study.scale:
         raise UserError(
-            f"{other} is a study at x{there['scale']}, but study {study.name!r} is at x{study.scale}"
+            f"{other} is a study at x{there.scale}, but study {study.name!r} is at x{study.scale}"
         )
     variants = tuple(
         _take(variant, study, other) if variant.name in sources & known else variant
@@ -147,7 +148,7 @@ def take_sources(study: Study, other: Path) -> Study:
 
 
 def _take(variant: Variant, study: Study, other: Path) -> Variant:
-    rate = load_choice(other).get(variant.name, {}).get("learning_rate")
+    rate = load_choice(other).get(variant.name, NO_CHOICE).learning_rate
     if rate is None:
         raise UserError(
             f"{other} has chosen no learning rate for {variant.name} yet: finish that study first"
@@ -158,19 +159,19 @@ def _take(variant: Variant, study: Study, other: Path) -> Variant:
             f"{other} has not finished {left[0]}, on which the learning rate of {variant.name} depends: "
             "finish that study first"
         )
-    declared: dict[str, Any] = {}
+    protocol = variant.protocol
     for seed in study.seeds:
         folder = (
             other / study.run(replace(variant, learning_rates=(rate,)), learning_rate=rate, seed=seed).name
         )
         if not folder.is_dir() or run_status(folder) != "finished":
             raise UserError(f"{folder} is not finished, and seed {seed} starts from it")
-        declared = store.load_object(folder / store.RUN, "variant", "network", "objective", "protocol")
-        start = variant.start
+        declared = store.read(folder / store.RUN, RunFile)
+        protocol = declared.protocol
         for what, there, here in (
-            ("network", declared["network"], options_to_dict(variant.network)),
-            ("objective", declared["objective"], objective_to_dict(variant.objective)),
-            ("start", declared.get("start"), asdict(start) if start is not None else None),
+            ("network", declared.network, options_to_dict(variant.network)),
+            ("objective", declared.objective, objective_to_dict(variant.objective)),
+            ("start", as_json(declared.start), as_json(variant.start)),
         ):
             if there != store.plain(here):
                 raise UserError(
@@ -180,17 +181,16 @@ def _take(variant: Variant, study: Study, other: Path) -> Variant:
     return replace(
         variant,
         learning_rates=(rate,),
-        protocol=_protocol(declared["protocol"]),
+        protocol=protocol and _as_asked(protocol),
         taken_from=str(other),
     )
 
 
-def _protocol(values: Mapping[str, Any]) -> TrainingProtocol:
-    known = {field.name for field in fields(TrainingProtocol)}
-    values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-    if values.get("precision") == "fp16":
-        values["precision"] = "auto"
-    return TrainingProtocol(**{name: value for name, value in values.items() if name in known})
+def _as_asked(protocol: TrainingProtocol) -> TrainingProtocol:
+    """A run's protocol as that of a study: fp16 is what ``auto`` came to."""
+    values = asdict(protocol)
+    precision = "auto" if protocol.precision not in TrainingProtocol.precisions else protocol.precision
+    return TrainingProtocol(**values | {"precision": precision})
 
 
 def _taken(run: Run, folder: Path) -> Source:
@@ -199,12 +199,10 @@ def _taken(run: Run, folder: Path) -> Source:
     here = folder / run.name
     there = here if store.is_finished(here) else Path(run.variant.taken_from) / run.name
     source = _source(run.name, there / store.WEIGHTS)
-    declared = store.load_object(there / store.RUN, "variant", "protocol", "data")
-    kept = ("objective", "start", "protocol", "device", "data", "threads")
-    return replace(source, declared={key: declared[key] for key in kept if key in declared})
+    return replace(source, declared=store.read(there / store.RUN, RunFile))
 
 
-def check_taken(study: Study, *, tested: Iterable[Mapping[str, Any]]) -> None:
+def check_taken(study: Study, *, tested: Iterable[StudyImage]) -> None:
     """Raise `UserError` if a run that is taken was trained on, or validated with, an image of the test sets.
 
     `tested` is that part of the manifest.
@@ -212,11 +210,11 @@ def check_taken(study: Study, *, tested: Iterable[Mapping[str, Any]]) -> None:
     for folder in {variant.taken_from for variant in study.variants if variant.taken_from is not None}:
         if not store.is_study(Path(folder)):
             continue  # all was taken before, and checked then
-        images = store.load_study(Path(folder))["images"]
-        seen = {image["sha256"] for role in ("train", "validation") for image in images[role]}
+        images = store.load_study(Path(folder)).images
+        seen = {image.sha256 for image in (*images.train, *images.validation)}
         for image in tested:
-            if image["sha256"] in seen:
+            if image.sha256 in seen:
                 raise UserError(
-                    f"{image['name']} of the test set {image['set']} was used to train or validate "
+                    f"{image.name} of the test set {image.set} was used to train or validate "
                     f"{folder}; test on other images"
                 )

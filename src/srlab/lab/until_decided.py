@@ -1,15 +1,17 @@
 """Seeds until a study is decided: what is undecided gets more of them, and the looks share the error."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from srlab.declare.objectives import AdversarialObjective
 from srlab.declare.study import Study
 from srlab.errors import UserError
 from srlab.folder import store
 from srlab.folder.choice import candidates
-from srlab.folder.looks import Look, load_looks, save_looks
+from srlab.folder.looks import load_looks, save_looks
+from srlab.folder.schema import Look
 from srlab.lab.scheduler import Failure
 from srlab.verdicts import judge
 from srlab.verdicts.looks import planned_looks

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from srlab.folder.profile_store import Profile, costs
-from srlab.folder.scores import to_json
+from srlab.folder.schema import as_json
 from srlab.show.leaderboard import Leaderboard, Standing
 from srlab.verdicts import Difference, Spread
 
@@ -45,7 +45,7 @@ def _row(standing: Standing) -> dict[str, Any]:
         "validation": _spreads(standing.validation),
         "overall": _spreads({"psnr_y": standing.overall} if standing.overall else {}),
         "tests": {name: _spreads(spreads) for name, spreads in standing.tests.items()},
-        "gains": {name: to_json(gain) for name, gain in standing.gains.items()},
+        "gains": {name: as_json(gain) for name, gain in standing.gains.items()},
         "over_bicubic": {name: difference_as_dict(test) for name, test in standing.over_bicubic.items()},
         "over_base": {name: difference_as_dict(test) for name, test in standing.over_base.items()},
         "notes": list(standing.notes),
@@ -54,19 +54,19 @@ def _row(standing: Standing) -> dict[str, Any]:
 
 def _measured(profile: Profile) -> dict[str, Any]:
     """What one setting was measured to cost, by its name with the unit and by variant."""
-    return {"setting": asdict(profile.setting), "costs": costs(profile)}
+    return {"setting": as_json(profile.setting), "costs": costs(profile)}
 
 
 def difference_as_dict(test: Difference) -> dict[str, Any]:
     """A difference as JSON has it; infinities are strings."""
     values = asdict(test)
     if test.estimate is not None:
-        values["estimate"] = str(test.estimate) if test.estimate == -float("inf") else to_json(test.estimate)
+        values["estimate"] = str(test.estimate) if test.estimate == -float("inf") else as_json(test.estimate)
     return values
 
 
 def _spreads(spreads: Mapping[str, Spread]) -> dict[str, Any]:
     return {
-        metric: {"mean": to_json(spread.mean), "sd": spread.sd, "seeds": spread.num_seeds}
+        metric: {"mean": as_json(spread.mean), "sd": spread.sd, "seeds": spread.num_seeds}
         for metric, spread in spreads.items()
     }

@@ -12,7 +12,7 @@ from typing import Any
 from srlab.errors import UserError
 from srlab.files import write_atomically, write_bytes, write_text
 from srlab.folder import store
-from srlab.folder.records import RunRecord, logged_lines, read_runs
+from srlab.folder.records import RunRecord, StudyFolder
 from srlab.verdicts import Cost, judge, read_score_table
 from srlab.verdicts.score_files import (
     COLUMNS,
@@ -31,33 +31,31 @@ _OF_STUDIES = (store.CHOICE, "study.lock", store.BASELINE)  # what a study's fol
 
 
 def write_data(
-    study_dir: Path,
+    study: Path | StudyFolder,
     folder: Path | None = None,
     *,
-    runs: Sequence[RunRecord] | None = None,
     costs: Sequence[Cost] | None = None,
 ) -> list[Path]:
     """Write the data files of a study and return them.
 
     Args:
-        study_dir: a study's folder, finished or not.
-        folder: where the files go; by default into `study_dir`, which has its study.json already.
-        runs: the folder's, if they are known.
+        study: a study's folder, finished or not.
+        folder: where the files go; by default into that folder, which has its study.json already.
         costs: those of its verdicts, if they are known.
 
     Raises:
-        UserError: `study_dir` is not a study's folder, or a file of one of these names is there that srlab
+        UserError: `study` is not a study's folder, or a file of one of these names is there that srlab
             did not write.
     """
-    folder = study_dir if folder is None else folder
-    check_data(study_dir, folder)
-    runs = read_runs(study_dir) if runs is None else runs
-    costs = judge(study_dir, runs=runs).costs if costs is None else costs
-    table = read_score_table(study_dir, runs=runs)
+    opened = StudyFolder.of(study)
+    folder = opened.path if folder is None else folder
+    check_data(opened.path, folder)
+    costs = judge(opened).costs if costs is None else costs
+    table = read_score_table(opened)
     written = []
     for name, rows, columns in (
         (SCORES, as_rows(table), COLUMNS),
-        (CURVES, _curves(runs), _CURVE_COLUMNS),
+        (CURVES, _curves(opened.runs), _CURVE_COLUMNS),
         (COSTS, map(asdict, costs), _COST_COLUMNS),
     ):
         write_text(folder / name, to_csv(rows, columns))
@@ -65,8 +63,8 @@ def write_data(
     if has_parquet():
         write_atomically(folder / PARQUET, lambda part: write_parquet(part, table))
         written.insert(1, folder / PARQUET)
-    if not _is_same(folder, study_dir):
-        write_bytes(folder / store.STUDY, (study_dir / store.STUDY).read_bytes())
+    if not _is_same(folder, opened.path):
+        write_bytes(folder / store.STUDY, (opened.path / store.STUDY).read_bytes())
         written.append(folder / store.STUDY)
     return written
 
@@ -119,15 +117,14 @@ def _begins_with(path: Path, columns: Sequence[str]) -> bool:
 def _curves(runs: Sequence[RunRecord]) -> Iterator[Mapping[str, Any]]:
     """Every number that every run has logged; one that was not finite is left out."""
     for run in runs:
-        for line in logged_lines(run.folder):
-            for metric, value in line.items():
-                if metric != "step" and value is not None:
-                    yield {
-                        "run": run.name,
-                        "variant": run.variant,
-                        "learning_rate": run.learning_rate,
-                        "seed": run.seed,
-                        "step": line["step"],
-                        "metric": metric,
-                        "value": value,
-                    }
+        for line in run.log:
+            for metric, value in line.values.items():
+                yield {
+                    "run": run.name,
+                    "variant": run.variant,
+                    "learning_rate": run.learning_rate,
+                    "seed": run.seed,
+                    "step": line.step,
+                    "metric": metric,
+                    "value": value,
+                }

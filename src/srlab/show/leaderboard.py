@@ -10,13 +10,12 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from srlab.declare.protocol import EvaluationProtocol
-from srlab.folder import store
-from srlab.folder.choice import candidates, load_choice, outdated_starts, why_waiting
+from srlab.folder.choice import candidates, outdated_starts, why_waiting
 from srlab.folder.profile_store import Profile, load_profiles
-from srlab.folder.records import RunRecord, mean, read_runs, validation_scores
+from srlab.folder.records import RunRecord, StudyFolder, mean
+from srlab.folder.schema import NO_CHOICE, Choice, StudyFile, StudyVariant
 from srlab.folder.winner import ranking
 from srlab.verdicts import (
     ALL_SETS,
@@ -106,45 +105,43 @@ class Leaderboard:
 
 
 def leaderboard(
-    folder: Path,
+    folder: Path | StudyFolder,
     *,
     verdicts: Verdicts | None = None,
-    runs: Sequence[RunRecord] | None = None,
     equal_within: float = 0.1,
     weigh: Weigh = "images",
 ) -> Leaderboard:
     """The standings as the files in a study's `folder` have them now; a `UserError` if it is not one.
 
-    `verdicts` and `runs` are those of the folder, if they are known already; else verdicts are reached with
-    `equal_within` and `weigh`, as `judge` has them.
+    `verdicts` are those of the folder, if they are known already; else they are reached with `equal_within`
+    and `weigh`, as `judge` has them.
     """
-    study = store.load_study(folder)
-    runs = read_runs(folder) if runs is None else runs
-    verdicts = verdicts or judge(folder, equal_within=equal_within, weigh=weigh, runs=runs)
-    choice, outdated = load_choice(folder), outdated_starts(folder)
-    protocol = EvaluationProtocol(**study["evaluation"])
+    opened = StudyFolder.of(folder)
+    study = opened.study
+    verdicts = verdicts or judge(opened, equal_within=equal_within, weigh=weigh)
+    outdated = outdated_starts(opened)
     standings = [
         _standing(
             variant,
-            [run for run in runs if run.variant == variant["name"]],
-            choice.get(variant["name"], {}),
+            [run for run in opened.runs if run.variant == variant.name],
+            opened.choices.get(variant.name, NO_CHOICE),
             verdicts,
-            waits_for=why_waiting(variant["name"], folder, choices=choice),
-            outdated_start=outdated.get(variant["name"]),
+            waits_for=why_waiting(variant.name, opened),
+            outdated_start=outdated.get(variant.name),
         )
-        for variant in study["variants"]
+        for variant in study.variants
     ]
-    bicubic = _bicubic(folder, protocol, verdicts)
+    bicubic = _bicubic(opened, verdicts)
     if bicubic is not None:
         standings.insert(0, bicubic)
     in_order = sorted(standings, key=lambda standing: _order(standing, verdicts))
     return Leaderboard(
-        name=study["name"],
-        question=study["question"],
+        name=study.name,
+        question=study.question,
         headline=verdicts.headline,
         answer=verdicts.answer,
-        scale=study["scale"],
-        protocol=protocol,
+        scale=study.scale,
+        protocol=study.evaluation,
         base=verdicts.base,
         rules=verdicts.rules,
         primary=verdicts.primary,
@@ -152,8 +149,8 @@ def leaderboard(
         metrics=verdicts.metrics,
         test_sets=tuple(verdicts.test_sets),
         standings=tuple(in_order),
-        remarks=(*_remarks(study, verdicts), *_about_the_winner(folder, study, runs, in_order, verdicts)),
-        profiles=load_profiles(folder),
+        remarks=(*_remarks(study, verdicts), *_about_the_winner(opened, in_order, verdicts)),
+        profiles=load_profiles(opened),
         is_adversarial=verdicts.is_adversarial,
     )
 
@@ -172,15 +169,14 @@ def _order(standing: Standing, verdicts: Verdicts) -> tuple[float, ...]:
     return missing, -overall, -validation.mean if validation else math.inf
 
 
-def _bicubic(folder: Path, protocol: EvaluationProtocol, verdicts: Verdicts) -> Standing | None:
+def _bicubic(study: StudyFolder, verdicts: Verdicts) -> Standing | None:
     tests = _tests(BICUBIC, verdicts)
-    validation = validation_scores(folder / store.BASELINE, protocol=protocol)
-    if not tests and validation is None:
+    if not tests and study.bicubic is None:
         return None
     return Standing(
         name=BICUBIC,
         parameters=0,
-        validation={metric: spread([value]) for metric, value in (validation or {}).items()},
+        validation={metric: spread([value]) for metric, value in (study.bicubic or {}).items()},
         overall=_overall(BICUBIC, verdicts),
         tests=tests,
     )
@@ -207,15 +203,15 @@ def _tests(name: str, verdicts: Verdicts) -> dict[str, dict[str, Spread]]:
 
 
 def _standing(
-    variant: Mapping[str, Any],
+    variant: StudyVariant,
     runs: Sequence[RunRecord],
-    choice: Mapping[str, Any],
+    choice: Choice,
     verdicts: Verdicts,
     *,
     waits_for: str | None,
     outdated_start: str | None,
 ) -> Standing:
-    name = variant["name"]
+    name = variant.name
     cost = next(cost for cost in verdicts.costs if cost.variant == name)
     chosen = [
         run for run in runs if cost.learning_rate is not None and run.learning_rate == cost.learning_rate
@@ -238,9 +234,9 @@ def _standing(
     }
     return Standing(
         name=name,
-        parameters=variant["parameters"],
-        running_statistics=variant["running_statistics"],
-        multiply_adds=variant["multiply_adds"],
+        parameters=variant.parameters,
+        running_statistics=variant.running_statistics,
+        multiply_adds=variant.multiply_adds,
         learning_rate=cost.learning_rate,
         seconds=cost.seconds,
         processor_seconds=cost.processor_seconds,
@@ -308,7 +304,7 @@ def important_notes(board: Leaderboard) -> tuple[str, ...]:
 def _notes(
     runs: Sequence[RunRecord],
     chosen: Sequence[RunRecord],
-    choice: Mapping[str, Any],
+    choice: Choice,
     tests: Mapping[str, Mapping[str, Spread]],
     over_bicubic: Mapping[str, Difference],
     test_sets: Mapping[str, Sequence[str]],
@@ -330,10 +326,10 @@ def _notes(
         there = [run for run in runs if run.status == status]
         if there:
             notes.append(f"{len(there)} of {len(runs)} runs {word}{_where(there, chosen)}")
-    if left_out := choice.get("left_out"):
+    if left_out := choice.left_out:
         notes.append(f"the last command left out {', '.join(left_out)}, which did not end")
-    if choice.get("learning_rate") is None:
-        if "previous" in choice:
+    if choice.learning_rate is None:
+        if choice.previous is not None:
             notes.append("this learning rate was chosen before the last runs were added")
         elif chosen:
             notes.append("no learning rate is chosen yet; this one leads so far")
@@ -362,9 +358,7 @@ def _is_open(runs: Sequence[RunRecord]) -> bool:
 
 
 def _about_the_winner(
-    folder: Path,
-    study: Mapping[str, Any],
-    runs: Sequence[RunRecord],
+    study: StudyFolder,
     standings: Sequence[Standing],
     verdicts: Verdicts,
 ) -> Iterator[Remark]:
@@ -372,8 +366,8 @@ def _about_the_winner(
     leading = next((row.name for row in standings if row.name != BICUBIC and row.tests), None)
     if leading is None or verdicts.is_adversarial:
         return
-    known = candidates(study)
-    for ranked in ranking(folder, runs):
+    known = candidates(study.study)
+    for ranked in ranking(study):
         if (winner := ranked[0].variant) in known:
             if winner != leading:
                 yield Remark(
@@ -384,7 +378,7 @@ def _about_the_winner(
             return
 
 
-def _remarks(study: Mapping[str, Any], verdicts: Verdicts) -> tuple[Remark, ...]:
+def _remarks(study: StudyFile, verdicts: Verdicts) -> tuple[Remark, ...]:
     """Those of the verdicts, with what only a table of means needs: its order, and what ± is."""
     protocol = [remark for remark in verdicts.remarks if remark.kind == "protocol"]
     others = [remark for remark in verdicts.remarks if remark.kind != "protocol"]
@@ -392,7 +386,7 @@ def _remarks(study: Mapping[str, Any], verdicts: Verdicts) -> tuple[Remark, ...]
         *protocol,
         Remark(ORDER_OF_PLANE if verdicts.is_adversarial else ORDER[verdicts.rules.weigh], "order"),
     ]
-    if len(study["seeds"]) > 1:
-        deviation = f"± is the sample standard deviation between seeds ({len(study['seeds'])} planned)"
+    if len(study.seeds) > 1:
+        deviation = f"± is the sample standard deviation between seeds ({len(study.seeds)} planned)"
         remarks.append(Remark(deviation, "order"))
     return (*remarks, *others)

@@ -3,17 +3,16 @@
 Made from what the study's folder holds. Needs no torch.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from matplotlib.figure import Figure
 
-from srlab.declare.protocol import EvaluationProtocol
 from srlab.folder import store
-from srlab.folder.choice import PSNR, load_choice, measure_of
-from srlab.folder.records import RunRecord, read_runs, validation_curve, validation_scores
+from srlab.folder.choice import PSNR, measure_of
+from srlab.folder.records import RunRecord, StudyFolder, logged_values
+from srlab.folder.schema import NO_CHOICE
 from srlab.folder.winner import ranking
 from srlab.show.draw.bars import Bar, draw_bars
 from srlab.show.draw.canvas import save_figure
@@ -58,16 +57,15 @@ def write_pictures(study_dir: Path, out: Path | None = None) -> list[Path]:
     Raises:
         UserError: `study_dir` is not a study's folder.
     """
-    study = store.load_study(study_dir)
-    protocol = EvaluationProtocol(**study["evaluation"])
+    study = StudyFolder(study_dir)
     folder = out or study_dir / "pictures"
     written = [folder / "scores.png", folder / "scores.svg"]
-    figure = _bars(study_dir, study, protocol)
+    figure = _bars(study)
     for path in written:
         save_figure(figure, path)
     written.append(folder / "curves.png")
-    save_figure(_curves(study_dir, study), written[-1])
-    for scene in scenes(study_dir):
+    save_figure(_curves(study), written[-1])
+    for scene in scenes(study):
         path = folder / f"panel-{scene.dataset}.png"
         save_figure(
             draw_panel(scene.shown, crop=scene.crop, title=scene.title, caption=scene.caption), path, dpi=DPI
@@ -76,19 +74,18 @@ def write_pictures(study_dir: Path, out: Path | None = None) -> list[Path]:
     return written
 
 
-def scenes(study_dir: Path) -> list[Scene]:
+def scenes(folder: Path | StudyFolder) -> list[Scene]:
     """What can be shown of a study: a scene of each test set that has stored pictures.
 
     Raises:
-        UserError: `study_dir` is not a study's folder.
+        UserError: `folder` is not a study's.
     """
-    study = store.load_study(study_dir)
-    protocol = EvaluationProtocol(**study["evaluation"])
-    wanted = [(image["set"], image["name"]) for image in study["images"]["test"]]
-    originals = read_originals(study, wanted)
+    study = StudyFolder.of(folder)
+    wanted = [(image.set, image.name) for image in study.study.images.test]
+    originals = read_originals(study.study, wanted)
     found = (
-        _scene(study_dir, study, protocol, dataset=dataset, originals=originals)
-        for dataset in dict.fromkeys(image["set"] for image in study["images"]["test"])
+        _scene(study, dataset=dataset, originals=originals)
+        for dataset in dict.fromkeys(name for name, _ in wanted)
     )
     return [scene for scene in found if scene is not None]
 
@@ -98,26 +95,27 @@ def run_label(run: RunRecord) -> str:
     return f"{run.variant}  rate {rate(run.learning_rate)}  seed {run.seed}"
 
 
-def _bars(study_dir: Path, study: Mapping[str, Any], protocol: EvaluationProtocol) -> Figure:
-    choice, runs = load_choice(study_dir), read_runs(study_dir)
-    measure = measure_of(study, runs)
+def _bars(opened: StudyFolder) -> Figure:
+    study = opened.study
+    measure = measure_of(study, opened.runs)
     bars = [
         Bar(
             name=run_label(run),
             status=_STATUS[run.status],
             scores=None if run.validation is None else dict(run.validation),
-            is_chosen=choice.get(run.variant, {}).get("learning_rate") == run.learning_rate,
+            is_chosen=opened.choices.get(run.variant, NO_CHOICE).learning_rate == run.learning_rate,
         )
-        for run in runs
+        for run in opened.runs
     ]
-    count = len(study["images"].get("validation", []))
+    count = len(study.images.validation)
     images = "The one validation image" if count == 1 else f"Mean over the {count} validation images"
     return draw_bars(
         bars,
-        title=f"{study['name']}, x{study['scale']}: validation scores of all runs",
+        title=f"{study.name}, x{study.scale}: validation scores of all runs",
         caption=f"{images}, with the weights after the last step. The learning rates are chosen by "
-        f"these scores; test scores are in the leaderboard.{_order_in_words(study_dir, measure)}\n{protocol}",
-        baseline=validation_scores(study_dir / store.BASELINE, protocol=protocol),
+        f"these scores; test scores are in the leaderboard.{_order_in_words(opened.path, measure)}\n"
+        f"{study.evaluation}",
+        baseline=opened.bicubic,
         distance=None if measure in (None, PSNR) else measure,
     )
 
@@ -134,21 +132,21 @@ def _order_in_words(study_dir: Path, measure: str | None) -> str:
     return f"\nA variant was trained with a discriminator, so the runs are in the order of {measure}."
 
 
-def _curves(study_dir: Path, study: Mapping[str, Any]) -> Figure:
-    choice = load_choice(study_dir)
-    variants = [variant["name"] for variant in study["variants"]]
+def _curves(opened: StudyFolder) -> Figure:
+    study = opened.study
+    variants = [variant.name for variant in study.variants]
     lines = [
         Line(
             label=run_label(run),
             number=variants.index(run.variant),
-            points=validation_curve(run.folder),
-            is_strong=choice.get(run.variant, {}).get("learning_rate") == run.learning_rate,
+            points=logged_values(run.log, "psnr_y"),
+            is_strong=opened.choices.get(run.variant, NO_CHOICE).learning_rate == run.learning_rate,
         )
-        for run in read_runs(study_dir)
+        for run in opened.runs
     ]
     return draw_all_runs(
         lines,
-        title=f"{study['name']}, x{study['scale']}: validation while training",
+        title=f"{study.name}, x{study.scale}: validation while training",
         caption="Means over at most five validation images; the learning rates are chosen by all of them. "
         "The study keeps the weights after the last step.\nBold lines are at the chosen learning rate. "
         "The number is the score of the last step.",
@@ -156,29 +154,28 @@ def _curves(study_dir: Path, study: Mapping[str, Any]) -> Figure:
 
 
 def _scene(
-    study_dir: Path,
-    study: Mapping[str, Any],
-    protocol: EvaluationProtocol,
+    opened: StudyFolder,
     *,
     dataset: str,
     originals: Originals,
 ) -> Scene | None:
     """Of one test set; None if no variant has all of its pictures yet."""
-    names = [image["name"] for image in study["images"]["test"] if image["set"] == dataset]
-    measure = measure_of(study, read_runs(study_dir))
+    study, protocol = opened.study, opened.study.evaluation
+    names = [image.name for image in study.images.test if image.set == dataset]
+    measure = measure_of(study, opened.runs)
     tested = [
         source
-        for runs in ranking(study_dir)
-        if (source := _first_whole(runs, protocol, dataset=dataset, images=names)) is not None
+        for runs in ranking(opened)
+        if (source := _first_whole(opened, runs, dataset=dataset, images=names)) is not None
     ][:MOST_VARIANTS]
-    bicubic = read_source(study_dir / store.BASELINE, protocol, label=BICUBIC)
+    bicubic = read_source(opened, opened.path / store.BASELINE, label=BICUBIC)
     has_bicubic = all(bicubic.has(dataset, name) for name in names)
     if not tested or (len(tested) == 1 and not has_bicubic):
         return None
 
     compared = tested + ([bicubic] if len(tested) == 1 else [])
     crops = {
-        name: most_different_crop([source.read(dataset, name) for source in compared], border=study["scale"])
+        name: most_different_crop([source.read(dataset, name) for source in compared], border=study.scale)
         for name in names
     }
     name, crop = max(crops.items(), key=lambda item: item[1].spread)
@@ -201,11 +198,11 @@ def _scene(
     if measure is None and len(tested) > 1:  # which are the best is not known
         which = f"{len(tested)} variants in the study's order"
     where = "it and bicubic" if len(tested) == 1 else "they"
-    note = study.get("notes", {}).get(dataset)
+    about = study.notes.get(dataset)
     among = "" if len(names) == 1 else f" of all {len(names)} images"
     caption = f"{which}, with the first seed. The crop is the one{among} in which {where} differ most."
-    if note:
-        caption += f" {dataset}: {note}."
+    if about:
+        caption += f" {dataset}: {about}."
     if original is None:
         why = CHANGED if (dataset, name) in originals.changed else "; ".join(originals.problems.values())
         caption += f"\nThe original is not shown: {why}"
@@ -216,17 +213,17 @@ def _scene(
         dataset=dataset,
         shown=tuple(pictures),
         crop=crop,
-        title=f"{study['name']}, x{study['scale']}: {name} of {dataset}",
+        title=f"{study.name}, x{study.scale}: {name} of {dataset}",
         caption=f"{caption}\n{protocol}",
     )
 
 
 def _first_whole(
-    runs: Sequence[RunRecord], protocol: EvaluationProtocol, *, dataset: str, images: Sequence[str]
+    study: StudyFolder, runs: Sequence[RunRecord], *, dataset: str, images: Sequence[str]
 ) -> Source | None:
     """The first of a variant's runs that has all pictures of a test set."""
     for run in runs:
-        source = read_source(run.folder, protocol, label=run.variant)
+        source = read_source(study, run.folder, label=run.variant)
         if all(source.has(dataset, name) for name in images):
             return source
     return None

@@ -1,10 +1,9 @@
 """Published numbers beside a study's own, never mixed in (`srlab.declare.published`)."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from srlab.declare.published import NUMBERS, SIZES, SOURCES, Mark
+from srlab.folder.schema import StudyVariant
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +17,7 @@ class Published:
 
 
 def published(
-    variant: Mapping[str, Any] | None, *, test_set: str, num_images: int, scale: int, metric: str
+    variant: StudyVariant | None, *, test_set: str, num_images: int, scale: int, metric: str
 ) -> Published | None:
     """The number of the published network nearest to a variant of ``study.json``, or of bicubic (None).
 
@@ -36,9 +35,9 @@ def published(
     return Published(network=network, value=value, source=source, mark=mark)
 
 
-def _nearest(variant: Mapping[str, Any]) -> str:
+def _nearest(variant: StudyVariant) -> str:
     """The published network of the variant's architecture, of the nearest size."""
-    options = variant.get("network", {})
+    options = variant.network
     match options.get("architecture"):
         case "SRCNN":
             return "SRCNN 9-1-5" if list(options.get("kernel_sizes", ())) == [9, 1, 5] else "SRCNN 9-5-5"
@@ -46,8 +45,7 @@ def _nearest(variant: Mapping[str, Any]) -> str:
             is_large = options.get("num_blocks", 0) >= 32 and options.get("num_features", 0) >= 256
             return "EDSR" if is_large else "EDSR-baseline"
         case "SRResNet":
-            is_gan = variant.get("objective", {}).get("kind") == "adversarial"
-            return "SRGAN" if is_gan else "SRResNet"
+            return "SRGAN" if variant.is_adversarial else "SRResNet"
         case "VDSR" | "RDN" as name:
             return str(name)
     return ""

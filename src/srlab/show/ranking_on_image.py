@@ -14,8 +14,7 @@ from srlab.declare.protocol import EvaluationProtocol
 from srlab.errors import UserError
 from srlab.folder import store
 from srlab.folder.checkpoints import load_weights
-from srlab.folder.choice import is_adversarial
-from srlab.folder.records import RunRecord, read_runs
+from srlab.folder.records import RunRecord, StudyFolder
 from srlab.folder.winner import ranking
 from srlab.networks import build_network, preset
 from srlab.pixels.images import HRImage, crop_to_multiple, read_hr_image
@@ -112,14 +111,14 @@ def rank_on_image(
         UserError: no study there, no finished run, or a picture that cannot be scored (alpha, palette, too
         small).
     """
-    study = store.load_study(study_dir)
-    protocol = EvaluationProtocol(**study["evaluation"])
-    scale: int = study["scale"]
+    opened = StudyFolder(study_dir)
+    study = opened.study
+    protocol, scale = study.evaluation, study.scale
     hr = read_hr_image(image)
     pixels = _scorable(hr, image, scale=scale)
     hr = HRImage(name=hr.name, pixels=pixels, is_gray=hr.is_gray)
-    runs = _models(study_dir, every_run=every_run)
-    distance = "gmsd_y" if any(map(is_adversarial, study["variants"])) else None
+    runs = _models(opened, every_run=every_run)
+    distance = "gmsd_y" if any(variant.is_adversarial for variant in study.variants) else None
     models: list[Ranked] = []
     for run in [None, *runs]:
         if progress is not None:
@@ -138,7 +137,7 @@ def rank_on_image(
         hr=pixels,
         is_gray=hr.is_gray,
         scale=scale,
-        study=study["name"],
+        study=study.name,
         protocol=protocol,
         models=tuple(models),
         distance=distance,
@@ -214,14 +213,14 @@ def _scorable(hr: HRImage, path: Path, *, scale: int) -> NDArray[np.uint8]:
     return pixels
 
 
-def _models(study_dir: Path, *, every_run: bool) -> list[RunRecord]:
+def _models(study: StudyFolder, *, every_run: bool) -> list[RunRecord]:
     if every_run:
-        runs = [run for run in read_runs(study_dir) if run.status == "finished"]
+        runs = [run for run in study.runs if run.status == "finished"]
     else:
-        runs = [run for variant in ranking(study_dir) for run in variant]
+        runs = [run for variant in ranking(study) for run in variant]
     if not runs:
         hint = "" if every_run else "; --all uses the finished runs of a study that has not ended"
-        raise UserError(f"no run of the study {study_dir} has finished and been chosen yet{hint}")
+        raise UserError(f"no run of the study {study.path} has finished and been chosen yet{hint}")
     return runs
 
 

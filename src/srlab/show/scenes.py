@@ -3,16 +3,15 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from srlab.data.datasets import SetImage, load_sets
-from srlab.declare.protocol import EvaluationProtocol
 from srlab.errors import UserError
 from srlab.folder import store
-from srlab.folder.records import picture_path, stored_scores
+from srlab.folder.records import StudyFolder, picture_path
+from srlab.folder.schema import StudyFile
 from srlab.pixels.images import read_hr_image
 
 ORIGINAL = "original"
@@ -47,13 +46,11 @@ class Source:
         return read_hr_image(picture_path(self.folder, dataset=test_set, image=image)).pixels
 
 
-def read_source(
-    folder: Path, protocol: EvaluationProtocol, *, label: str, variant: int | None = None
-) -> Source:
-    """What a folder holds under this protocol."""
+def read_source(study: StudyFolder, folder: Path, *, label: str, variant: int | None = None) -> Source:
+    """What a folder of the study holds under its protocol."""
     scores: dict[str, dict[tuple[str, str], float]] = {}
     for name in (store.TEST_SCORES, store.PERCEPTUAL_SCORES):
-        stored = stored_scores(folder / name, protocol=protocol)
+        stored = study.scores(folder / name)
         for score in stored.scores if stored else ():
             scores.setdefault(score.metric, {})[score.dataset, score.image] = score.value
     return Source(label=label, folder=folder, scores=scores, variant=variant)
@@ -71,12 +68,12 @@ class Originals:
     problems: Mapping[str, str]
 
 
-def read_originals(study: Mapping[str, Any], wanted: Collection[tuple[str, str]]) -> Originals:
+def read_originals(study: StudyFile, wanted: Collection[tuple[str, str]]) -> Originals:
     """Those of the wanted images, by set and name, that still have the pixels that were scored."""
-    known = {(image["set"], image["name"]): image["sha256"] for image in study["images"]["test"]}
+    known = {(image.set, image.name): image.sha256 for image in study.images.test}
     found: dict[tuple[str, str], SetImage] = {}
     problems: dict[str, str] = {}
-    for name in study.get("test", []):
+    for name in study.test:
         try:
             sets = load_sets([name], role="test")
         except (UserError, OSError) as error:

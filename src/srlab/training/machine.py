@@ -26,6 +26,11 @@ class Machine:
     threads: int
     jobs: int = 1
 
+    @property
+    def kind(self) -> str:
+        """``cpu`` or ``cuda``."""
+        return self.device.partition(":")[0]
+
 
 def resolve_machine(
     study: Study, *, device: str | None = None, threads: int | None = None, jobs: int = 1

@@ -60,9 +60,9 @@ def _last(folder: Path, *, since: float) -> list[Line]:
         "discriminator_gradient_norm",
     )
     return [
-        line
+        line.values
         for line in logged_lines(folder)
-        if line["step"] > since and all(line.get(key) is not None for key in keys)
+        if line.step > since and all(key in line.values for key in keys)
     ]
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 
 from srlab.errors import UserError
-from srlab.folder.records import RunRecord, in_words, read_runs, validation_curve
+from srlab.folder.records import RunRecord, in_words, logged_values, read_runs
 
 _LOGS = "tensorboard"
 
@@ -62,7 +62,7 @@ def _psnr(run: RunRecord) -> float | None:
         return run.validation["psnr_y"]
     if run.status == "diverged":
         return None
-    curve = validation_curve(run.folder)
+    curve = logged_values(run.log, "psnr_y")
     return curve[-1][1] if curve else None
 
 

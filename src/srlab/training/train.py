@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from srlab.declare.objectives import objective_to_dict, own_losses
 from srlab.declare.protocol import protocol_to_dict
-from srlab.declare.study import Run, Start
+from srlab.declare.start import Start
+from srlab.declare.study import Run
 from srlab.errors import NotFiniteError, UserError
 from srlab.folder.checkpoints import (
     is_finite,

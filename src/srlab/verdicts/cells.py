@@ -2,17 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from srlab.declare.protocol import EvaluationProtocol
 from srlab.folder import store
-from srlab.folder.choice import choose, rates_of
-from srlab.folder.records import RunRecord, stored_scores
-from srlab.folder.scores import StoredScores
+from srlab.folder.choice import choose, measures_of, rates_of
+from srlab.folder.records import RunRecord, StudyFolder
+from srlab.folder.schema import NO_CHOICE, StoredScores, StudyFile
 from srlab.verdicts.comparable import comparable
 from srlab.verdicts.compare import Scored, scored_of
 from srlab.verdicts.values import ALL_SETS, BICUBIC, NO_METRIC, VALIDATION, MissingCell, Rules, metric_of
@@ -68,29 +65,35 @@ class Cells:
         )
 
 
-def chosen_rate(runs: Sequence[RunRecord], choice: Mapping[str, Any], *, measure: str | None) -> float | None:
-    """The variant's learning rate as chosen, or the one that leads by `measure` while there is no choice.
+def chosen_rates(study: StudyFolder) -> dict[str, float | None]:
+    """By variant its learning rate as chosen, or the one that leads while there is no choice.
 
-    While the variant waits for a run, its earlier choice counts.
+    While a variant waits for a run, its earlier choice counts.
     """
-    rate: float | None = choice.get("learning_rate") or choice.get("previous", {}).get("learning_rate")
-    if rate is None and (leading := choose(rates_of(runs, measure=measure))) is not None:
-        rate = leading.learning_rate
-    return rate
+    measures, rates = measures_of(study.study, study.runs), {}
+    for variant in study.study.variants:
+        choice = study.choices.get(variant.name, NO_CHOICE)
+        rate = choice.learning_rate
+        if rate is None and choice.previous is not None:
+            rate = choice.previous.learning_rate
+        if rate is None:
+            runs = [run for run in study.runs if run.variant == variant.name]
+            leading = choose(rates_of(runs, measure=measures[variant.name]))
+            rate = None if leading is None else leading.learning_rate
+        rates[variant.name] = rate
+    return rates
 
 
-def images_by_set(study: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+def images_by_set(study: StudyFile) -> dict[str, tuple[str, ...]]:
     """The test images that the study asks for, by set, in its order."""
     sets: dict[str, list[str]] = {}
-    for image in study["images"]["test"]:
-        sets.setdefault(image["set"], []).append(image["name"])
+    for image in study.images.test:
+        sets.setdefault(image.set, []).append(image.name)
     return {name: tuple(images) for name, images in sets.items()}
 
 
 def read_cells(
-    folder: Path,
-    study: Mapping[str, Any],
-    runs: Iterable[RunRecord],
+    study: StudyFolder,
     rates: Mapping[str, float | None],
     test_sets: Mapping[str, tuple[str, ...]],
 ) -> Cells:
@@ -98,20 +101,18 @@ def read_cells(
 
     Scores of another protocol or scale than the study's are not read.
     """
-    protocol = EvaluationProtocol(**study["evaluation"])
     folders = {
         (run.variant, run.seed): run.folder
-        for run in runs
+        for run in study.runs
         if run.status == "finished" and run.variant in rates and run.learning_rate == rates[run.variant]
     }
-    folders[BICUBIC, 0] = folder / store.BASELINE
+    folders[BICUBIC, 0] = study.path / store.BASELINE
     names = (store.TEST_SCORES, store.PERCEPTUAL_SCORES)
     found = {
         (who, name): stored
         for who, of_run in folders.items()
         for name in names
-        if (stored := stored_scores(of_run / name, protocol=protocol)) is not None
-        and stored.scale == study["scale"]
+        if (stored := study.scores(of_run / name)) is not None and stored.scale == study.study.scale
     }
     kept, left_out = comparable(found)
     scores: dict[str, dict[int, ByImage]] = {}
@@ -125,13 +126,12 @@ def read_cells(
     )
 
 
-def read_validation(study: Mapping[str, Any], runs: Iterable[RunRecord]) -> dict[float, Cells]:
+def read_validation(study: StudyFolder, runs: Iterable[RunRecord]) -> dict[float, Cells]:
     """The validation psnr_y of all finished runs, by learning rate; of complete sets of images."""
-    protocol = EvaluationProtocol(**study["evaluation"])
     found: dict[float, dict[str, dict[int, dict[str, float]]]] = {}
     for run in runs:
-        stored = stored_scores(run.folder / store.SCORES, protocol=protocol)
-        if run.status == "finished" and stored is not None and stored.scale == study["scale"]:
+        stored = study.scores(run.folder / store.SCORES) if run.status == "finished" else None
+        if stored is not None and stored.scale == study.study.scale:
             values = {score.image: score.value for score in stored.scores if score.metric == "psnr_y"}
             found.setdefault(run.learning_rate, {}).setdefault(run.variant, {})[run.seed] = values
     images = sorted(

@@ -5,17 +5,17 @@ All of it is read off the validation scores that a run logs while it trains. The
 """
 
 import itertools
-import json
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
-from srlab.folder import store
-from srlab.folder.records import RunRecord, logged_lines
+from srlab.declare.protocol import TrainingProtocol
+from srlab.folder.records import RunRecord
+from srlab.folder.schema import StudyVariant
 from srlab.verdicts.values import BUSY, Budget, Cost, Curve, Progress, Spread
 
 Kind = Literal["steps", "samples", "multiply_adds", "processor_seconds", "seconds"]
@@ -36,17 +36,17 @@ class StepCost:
     multiply_adds: float
 
 
-def step_cost(variant: Mapping[str, Any], *, protocol: Mapping[str, Any], scale: int) -> StepCost:
+def step_cost(variant: StudyVariant, *, protocol: TrainingProtocol, scale: int) -> StepCost:
     """Of a variant of ``study.json`` under the training protocol (its own, where it has one).
 
     The network's multiply-adds for 1280 x 720 SR pixels, in proportion to the pixels of a batch, times three
     for the way back (Kaplan et al., "Scaling Laws for Neural Language Models", 2020, section 2.1, counts
     so). What a discriminator or a frozen part changes is not counted.
     """
-    training = variant.get("protocol") or protocol
-    samples = training.get("batch_size", 0)
-    pixels = samples * (training.get("lr_patch_size", 0) * scale) ** 2
-    forward = variant.get("multiply_adds", 0) * pixels / _COUNTED_ON
+    training = variant.protocol or protocol
+    samples = training.batch_size
+    pixels = samples * (training.lr_patch_size * scale) ** 2
+    forward = variant.multiply_adds * pixels / _COUNTED_ON
     return StepCost(samples=samples, multiply_adds=_TRAINING_FACTOR * forward)
 
 
@@ -54,24 +54,11 @@ def read_curve(run: RunRecord) -> Curve | None:
     """The validations that the run has logged; None if there is none. Steps without a
     number are left out.
     """
-    path = run.folder / store.METRICS
-    steps, values, seconds, processor, last = [], [], [], [], 0
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
-        try:
-            logged = json.loads(line)
-        except ValueError:  # the last line, while it is written
-            continue
-        if not isinstance(logged, dict):
-            continue
-        last = int(logged.get("step", 0))
-        value = logged.get("psnr_y")
-        if isinstance(value, int | float) and math.isfinite(value):
-            steps.append(int(logged["step"]))
-            values.append(float(value))
-            time = logged.get("seconds")
-            seconds.append(float(time) if isinstance(time, int | float) else None)
-            time = logged.get("processor_seconds")
-            processor.append(float(time) if isinstance(time, int | float) else None)
+    validated = [line for line in run.log if "psnr_y" in line.values]
+    steps, values = [line.step for line in validated], [line.values["psnr_y"] for line in validated]
+    seconds = [line.values.get("seconds") for line in validated]
+    processor = [line.values.get("processor_seconds") for line in validated]
+    last = run.log[-1].step if run.log else 0
     if not steps:
         return None
     known = [time for time in processor if time is not None]
@@ -113,9 +100,8 @@ def fall_at_the_end(curve: Curve) -> float | None:
 
 def _so_far(run: RunRecord) -> tuple[float, int]:
     """Seconds and steps that the log of a run that has not ended tells of."""
-    lines = logged_lines(run.folder)
-    seconds = [line["seconds"] for line in lines if line.get("seconds") is not None]
-    return (float(seconds[-1]) if seconds else 0.0), (lines[-1]["step"] if lines else 0)
+    seconds = [line.values["seconds"] for line in run.log if "seconds" in line.values]
+    return (seconds[-1] if seconds else 0.0), (run.log[-1].step if run.log else 0)
 
 
 def spent(curve: Curve, kind: Kind, cost: StepCost) -> tuple[float, ...] | None:
@@ -242,7 +228,7 @@ def _area(curve: Curve, first: int, last: int) -> float | None:
 
 
 def cost_of(
-    variant: Mapping[str, Any],
+    variant: StudyVariant,
     runs: Iterable[RunRecord],
     rate: float | None,
     cost: StepCost,
@@ -267,16 +253,16 @@ def cost_of(
     of_chosen = [run for run in ended if run.status == "finished" and run.learning_rate == rate]
     processor = [run.processor_seconds for run in of_chosen if run.processor_seconds is not None]
     so_far = [_so_far(run) for run in runs if run not in ended]
-    steps = [store.load_json(run.folder / store.RESULT).get("step") or 0 for run in ended]
     return Cost(
-        variant=variant["name"],
-        parameters=variant.get("parameters", 0),
-        multiply_adds=variant.get("multiply_adds", 0),
-        frozen=variant.get("frozen", 0),
+        variant=variant.name,
+        parameters=variant.parameters,
+        multiply_adds=variant.multiply_adds,
+        frozen=variant.frozen,
         learning_rate=rate,
         seconds=statistics.median(chosen) if chosen else None,
         tuning_seconds=sum(run.seconds or 0.0 for run in ended) + sum(seconds for seconds, _ in so_far),
-        tuning_multiply_adds=(sum(steps) + sum(done for _, done in so_far)) * cost.multiply_adds,
+        tuning_multiply_adds=(sum(run.steps for run in ended) + sum(done for _, done in so_far))
+        * cost.multiply_adds,
         runs=len(runs),
         ended=len(ended),
         diverged=sum(run.status == "diverged" for run in ended),

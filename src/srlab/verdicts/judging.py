@@ -4,19 +4,15 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from srlab.declare.metrics import PERCEPTION, metrics_of
-from srlab.declare.protocol import EvaluationProtocol
+from srlab.declare.metrics import PERCEPTION
 from srlab.errors import UserError
-from srlab.folder import store
-from srlab.folder.choice import is_adversarial, load_choice, measures_of
 from srlab.folder.looks import load_looks
-from srlab.folder.records import RunRecord, read_runs
-from srlab.folder.trials import read_trials
+from srlab.folder.records import RunRecord, StudyFolder
+from srlab.folder.trials import is_halved, read_trials
 from srlab.verdicts.cells import (
     Cells,
-    chosen_rate,
+    chosen_rates,
     missing_cells,
     read_cells,
     read_validation,
@@ -56,7 +52,7 @@ from srlab.verdicts.words import Answer, answer, remarks
 
 
 def judge(
-    folder: Path,
+    folder: Path | StudyFolder,
     *,
     base: str | None = None,
     level: float = 0.95,
@@ -64,7 +60,6 @@ def judge(
     weigh: Weigh = "images",
     variants: Sequence[str] | None = None,
     images: Mapping[str, Sequence[str]] | None = None,
-    runs: Sequence[RunRecord] | None = None,
 ) -> Verdicts:
     """What can be concluded now from the files in a study's `folder`, even if runs are missing.
 
@@ -76,79 +71,70 @@ def judge(
         weigh: "images" counts each test image once, "sets" each test set.
         variants: only these, in the study's order; families, ranks and effects are of what is left.
         images: by test set only these of its images; sets that are not named are left out.
-        runs: those of the folder, if they are known already.
 
     Raises:
         UserError: `folder` is not a study's, or a name is not one of the study.
     """
     rules = checked_rules(level=level, equal_within=equal_within, weigh=weigh)
-    looks = load_looks(folder)
+    opened = StudyFolder.of(folder)
+    study = opened.study
+    looks = load_looks(opened.path)
     if looks:
         rules = replace(rules, shared_error=looks_rates(looks, 1 - rules.level)[-1])
-    study = store.load_study(folder)
-    know(metrics_of(study))
+    know(metric.value for metric in study.metrics)
     declared = select_variants(study, variants)
-    names = tuple(variant["name"] for variant in declared)
+    names = tuple(variant.name for variant in declared)
     test_sets = select_images(study, images)
     base = names[0] if base is None else find_variant(names, base)
-    everyone = tuple(variant["name"] for variant in study["variants"])  # they tell how much trainings differ
-    all_runs = read_runs(folder) if runs is None else runs
-    runs_of = {name: [run for run in all_runs if run.variant == name] for name in everyone}
-    choice = load_choice(folder)
-    measures = measures_of(study, all_runs)
-    all_rates = {
-        name: chosen_rate(of, choice.get(name, {}), measure=measures[name]) for name, of in runs_of.items()
-    }
-    cells = read_cells(folder, study, all_runs, all_rates, test_sets)
-    runs, rates = [run for run in all_runs if run.variant in names], {name: all_rates[name] for name in names}
+    everyone = tuple(variant.name for variant in study.variants)  # they tell how much trainings differ
+    runs_of = {name: [run for run in opened.runs if run.variant == name] for name in everyone}
+    all_rates = chosen_rates(opened)
+    cells = read_cells(opened, all_rates, test_sets)
+    runs = [run for run in opened.runs if run.variant in names]
+    rates = {name: all_rates[name] for name in names}
     metrics = _metrics(cells, names)
     scored = [
         cells.scored(everyone, scope=scope, metric=metric, rules=rules)
         for metric in metrics
         for scope in cells.scopes()
     ]
-    by_rate = read_validation(study, runs)
-    trials = read_trials(folder, study)
+    by_rate = read_validation(opened, runs)
+    trials = read_trials(opened)
     sensitivities = tuple(
         _sensitivity(name, runs_of[name], trials, by_rate, chosen=rates[name], rules=rules) for name in names
     )
-    options = {
-        variant["name"]: options_of(variant, protocol=study.get("protocol", {})) for variant in declared
-    }
+    options = {variant.name: options_of(variant, protocol=study.protocol) for variant in declared}
     sizes = {
-        variant["name"]: Size(
-            parameters=variant.get("parameters", 0), multiply_adds=variant.get("multiply_adds", 0)
-        )
+        variant.name: Size(parameters=variant.parameters, multiply_adds=variant.multiply_adds)
         for variant in declared
     }
     missing = missing_cells(cells, runs, rates, metrics or ("psnr_y",))
     left = _left(runs, missing)
-    adversarial = any(map(is_adversarial, declared))
+    adversarial = any(variant.is_adversarial for variant in declared)
     found = _conclude(
         scored,
         names,
         options,
         sizes,
         base=base,
-        planned=_pair(study.get("primary")),
+        planned=study.primary,
         test_sets=test_sets,
         rules=rules,
         left=left,
         is_adversarial=adversarial,
     )
-    protocol = study.get("protocol", {})
     step_costs = {
-        variant["name"]: step_cost(variant, protocol=protocol, scale=study["scale"]) for variant in declared
+        variant.name: step_cost(variant, protocol=study.protocol, scale=study.scale) for variant in declared
     }
     curves = _curves(runs, rates)
     tried = list(dict.fromkeys(run.learning_rate for run in runs))
     finished = {(run.variant, run.seed) for run in runs if run.status == "finished"}
     whole = [curve for curve in curves if (curve.variant, curve.seed) in finished]
     return Verdicts(
-        study=study["name"],
-        question=study["question"],
-        scale=study["scale"],
-        protocol=str(EvaluationProtocol(**study["evaluation"])),
+        study=study.name,
+        question=study.question,
+        scale=study.scale,
+        protocol=str(study.evaluation),
         base=base,
         rules=rules,
         is_complete=not left,
@@ -173,22 +159,24 @@ def judge(
         costs=tuple(
             cost_of(
                 variant,
-                runs_of[variant["name"]],
-                rates[variant["name"]],
-                step_costs[variant["name"]],
-                trials=[run for _, of in trials for run in of if run.variant == variant["name"]],
+                runs_of[variant.name],
+                rates[variant.name],
+                step_costs[variant.name],
+                trials=[run for trial in trials for run in trial.runs if run.variant == variant.name],
             )
             for variant in declared
         ),
         images=image_rows(cells, names, metrics),
         missing=missing,
         remarks=remarks(
-            study,
+            str(study.evaluation),
             runs,
             found.tables,
             sensitivities,
             missing,
             test_sets=test_sets,
+            notes=study.notes,
+            is_halved=is_halved(study),
             rules=rules,
             is_adversarial=adversarial,
             has_plane=bool(found.plane),
@@ -203,15 +191,15 @@ def judge(
 def _sensitivity(
     name: str,
     runs: Sequence[RunRecord],
-    trials: Sequence[tuple[Mapping[str, Any], Sequence[RunRecord]]],
+    trials: Sequence[StudyFolder],
     by_rate: Mapping[float, Cells],
     *,
     chosen: float | None,
     rules: Rules,
 ) -> RateSensitivity:
     """Of the first trials, if the rates were chosen by halving: they have all rates at one length."""
-    for study, of in trials[:1]:
-        tried = [run for run in of if run.variant == name]
+    for study in trials[:1]:
+        tried = [run for run in study.runs if run.variant == name]
         if len({run.learning_rate for run in tried}) > 1:
             return sensitivity(name, tried, read_validation(study, tried), chosen=chosen, rules=rules)
     return sensitivity(name, runs, by_rate, chosen=chosen, rules=rules)
@@ -285,13 +273,6 @@ def _left(runs: Sequence[RunRecord], missing: Sequence[MissingCell]) -> str:
     if not trainings:
         return ""
     return f"test scores of {len(trainings)} training{'' if len(trainings) == 1 else 's'} are missing"
-
-
-def _pair(names: Sequence[str] | None) -> tuple[str, str] | None:
-    if not names:
-        return None
-    one, other = names
-    return one, other
 
 
 def _primary(
@@ -375,7 +356,10 @@ def judge_scores(
     rules = checked_rules(level=level, equal_within=equal_within, weigh=weigh)
     names, cells = table.variants, table.cells
     base = names[0] if base is None else find_variant(names, base, of="the file")
-    planned = _pair([find_variant(names, name, of="the file") for name in primary] if primary else None)
+    planned = None
+    if primary is not None:
+        one, other = (find_variant(names, name, of="the file") for name in primary)
+        planned = one, other
     if planned and planned[0] == planned[1]:
         raise UserError(f"a planned comparison is of two different variants, not of {planned[0]} twice")
     there = _metrics(cells, names)
@@ -403,7 +387,7 @@ def judge_scores(
     )
     missing = gaps(table, judged)
     about = remarks(
-        {"evaluation": {}},
+        table.protocol_in_words,
         (),
         found.tables,
         (),

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from scipy.special import ndtr, ndtri  # type: ignore[import-untyped]
 
-from srlab.folder.looks import Look
+from srlab.folder.schema import Look
 
 LOOKS = (3, 5, 7, 10)  # seeds
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from srlab.declare.protocol import TrainingProtocol, protocol_to_dict
+from srlab.folder.schema import StudyVariant, as_json
 from srlab.verdicts.values import Change
 
 Options = Mapping[str, str]
@@ -15,28 +17,29 @@ _KINDS = (
 _NONE = "none"
 
 
-def options_of(variant: Mapping[str, Any], *, protocol: Mapping[str, Any]) -> Options:
+def options_of(variant: StudyVariant, *, protocol: TrainingProtocol) -> Options:
     """The declared options of a variant of ``study.json``, by name, as people read them.
 
     `protocol` is the study's training protocol, which a variant's own takes the place of.
 
-    >>> variant = {"network": {"architecture": "SRCNN", "skip": None}, "objective": {"loss": "mse"}}
-    >>> found = options_of(variant, protocol={"num_steps": 10})
+    >>> options = {"architecture": "SRCNN", "skip": None}
+    >>> counts = {"parameters": 1, "running_statistics": 0, "multiply_adds": 1}
+    >>> variant = StudyVariant(name="a", network=options, objective={"loss": "mse"}, **counts)
+    >>> found = options_of(variant, protocol=TrainingProtocol(num_steps=10))
     >>> found["skip"], found["objective.loss"], found["start"], found["training.num_steps"]
     ('none', 'mse', 'none', '10')
     """
-    network = dict(variant.get("network") or {})
+    network = dict(variant.network)
     network.pop("code", None)  # of a user's architecture: it changes with the architecture's meaning alone
-    objective = dict(variant.get("objective") or {})
+    objective, start = dict(variant.objective), as_json(variant.start) or {}
     objective.pop("code", None)  # so does that of a user's losses
-    start = dict(variant.get("start") or {})
     options = {"architecture": _word(network.pop("architecture", None))}
     options |= {name: _word(value) for name, value in network.items()}
     options["objective"] = _word(objective.pop("kind", "pixels"))
     options |= {f"objective.{name}": _word(value) for name, value in objective.items()}
     options["start"] = _word(start.pop("source", None))
     options |= {f"start.{name}": _word(value) for name, value in start.items()}
-    training = variant.get("protocol") or protocol
+    training = protocol_to_dict(variant.protocol or protocol)
     return options | {f"training.{name}": _word(value) for name, value in training.items()}
 
 

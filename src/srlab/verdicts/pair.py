@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from srlab.errors import UserError
-from srlab.folder import store
+from srlab.folder.records import StudyFolder
 from srlab.verdicts.judging import judge
 from srlab.verdicts.options import changes, describe, options_of
 from srlab.verdicts.selection import find_variant
@@ -40,8 +40,9 @@ def compare_pair(
     weigh: Weigh = "images",
 ) -> Pair:
     """The two compared by the scores in a study's `folder`; a `UserError` if one is not of the study."""
-    study = store.load_study(folder)
-    declared = {one["name"]: one for one in study["variants"]}
+    opened = StudyFolder(folder)
+    study = opened.study
+    declared = {one.name: one for one in study.variants}
     names = [name if name == BICUBIC else find_variant(list(declared), name) for name in (variant, other)]
     if names[0] == names[1]:
         raise UserError(f"{names[0]} is compared with itself; name two variants, or a variant and bicubic")
@@ -49,7 +50,7 @@ def compare_pair(
         raise UserError(f"bicubic comes second: srlab compare {folder} {names[1]} bicubic")
     variant, other = names
     verdicts = judge(
-        folder,
+        opened,
         base=None if other == BICUBIC else other,
         level=level,
         equal_within=equal_within,
@@ -67,13 +68,12 @@ def compare_pair(
         reasons = dict.fromkeys(f"{one.variant}: {one.reason}" for one in verdicts.missing)
         why = "; ".join(reasons) or "no scores that both have"
         raise UserError(f"{variant} and {other} cannot be compared yet ({why})")
-    protocol = study.get("protocol", {})
     changed: tuple[Change, ...] = ()
     if other != BICUBIC:
-        options = [options_of(declared[name], protocol=protocol) for name in (other, variant)]
+        options = [options_of(declared[name], protocol=study.protocol) for name in (other, variant)]
         changed = changes(options[0], options[1])
     return Pair(
-        study=study["name"],
+        study=study.name,
         variant=variant,
         other=other,
         level=level,

@@ -112,9 +112,9 @@ def _beside(folder: Path, *, variants: Sequence[str], scale: int) -> Iterator[Pa
                 study = store.load_study(place) if place != folder and store.is_study(place) else None
             except (UserError, OSError):
                 continue
-            if study is not None and study["scale"] == scale:
-                common = {variant["name"] for variant in study["variants"]} & set(variants)
-                places.append((-len(common), -len(study["runs"]), place))
+            if study is not None and study.scale == scale:
+                common = {variant.name for variant in study.variants} & set(variants)
+                places.append((-len(common), -len(study.runs), place))
     return (place for *_, place in sorted(places))
 
 

@@ -3,13 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from srlab.declare.protocol import EvaluationProtocol
-from srlab.folder import store
-from srlab.folder.choice import load_choice, measures_of
-from srlab.folder.records import RunRecord, read_runs
-from srlab.verdicts.cells import Cells, chosen_rate, images_by_set, read_cells
+from srlab.folder.records import StudyFolder
+from srlab.folder.schema import StudyFile
+from srlab.verdicts.cells import Cells, chosen_rates, images_by_set, read_cells
 from srlab.verdicts.options import Options, options_of
 from srlab.verdicts.values import MissingCell
 
@@ -60,35 +58,27 @@ _PROTOCOLS = {
 }
 
 
-def read_score_table(folder: Path, *, runs: Sequence[RunRecord] | None = None) -> ScoreTable:
+def read_score_table(folder: Path | StudyFolder) -> ScoreTable:
     """The scores that the verdicts on a study's `folder` rest on; a `UserError` if it is not one.
 
-    They are of complete test sets, at the chosen learning rates. `runs` are the folder's, if they are known.
+    They are of complete test sets, at the chosen learning rates.
     """
-    study = store.load_study(folder)
-    runs = read_runs(folder) if runs is None else runs
-    names = tuple(variant["name"] for variant in study["variants"])
-    choice, measures = load_choice(folder), measures_of(study, runs)
-    rates = {
-        name: chosen_rate(
-            [run for run in runs if run.variant == name], choice.get(name, {}), measure=measures[name]
-        )
-        for name in names
-    }
-    protocol = EvaluationProtocol(**study["evaluation"])
+    opened = StudyFolder.of(folder)
+    study = opened.study
+    rates = chosen_rates(opened)
     return ScoreTable(
-        study=study["name"],
-        protocol=f"{protocol.id} x{study['scale']}",
-        variants=names,
-        options=_differing(study["variants"], protocol=study.get("protocol", {})),
+        study=study.name,
+        protocol=f"{study.evaluation.id} x{study.scale}",
+        variants=tuple(rates),
+        options=_differing(study),
         rates=rates,
-        cells=read_cells(folder, study, runs, rates, images_by_set(study)),
+        cells=read_cells(opened, rates, images_by_set(study)),
     )
 
 
-def _differing(variants: Sequence[Mapping[str, Any]], *, protocol: Mapping[str, Any]) -> dict[str, Options]:
+def _differing(study: StudyFile) -> dict[str, Options]:
     """Of every variant the options that not all share, and the objective where one is adversarial."""
-    every = {variant["name"]: options_of(variant, protocol=protocol) for variant in variants}
+    every = {variant.name: options_of(variant, protocol=study.protocol) for variant in study.variants}
     names = dict.fromkeys(option for options in every.values() for option in options)
     kept = {
         name

@@ -2,9 +2,9 @@
 
 import difflib
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from srlab.errors import UserError
+from srlab.folder.schema import StudyFile, StudyVariant
 from srlab.verdicts.cells import images_by_set
 
 
@@ -26,18 +26,16 @@ def find_variant(names: Sequence[str], wanted: str, *, of: str = "the study") ->
     raise UserError(f"{of} has no variant {wanted!r}; {hint} has {', '.join(names)}")
 
 
-def select_variants(study: Mapping[str, Any], wanted: Sequence[str] | None) -> list[dict[str, Any]]:
+def select_variants(study: StudyFile, wanted: Sequence[str] | None) -> list[StudyVariant]:
     """The variants of ``study.json`` that are wanted (None: all), in its order."""
-    names = [variant["name"] for variant in study["variants"]]
+    names = [variant.name for variant in study.variants]
     chosen = set(names) if wanted is None else {find_variant(names, name) for name in wanted}
     if not chosen:
         raise UserError(f"no variant is left to judge; the study has {', '.join(names)}")
-    return [variant for variant in study["variants"] if variant["name"] in chosen]
+    return [variant for variant in study.variants if variant.name in chosen]
 
 
-def select_images(
-    study: Mapping[str, Any], wanted: Mapping[str, Sequence[str]] | None
-) -> dict[str, tuple[str, ...]]:
+def select_images(study: StudyFile, wanted: Mapping[str, Sequence[str]] | None) -> dict[str, tuple[str, ...]]:
     """The test images by set that are wanted (None: all), in the study's order."""
     there = images_by_set(study)
     if wanted is None:

@@ -2,7 +2,7 @@
 
 Every number here is of one evaluation protocol and one scale, of complete test sets, at each variant's chosen
 learning rate. What is missing is None or stands in `Verdicts.missing`; there is no NaN. A number may be
-``math.inf`` where a picture was reproduced exactly (PSNR); `srlab.folder.scores.to_json` writes that.
+``math.inf`` where a picture was reproduced exactly (PSNR); `srlab.folder.schema.as_json` writes that.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

@@ -3,12 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import Any
+from types import MappingProxyType
 
 from srlab import words
-from srlab.declare.protocol import EvaluationProtocol
 from srlab.folder.records import RunRecord
-from srlab.folder.trials import is_halved
 from srlab.verdicts.compare import is_ahead
 from srlab.verdicts.curves import fall_at_the_end
 from srlab.verdicts.inference import coverage_if_skewed
@@ -390,7 +388,7 @@ def _cut(parts: Sequence[str]) -> str:
 
 
 def remarks(
-    study: Mapping[str, Any],
+    protocol: str,
     runs: Sequence[RunRecord],
     tables: Sequence[Table],
     rates: Sequence[RateSensitivity],
@@ -400,17 +398,20 @@ def remarks(
     rules: Rules,
     is_adversarial: bool,
     has_plane: bool,
+    notes: Mapping[str, str] = MappingProxyType({}),
     curves: Sequence[Curve] = (),
     same: Sequence[str] = (),
     left_out: Sequence[tuple[str, int, str]] = (),
     looks: str | None = None,
+    is_halved: bool = False,
 ) -> tuple[Remark, ...]:
     """What must be known to read the verdicts, most important first.
 
-    `same` says whose scores do not differ; `left_out` are variant, seed and metric computed with
-    other weights than those of the others.
+    `protocol` is that of the scores in words, `notes` are what is to be said of test sets by name.
+    `is_halved` is whether halving chose the learning rates. `same` says whose scores do not differ;
+    `left_out` are variant, seed and metric computed with other weights than those of the others.
     """
-    found = [Remark(str(EvaluationProtocol(**study["evaluation"])), "protocol")]
+    found = [Remark(protocol, "protocol")]
     left = [run for run in runs if run.status not in ("finished", "diverged")]
     if left:
         found.append(
@@ -428,7 +429,7 @@ def remarks(
     found += _about_weights(left_out)
     found += [Remark(text, "same") for text in same]
     found += _about_intervals(tables, level=rules.level)
-    found += _about_sets(study, test_sets, level=rules.level)
+    found += _about_sets(notes, test_sets, level=rules.level)
     found += _about_seeds(tables)
     found += _about_last_steps(curves)
     found += [Remark(looks, "looks")] if looks is not None else []
@@ -472,7 +473,7 @@ def remarks(
                 "rates",
             )
         )
-    elif is_halved(study):
+    elif is_halved:
         found.append(
             Remark(
                 "learning rates were chosen by halving, on the validation images: all rates at a quarter of "
@@ -591,11 +592,11 @@ def _about_intervals(tables: Sequence[Table], *, level: float) -> list[Remark]:
 
 
 def _about_sets(
-    study: Mapping[str, Any], test_sets: Mapping[str, Sequence[str]], *, level: float
+    notes: Mapping[str, str], test_sets: Mapping[str, Sequence[str]], *, level: float
 ) -> list[Remark]:
     found = []
     for name, images in test_sets.items():
-        if note := study.get("notes", {}).get(name):
+        if note := notes.get(name):
             found.append(f"{name} has {note}")
         elif len(images) == 1:
             found.append(f"{name} has 1 image, which is too few to say anything about other images")

@@ -23,8 +23,9 @@ from dataclasses import replace
 
 from srlab.declare.objectives import AdversarialObjective
 from srlab.declare.protocol import TrainingProtocol
+from srlab.declare.start import Start
 from srlab.declare.studies import srresnet
-from srlab.declare.study import Start, Study, Variant
+from srlab.declare.study import Study, Variant
 from srlab.networks import DiscriminatorOptions, preset
 
 SOURCES = ("srresnet/original", "srresnet/transfer_dense")

@@ -17,7 +17,8 @@ from dataclasses import replace
 
 from srlab.declare.objectives import PixelObjective
 from srlab.declare.protocol import TrainingProtocol
-from srlab.declare.study import Start, Study, Variant
+from srlab.declare.start import Start
+from srlab.declare.study import Study, Variant
 from srlab.networks import preset
 from srlab.networks.srresnet import KEPT
 

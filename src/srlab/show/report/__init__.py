@@ -7,6 +7,7 @@ the page.
 from pathlib import Path
 
 from srlab.files import check_output, is_stream, write_text
+from srlab.folder.records import StudyFolder
 from srlab.show.data_files import check_data, write_data
 from srlab.show.report.contents import Contents, gather, gather_scores
 from srlab.show.report.files import write_files
@@ -50,17 +51,18 @@ def write_report(
     has_data = not is_stream(page)
     if has_data:
         check_data(study_dir, page.parent)
-    contents = gather(study_dir, base=base, equal_within=equal_within, weigh=weigh)
-    viewer = make_viewer(study_dir, contents.study, contents.verdicts)
+    opened = StudyFolder(study_dir)
+    contents = gather(opened, base=base, equal_within=equal_within, weigh=weigh)
+    viewer = make_viewer(opened, contents.verdicts)
     text = render(contents, viewer)
     if len(text) > MOST_CHARACTERS:  # many variants and images: then with fewer pictures
         room = max(0, MOST_CHARACTERS - (len(text) - viewer.bytes))
-        viewer = make_viewer(study_dir, contents.study, contents.verdicts, most_bytes=room)
+        viewer = make_viewer(opened, contents.verdicts, most_bytes=room)
         text = render(contents, viewer)
     write_text(page, text)
     written = [page]
     if has_data:
-        written += write_data(study_dir, page.parent, runs=contents.runs, costs=contents.verdicts.costs)
+        written += write_data(opened, page.parent, costs=contents.verdicts.costs)
     return [*written, *(write_files(contents, figures) if figures is not None else [])]
 
 

@@ -1,14 +1,16 @@
 """The commands that do a study again, as far as its folder tells them."""
 
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import srlab
-from srlab.folder import store
-from srlab.folder.looks import Look, load_looks
+from srlab.declare.protocol import TrainingProtocol
+from srlab.folder.looks import load_looks
+from srlab.folder.records import StudyFolder
+from srlab.folder.schema import Look, StudyFile
 from srlab.folder.trials import HALVING, is_halved, read_trials
 
 _SHIPPED = Path(srlab.__file__).parent / "declare" / "studies"
@@ -23,63 +25,56 @@ class Commands:
     remarks: tuple[str, ...]
 
 
-def read_commands(study_dir: Path, study: Mapping[str, Any]) -> Commands:
-    """What to type to get the study in `study_dir` again, then its report; `study` is its ``study.json``."""
+def read_commands(opened: StudyFolder) -> Commands:
+    """What to type to get a study again, then its report."""
+    study, study_dir = opened.study, opened.path
     remarks: list[str] = []
-    if precision := _same(study_dir, study, lambda run: run.get("protocol", {}).get("precision")):
-        study = {**study, "protocol": {**study.get("protocol", {}), "precision": precision}}
-    words = _train(study, remarks) if _is_of_train(study) else _study(study_dir, study, remarks)
-    if study.get("device"):
-        words += ["--device", study["device"]]
-    if threads := _same(study_dir, study, lambda run: run.get("threads")):  # sums depend on it
-        words += ["--threads", str(threads)]
+    begun = [run.declared for run in opened.runs if run.declared is not None]
+    precisions, threads = {run.protocol.precision for run in begun}, {run.threads for run in begun}
+    precision = precisions.pop() if len(precisions) == 1 else study.protocol.precision
+    words = _train(study, precision, remarks) if _is_of_train(study) else _study(opened, precision, remarks)
+    if study.device:
+        words += ["--device", study.device]
+    if len(threads) == 1:  # sums depend on it
+        words += ["--threads", str(threads.pop())]
     words += ["--out", str(study_dir)]
     lines = shlex.join(words), shlex.join(["srlab", "report", str(study_dir)])
     return Commands(lines=lines, remarks=tuple(remarks))
 
 
-def _same(study_dir: Path, study: Mapping[str, Any], value_of: Callable[[dict[str, Any]], Any]) -> Any:
-    """What every run was declared with; None if they differ or none began."""
-    files = [study_dir / planned["name"] / store.RUN for planned in study.get("runs", ())]
-    declared = {value_of(store.load_json(file)) for file in files if file.is_file()}
-    return declared.pop() if len(declared) == 1 else None
-
-
-def _is_of_train(study: Mapping[str, Any]) -> bool:
+def _is_of_train(study: StudyFile) -> bool:
     """Whether `srlab train` made it: a study of one run, named after its variant."""
-    names = [variant["name"] for variant in study["variants"]]
-    is_one_run = len(study.get("learning_rates", ())) == len(study.get("seeds", ())) == len(names) == 1
-    return is_one_run and study["name"] == f"train-{names[0].replace('/', '-')}-x{study['scale']}"
+    names = [variant.name for variant in study.variants]
+    is_one_run = len(study.learning_rates) == len(study.seeds) == len(names) == 1
+    return is_one_run and study.name == f"train-{names[0].replace('/', '-')}-x{study.scale}"
 
 
-def _train(study: Mapping[str, Any], remarks: list[str]) -> list[str]:
-    (variant,) = study["variants"]
-    protocol = study.get("protocol", {})
-    name, *changes = variant["name"].split("+")
-    words = ["srlab", "train", name, "--scale", str(study["scale"])]
+def _train(study: StudyFile, precision: str, remarks: list[str]) -> list[str]:
+    (variant,) = study.variants
+    name, *changes = variant.name.split("+")
+    words = ["srlab", "train", name, "--scale", str(study.scale)]
     for change in changes:
         option, _, typed = change.partition("-")  # what could not stand in a name is a "-" in it
-        value = _text(variant["network"].get(option)) if "-" in typed else typed
+        value = _text(variant.network.get(option)) if "-" in typed else typed
         words += ["--set", f"{option}={value}"]
-    words += [*_data(study), "--learning-rate", _rate(study["learning_rates"][0])]
-    words += ["--loss", variant["objective"]["loss"], *_vgg(variant["objective"], remarks)]
-    if protocol.get("schedule"):
-        words += ["--schedule", protocol["schedule"]]
-    return [*words, *_amounts(protocol), "--seed", str(study["seeds"][0])]
+    words += [*_data(study), "--learning-rate", _rate(study.learning_rates[0])]
+    words += ["--loss", variant.objective["loss"], *_vgg(variant.objective, remarks)]
+    words += ["--schedule", study.protocol.schedule]
+    return [*words, *_amounts(study.protocol, precision), "--seed", str(study.seeds[0])]
 
 
-def _study(study_dir: Path, study: Mapping[str, Any], remarks: list[str]) -> list[str]:
-    looks, trials = load_looks(study_dir), read_trials(study_dir, study)
-    name = study["name"]
+def _study(opened: StudyFolder, precision: str, remarks: list[str]) -> list[str]:
+    study, looks, trials = opened.study, load_looks(opened.path), read_trials(opened)
+    name = study.name
     is_shipped = name.isidentifier() and (_SHIPPED / f"{name}.py").is_file()
     if not is_shipped:
         remarks.append(f"{name}.py is the file that declares the study.")
     words = ["srlab", "study", name if is_shipped else f"{name}.py"]
-    words += ["--variants", ",".join(variant["name"] for variant in study["variants"])]
-    words += [*_data(study), *_amounts(study.get("protocol", {}))]
-    if rates := trials[0][0]["learning_rates"] if trials else _rates(study):
+    words += ["--variants", ",".join(variant.name for variant in study.variants)]
+    words += [*_data(study), *_amounts(study.protocol, precision)]
+    if rates := trials[0].study.learning_rates if trials else _rates(study):
         words += ["--learning-rates", ",".join(map(_rate, rates))]
-    if seeds := study.get("seeds", [])[: _seeds_asked(looks)]:
+    if seeds := study.seeds[: _seeds_asked(looks)]:
         is_range = list(seeds) == list(range(len(seeds)))
         words += [
             "--seeds",
@@ -90,7 +85,7 @@ def _study(study_dir: Path, study: Mapping[str, Any], remarks: list[str]) -> lis
     if looks and looks[-1].most is not None:
         words += ["--until-decided", "--max-seeds", str(looks[-1].most)]
     words += _objective(study, remarks)
-    if taken := [variant["name"] for variant in study["variants"] if variant.get("taken")]:
+    if taken := [variant.name for variant in study.variants if variant.taken]:
         words += ["--source", "STUDY_DIR"]
         remarks.append(f"STUDY_DIR is the study that these variants were taken from: {', '.join(taken)}.")
     return words
@@ -102,39 +97,35 @@ def _seeds_asked(looks: Sequence[Look]) -> int | None:
     return until[0] if until and looks[-1].most is not None else None
 
 
-def _data(study: Mapping[str, Any]) -> Iterator[str]:
-    for option, key in (("--train", "train"), ("--validate", "validate"), ("--test", "test")):
-        if study.get(key):
-            yield from (option, ",".join(study[key]))
+def _data(study: StudyFile) -> Iterator[str]:
+    named = (("--train", study.train), ("--validate", study.validate), ("--test", study.test))
+    for option, names in named:
+        if names:
+            yield from (option, ",".join(names))
 
 
-def _amounts(protocol: Mapping[str, Any]) -> Iterator[str]:
-    for option, key in (
-        ("--steps", "num_steps"),
-        ("--batch-size", "batch_size"),
-        ("--lr-patch-size", "lr_patch_size"),
-        ("--precision", "precision"),
-        ("--ema", "ema"),
+def _amounts(protocol: TrainingProtocol, precision: str) -> Iterator[str]:
+    for option, value in (
+        ("--steps", protocol.num_steps),
+        ("--batch-size", protocol.batch_size),
+        ("--lr-patch-size", protocol.lr_patch_size),
+        ("--precision", precision),
+        ("--ema", protocol.ema),
     ):
-        if protocol.get(key):
-            yield from (option, str(protocol[key]))
+        if value:
+            yield from (option, str(value))
 
 
-def _rates(study: Mapping[str, Any]) -> Sequence[float]:
+def _rates(study: StudyFile) -> Sequence[float]:
     """The study's rates without those that only variants with a protocol of their own are trained at."""
-    own = {variant["name"] for variant in study["variants"] if variant.get("protocol")}
-    shared = {run["learning_rate"] for run in study.get("runs", ()) if run["variant"] not in own}
-    rates: list[float] = study.get("learning_rates", [])
-    return [rate for rate in rates if rate in shared] or rates
+    own = {variant.name for variant in study.variants if variant.protocol}
+    shared = {run.learning_rate for run in study.runs if run.variant not in own}
+    return [rate for rate in study.learning_rates if rate in shared] or study.learning_rates
 
 
-def _objective(study: Mapping[str, Any], remarks: list[str]) -> Iterator[str]:
+def _objective(study: StudyFile, remarks: list[str]) -> Iterator[str]:
     """What all adversarial variants are trained for; where they differ, that is the study's own."""
-    objectives = [
-        variant["objective"]
-        for variant in study["variants"]
-        if variant.get("objective", {}).get("kind") == "adversarial"
-    ]
+    objectives = [variant.objective for variant in study.variants if variant.is_adversarial]
     if not objectives or any(objective != objectives[0] for objective in objectives):
         return
     shared = objectives[0]

@@ -1,14 +1,12 @@
 """All that a report holds, gathered from a study's folder."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from srlab.declare.protocol import EvaluationProtocol
-from srlab.folder import store
 from srlab.folder.profile_store import measured_costs
-from srlab.folder.records import RunRecord, read_runs, validation_scores
+from srlab.folder.records import RunRecord, StudyFolder
+from srlab.folder.schema import StudyVariant
 from srlab.show.grid import Grid
 from srlab.show.leaderboard import leaderboard, notes_of_variants
 from srlab.show.published import Published
@@ -34,8 +32,8 @@ class Contents:
     scores have no study's folder, and nothing that only a folder knows.
     """
 
-    study_dir: Path | None
-    study: Mapping[str, Any]
+    opened: StudyFolder | None
+    num_seeds: int
     verdicts: Verdicts
     runs: tuple[RunRecord, ...]
     leaderboards: Mapping[tuple[str, str], Grid]
@@ -71,14 +69,12 @@ class Contents:
 
 def gather_scores(verdicts: Verdicts, *, command: str) -> Contents:
     """What verdicts on a file of scores say; `command` makes the page again."""
-    seeds = {seed for table in verdicts.tables for row in table.rows for seed in row.seeds}
-    study = {"variants": [], "scale": verdicts.scale, "seeds": sorted(seeds)}
     return Contents(
-        study_dir=None,
-        study=study,
+        opened=None,
+        num_seeds=len({seed for table in verdicts.tables for row in table.rows for seed in row.seeds}),
         verdicts=verdicts,
         runs=(),
-        leaderboards=_leaderboards(verdicts, study, {}),
+        leaderboards=_leaderboards(verdicts, (), {}),
         effects=_effects(verdicts),
         images={metric: images_grid(verdicts, metric=metric) for metric in verdicts.metrics},
         costs=costs_grid(verdicts),
@@ -101,25 +97,24 @@ def gather_scores(verdicts: Verdicts, *, command: str) -> Contents:
 
 
 def gather(
-    study_dir: Path, *, base: str | None = None, equal_within: float = 0.1, weigh: Weigh = "images"
+    folder: Path | StudyFolder, *, base: str | None = None, equal_within: float = 0.1, weigh: Weigh = "images"
 ) -> Contents:
     """What the files in a study's folder say now.
 
     Raises:
-        UserError: `study_dir` is not a study's folder, or `base` is not one of its variants.
+        UserError: `folder` is not a study's, or `base` is not one of its variants.
     """
-    study = store.load_study(study_dir)
-    runs = tuple(read_runs(study_dir))
-    verdicts = judge(study_dir, base=base, equal_within=equal_within, weigh=weigh, runs=runs)
-    measured = measured_costs(study_dir)
-    protocol = EvaluationProtocol(**study["evaluation"])
-    bicubic = validation_scores(study_dir / store.BASELINE, protocol=protocol) or {}
+    opened = StudyFolder.of(folder)
+    study, runs = opened.study, opened.runs
+    verdicts = judge(opened, base=base, equal_within=equal_within, weigh=weigh)
+    measured = measured_costs(opened)
+    bicubic = opened.bicubic or {}
     return Contents(
-        study_dir=study_dir,
-        study=study,
+        opened=opened,
+        num_seeds=len(study.seeds),
         verdicts=verdicts,
         runs=runs,
-        leaderboards=_leaderboards(verdicts, study, {cost.variant: cost for cost in verdicts.costs}),
+        leaderboards=_leaderboards(verdicts, study.variants, {cost.variant: cost for cost in verdicts.costs}),
         effects=_effects(verdicts),
         images={metric: images_grid(verdicts, metric=metric) for metric in verdicts.metrics},
         costs=costs_grid(verdicts),
@@ -133,24 +128,24 @@ def gather(
             {
                 found.network: found
                 for table in verdicts.tables
-                for found in published_of(table, study=study)
+                for found in published_of(table, variants=study.variants, scale=study.scale)
                 if found is not None
             }.values()
         ),
         cards=tuple(variant_cards(study, runs, base=verdicts.base)),
-        setting=read_setting(study_dir, study, runs),
-        notes=notes_of_variants(leaderboard(study_dir, verdicts=verdicts, runs=runs).standings),
+        setting=read_setting(opened),
+        notes=notes_of_variants(leaderboard(opened, verdicts=verdicts).standings),
     )
 
 
 def _leaderboards(
-    verdicts: Verdicts, study: Mapping[str, Any], costs: Mapping[str, Cost]
+    verdicts: Verdicts, variants: Sequence[StudyVariant], costs: Mapping[str, Cost]
 ) -> dict[tuple[str, str], Grid]:
     """Without a column for the outcomes, which the page tells by colors."""
     return {
-        (table.scope, table.metric): leaderboard_grid(table, verdicts, study=study, costs=costs).without(
-            ("outcome",)
-        )
+        (table.scope, table.metric): leaderboard_grid(
+            table, verdicts, variants=variants, costs=costs
+        ).without(("outcome",))
         for table in verdicts.tables
     }
 

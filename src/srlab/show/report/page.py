@@ -14,7 +14,6 @@ from markupsafe import Markup
 
 import srlab
 from srlab import words
-from srlab.declare.protocol import EvaluationProtocol
 from srlab.folder import store
 from srlab.folder.records import RunRecord
 from srlab.show.draw.canvas import MARKERS
@@ -66,9 +65,8 @@ def render(contents: Contents, viewer: Viewer) -> str:
         published=contents.published,
         verdicts=verdicts,
         remarks=[remark for remark in verdicts.remarks if remark.kind not in _SAID_ELSEWHERE],
-        is_of_study=contents.study_dir is not None,
+        is_of_study=contents.opened is not None,
         protocol_id=_protocol_id(contents),
-        study=contents.study,
         legend=_legend(verdicts),
         has_intervals=_has_intervals(verdicts),
         glossary=TERMS,
@@ -92,10 +90,9 @@ def render(contents: Contents, viewer: Viewer) -> str:
 
 
 def _protocol_id(contents: Contents) -> str:
-    evaluation = contents.study.get("evaluation")
-    if evaluation is None:
+    if contents.opened is None:
         return contents.verdicts.protocol.partition(":")[0]
-    return EvaluationProtocol(**evaluation).id
+    return contents.opened.study.evaluation.id
 
 
 def for_script(values: Any) -> Markup:

@@ -1,15 +1,14 @@
 """How the numbers came about: protocol, data, versions, machine, and the commands that do it again."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-from srlab.declare.protocol import EvaluationProtocol
+from srlab.declare.protocol import TrainingProtocol
 from srlab.folder import store
 from srlab.folder.choice import rule_of
-from srlab.folder.records import RunRecord
+from srlab.folder.records import RunRecord, StudyFolder
+from srlab.folder.schema import Provenance, Session, StudyFile
 from srlab.folder.trials import is_halved
 from srlab.show.report.commands import Commands, read_commands
 from srlab.words import listed, plural, rate
@@ -25,61 +24,57 @@ class Setting:
     remarks: tuple[str, ...]
 
 
-def read_setting(study_dir: Path, study: Mapping[str, Any], runs: Sequence[RunRecord]) -> Setting:
+def read_setting(opened: StudyFolder) -> Setting:
     """What the study's folder says about it."""
-    machines, remarks = _machines(runs)
+    machines, remarks = _machines(opened.runs)
     return Setting(
-        protocol=tuple(_protocol(study, runs)),
+        protocol=tuple(_protocol(opened.study, opened.runs)),
         machines=tuple(machines),
-        commands=read_commands(study_dir, study),
+        commands=read_commands(opened),
         remarks=tuple(remarks),
     )
 
 
-def _precision(training: Mapping[str, Any], runs: Sequence[RunRecord]) -> str:
+def _precision(asked: str, runs: Sequence[RunRecord]) -> str:
     """What the runs computed in; of those that have not begun, what is asked for."""
-    asked = str(training.get("precision", "fp32"))
     found = {run.precision for run in runs if run.precision is not None} - {asked}
     return f"{listed(sorted(found))} ({asked})" if found else asked
 
 
-def _protocol(study: Mapping[str, Any], runs: Sequence[RunRecord]) -> Iterator[tuple[str, str]]:
-    training = study.get("protocol", {})
-    yield "Scale", f"x{study['scale']}"
-    if training:
-        yield "Training", _training(training)
-        yield "Optimizer", _optimizer(training)
-        yield "Augmentation", _augmentation(training)
-        yield "Precision", f"trained in {_precision(training, runs)}, scored in fp32"
-    if rates := study.get("learning_rates"):
+def _protocol(study: StudyFile, runs: Sequence[RunRecord]) -> Iterator[tuple[str, str]]:
+    training = study.protocol
+    yield "Scale", f"x{study.scale}"
+    yield "Training", _training(training)
+    yield "Optimizer", _optimizer(training)
+    yield "Augmentation", _augmentation(training)
+    yield "Precision", f"trained in {_precision(training.precision, runs)}, scored in fp32"
+    if rates := study.learning_rates:
         which = "chosen: " if is_halved(study) else ""
         listing = ", ".join(rate(value) for value in rates)
         yield "Learning rates", f"{which}{listing}. {rule_of(study, runs)}"
-    if seeds := study.get("seeds"):
-        yield "Seed numbers", ", ".join(map(str, seeds))
-    images = study.get("images", {})
-    for role, key in (
-        ("Training images", "train"),
-        ("Validation images", "validation"),
-        ("Test images", "test"),
+    if study.seeds:
+        yield "Seed numbers", ", ".join(map(str, study.seeds))
+    for role, images in (
+        ("Training images", study.images.train),
+        ("Validation images", study.images.validation),
+        ("Test images", study.images.test),
     ):
-        counts = Counter(image.get("set", "") for image in images.get(key, []))
+        counts = Counter(image.set for image in images)
         if counts:
             yield (
                 role,
                 ", ".join(f"{number} of {name}" if name else str(number) for name, number in counts.items()),
             )
-    yield "Scores", str(EvaluationProtocol(**study["evaluation"]))
+    yield "Scores", str(study.evaluation)
     yield "Weights", _weights(study)
-    if digest := study.get("data"):
-        yield "Data's SHA-256", digest
-    for name, note in study.get("notes", {}).items():
+    if study.data:
+        yield "Data's SHA-256", study.data
+    for name, note in study.notes.items():
         yield f"About {name}", note
 
 
-def _weights(study: Mapping[str, Any]) -> str:
-    protocols = [variant.get("protocol") or study.get("protocol", {}) for variant in study["variants"]]
-    found = list(dict.fromkeys(protocol.get("ema") for protocol in protocols))
+def _weights(study: StudyFile) -> str:
+    found = list(dict.fromkeys(study.protocol_of(variant).ema for variant in study.variants))
     if found == [None]:
         return "those of the last step"
     averaged = f"averaged over the steps (ema {listed([f'{ema:g}' for ema in found if ema is not None])})"
@@ -87,40 +82,43 @@ def _weights(study: Mapping[str, Any]) -> str:
     return f"{averaged}; {where}" if None not in found else f"{averaged} where a variant says so; {where}"
 
 
-def _training(training: Mapping[str, Any]) -> str:
-    side = training.get("lr_patch_size")
+def _training(training: TrainingProtocol) -> str:
+    side = training.lr_patch_size
     words = [
-        f"{training.get('num_steps', 0):,} steps",
-        f"{training.get('batch_size')} LR patches of {side} x {side} pixels each",
-        f"{training.get('schedule')} rate",
+        f"{training.num_steps:,} steps",
+        f"{training.batch_size} LR patches of {side} x {side} pixels each",
+        f"{training.schedule} rate",
     ]
-    if training.get("halve_at"):
-        words.append(f"halved at {', '.join(map(str, training['halve_at']))} of the run")
+    if training.halve_at:
+        words.append(f"halved at {', '.join(map(str, training.halve_at))} of the run")
     return ", ".join(words)
 
 
-def _optimizer(training: Mapping[str, Any]) -> str:
-    kind = training.get("optimizer", "adam")
-    if kind == "sgd":
-        words = [f"SGD, momentum {training.get('momentum', 0.0):g}"]
+def _optimizer(training: TrainingProtocol) -> str:
+    if training.optimizer == "sgd":
+        words = [f"SGD, momentum {training.momentum:g}"]
     else:
-        betas = ", ".join(map(str, training.get("adam_betas", ())))
-        name = {"adam": "Adam", "adamw": "AdamW"}.get(kind, kind)
-        words = [f"{name}, betas {betas}, epsilon {rate(training.get('adam_eps'))}"]
-    if decay := training.get("weight_decay"):
-        words.append(f"weight decay {decay:g}")
-    if clip := training.get("gradient_clip_norm"):
-        words.append(f"gradient norm at most {clip:g}")
-    if bound := training.get("adjustable_clip"):
-        words.append(f"each number of the gradient within {bound:g} / rate")
-    if steps := training.get("warmup_steps"):
-        words.append(f"warm-up of {steps:,} steps")
+        betas = ", ".join(map(str, training.adam_betas))
+        name = {"adam": "Adam", "adamw": "AdamW"}[training.optimizer]
+        words = [f"{name}, betas {betas}, epsilon {rate(training.adam_eps)}"]
+    if training.weight_decay:
+        words.append(f"weight decay {training.weight_decay:g}")
+    if training.gradient_clip_norm:
+        words.append(f"gradient norm at most {training.gradient_clip_norm:g}")
+    if training.adjustable_clip:
+        words.append(f"each number of the gradient within {training.adjustable_clip:g} / rate")
+    if training.warmup_steps:
+        words.append(f"warm-up of {training.warmup_steps:,} steps")
     return ", ".join(words)
 
 
-def _augmentation(training: Mapping[str, Any]) -> str:
-    done = {"flips": "flips", "quarter_turns": "quarter turns", "jpeg_noise": "JPEG noise"}
-    return listed([word for key, word in done.items() if training.get(key)]) or "none"
+def _augmentation(training: TrainingProtocol) -> str:
+    done = {
+        "flips": training.flips,
+        "quarter turns": training.quarter_turns,
+        "JPEG noise": training.jpeg_noise,
+    }
+    return listed([word for word, is_done in done.items() if is_done]) or "none"
 
 
 def _machines(runs: Sequence[RunRecord]) -> tuple[list[tuple[tuple[str, str], ...]], list[str]]:
@@ -128,12 +126,11 @@ def _machines(runs: Sequence[RunRecord]) -> tuple[list[tuple[tuple[str, str], ..
     found: Counter[tuple[tuple[str, str], ...]] = Counter()
     dirty = False
     for run in runs:
-        path = run.folder / "provenance.json"
+        path = run.folder / store.PROVENANCE
         if not path.is_file():
             continue
-        for session in store.load_object(path, "sessions")["sessions"]:
-            git = session.get("git")
-            dirty = dirty or bool(git and git.get("dirty"))
+        for session in store.read(path, Provenance).sessions:
+            dirty = dirty or (session.git is not None and session.git.dirty)
             found[tuple(_machine(session))] += 1
     kinds = []
     for machine, number in found.most_common():
@@ -150,16 +147,11 @@ def _machines(runs: Sequence[RunRecord]) -> tuple[list[tuple[tuple[str, str], ..
     return kinds, remarks
 
 
-def _machine(session: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    git = session.get("git")
-    if git:
-        yield "Commit", git.get("commit", "") + (", with changes" if git.get("dirty") else "")
-    versions = session.get("versions", {})
-    yield "Versions", ", ".join(f"{name} {version}" for name, version in versions.items())
-    yield "Python", str(session.get("python", ""))
-    yield "System", str(session.get("platform", ""))
-    yield "Processor", f"{session.get('cpu', '')}, {plural(int(session.get('cores') or 0), 'core')}"
-    yield (
-        "Device",
-        f"{session.get('device', '')}, {plural(int(session.get('threads') or 0), 'thread')} per run",
-    )
+def _machine(session: Session) -> Iterator[tuple[str, str]]:
+    if git := session.git:
+        yield "Commit", git.commit + (", with changes" if git.dirty else "")
+    yield "Versions", ", ".join(f"{name} {version}" for name, version in session.versions.items())
+    yield "Python", session.python
+    yield "System", session.platform
+    yield "Processor", f"{session.cpu}, {plural(session.cores or 0, 'core')}"
+    yield "Device", f"{session.device}, {plural(session.threads, 'thread')} per run"

@@ -7,6 +7,7 @@ from typing import Any
 
 from srlab.folder import store
 from srlab.folder.records import RunRecord
+from srlab.folder.schema import StudyFile, StudyVariant, as_json
 from srlab.show.report.viewer import svg_uri
 
 _COUNTED = ("name", "parameters", "running_statistics", "multiply_adds", "frozen")
@@ -36,37 +37,37 @@ class VariantCard:
     diagram: str | None
 
 
-def variant_cards(study: Mapping[str, Any], runs: Sequence[RunRecord], *, base: str) -> list[VariantCard]:
+def variant_cards(study: StudyFile, runs: Sequence[RunRecord], *, base: str) -> list[VariantCard]:
     """Every variant in the order of the study."""
-    shared = study.get("protocol", {})
-    declared = {variant["name"]: _options(variant, protocol=shared) for variant in study["variants"]}
+    declared = {variant.name: _options(variant, study) for variant in study.variants}
     reference = declared.get(base, {})
     return [
         VariantCard(
-            name=variant["name"],
+            name=variant.name,
             number=number,
-            is_base=variant["name"] == base,
-            parameters=variant.get("parameters"),
-            multiply_adds=variant.get("multiply_adds"),
+            is_base=variant.name == base,
+            parameters=variant.parameters,
+            multiply_adds=variant.multiply_adds,
             changed=tuple(
                 Changed(option=_short(option), base=_value(before), own=_value(after))
-                for option, before, after in store.differences(reference, declared[variant["name"]])
+                for option, before, after in store.differences(reference, declared[variant.name])
             ),
             options=tuple(
                 (_short(key), _value(value))
-                for key, value in declared[variant["name"]].items()
-                if variant.get("protocol") or not key.startswith("protocol.")
+                for key, value in declared[variant.name].items()
+                if variant.protocol or not key.startswith("protocol.")
             ),
-            diagram=_diagram(variant["name"], runs),
+            diagram=_diagram(variant.name, runs),
         )
-        for number, variant in enumerate(study["variants"])
+        for number, variant in enumerate(study.variants)
     ]
 
 
-def _options(variant: Mapping[str, Any], *, protocol: Mapping[str, Any]) -> dict[str, Any]:
-    """All that was declared of a variant, flat (``network.activation``); `protocol` unless it has its own."""
+def _options(variant: StudyVariant, study: StudyFile) -> dict[str, Any]:
+    """All that was declared of a variant, flat (``network.activation``); with the study's protocol."""
     flat: dict[str, Any] = {}
-    for key, value in {**variant, "protocol": variant.get("protocol") or protocol}.items():
+    of_variant = as_json(variant) | {"protocol": as_json(study.protocol_of(variant))}
+    for key, value in of_variant.items():
         if key in _COUNTED:
             continue
         if isinstance(value, Mapping):

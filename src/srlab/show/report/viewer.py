@@ -6,11 +6,10 @@ maps from them. Only the small overview that shows where the crop lies is a JPEG
 
 import base64
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -18,6 +17,7 @@ from PIL import Image
 from srlab.data.datasets import SetImage
 from srlab.declare.protocol import EvaluationProtocol
 from srlab.folder import store
+from srlab.folder.records import StudyFolder
 from srlab.folder.winner import ranking
 from srlab.show.draw.crop import Crop, crop_note, most_different_crop, score_note
 from srlab.show.scenes import (
@@ -85,13 +85,11 @@ class Viewer:
         return sum(scene.bytes for scene in self.scenes)
 
 
-def make_viewer(
-    study_dir: Path, study: Mapping[str, Any], verdicts: Verdicts, *, most_bytes: int = MOST_BYTES
-) -> Viewer:
+def make_viewer(opened: StudyFolder, verdicts: Verdicts, *, most_bytes: int = MOST_BYTES) -> Viewer:
     """The scenes on which the variants disagree most, some of each test set, as many as `most_bytes` hold."""
-    protocol = EvaluationProtocol(**study["evaluation"])
-    sources = _sources(study_dir, protocol, verdicts)
-    bicubic = read_source(study_dir / store.BASELINE, protocol, label=BICUBIC)
+    study = opened.study
+    sources = _sources(opened, verdicts)
+    bicubic = read_source(opened, opened.path / store.BASELINE, label=BICUBIC)
     asked = [
         (dataset, image)
         for dataset, image in _in_order(verdicts)
@@ -109,8 +107,8 @@ def make_viewer(
             [bicubic, *sources],
             original=originals.images.get((dataset, image)),
             disagreement=_disagreements(verdicts).get((dataset, image)),
-            protocol=protocol,
-            border=study["scale"],
+            protocol=study.evaluation,
+            border=study.scale,
         )
         room -= scene.bytes
         if room < 0 and scenes:
@@ -137,13 +135,13 @@ def _remarks(scenes: Sequence[Scene], verdicts: Verdicts, sources: Sequence[Sour
         yield f"These variants have no pictures yet: {', '.join(absent)}."
 
 
-def _sources(study_dir: Path, protocol: EvaluationProtocol, verdicts: Verdicts) -> list[Source]:
+def _sources(study: StudyFolder, verdicts: Verdicts) -> list[Source]:
     """Every variant's pictures: of the lowest seed that all have, else of its own; best variant first."""
     places = {name: place for place, name in enumerate(verdicts.variants)}
     found: dict[str, dict[int, Source]] = {}
-    for runs in ranking(study_dir):
+    for runs in ranking(study):
         for run in runs:
-            source = read_source(run.folder, protocol, label=run.variant, variant=places.get(run.variant))
+            source = read_source(study, run.folder, label=run.variant, variant=places.get(run.variant))
             if source.scores and run.variant in places:
                 found.setdefault(run.variant, {})[run.seed] = source
     shared = set.intersection(*(set(by_seed) for by_seed in found.values())) if found else set()

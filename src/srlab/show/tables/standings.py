@@ -1,9 +1,9 @@
 """The standings under one metric on one test set, or on all: what the report and `srlab verdict` show."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
+from srlab.folder.schema import StudyVariant
 from srlab.show.grid import Cell, Column, Grid, GridRow
 from srlab.show.published import Published, published
 from srlab.show.tables.cells import (
@@ -33,7 +33,7 @@ _MARKS = {"authors": "", "copies": "", "one copy": ", found in one other paper o
 
 
 def leaderboard_grid(
-    table: Table, verdicts: Verdicts, *, study: Mapping[str, Any], costs: Mapping[str, Cost]
+    table: Table, verdicts: Verdicts, *, variants: Sequence[StudyVariant], costs: Mapping[str, Cost]
 ) -> Grid:
     """What ranks, what it is against the base and bicubic, what it cost, and what was published.
 
@@ -41,7 +41,8 @@ def leaderboard_grid(
     """
     how = metric_of(table.metric)
     numbers = numbers_of(verdicts)
-    known = dict(zip((row.variant for row in table.rows), published_of(table, study=study), strict=True))
+    nearest = published_of(table, variants=variants, scale=verdicts.scale)
+    known = dict(zip((row.variant for row in table.rows), nearest, strict=True))
     level = f"{100 * verdicts.level:g} %"
     tests = [test for row in table.rows for test in (row.to_base, row.to_bicubic) if test is not None]
     has_intervals = any(test.interval is not None for test in tests)
@@ -152,17 +153,19 @@ def _to_base(row: Row, decimals: int) -> Cell:
     return replace(cell, tone="", hint=f"{cell.hint}; it did not beat bicubic")
 
 
-def published_of(table: Table, *, study: Mapping[str, Any]) -> list[Published | None]:
+def published_of(table: Table, *, variants: Sequence[StudyVariant], scale: int) -> list[Published | None]:
     """For each row of a table what was published of the network nearest to it."""
-    declared = {variant["name"]: variant for variant in study["variants"]}
+    declared = {variant.name: variant for variant in variants}
     return [
         published(
-            None if row.variant == BICUBIC else declared.get(row.variant, {}),
+            declared.get(row.variant),
             test_set=table.scope,
             num_images=table.num_images,
-            scale=study["scale"],
+            scale=scale,
             metric=table.metric,
         )
+        if row.variant == BICUBIC or row.variant in declared
+        else None
         for row in table.rows
     ]
 

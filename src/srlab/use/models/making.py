@@ -9,21 +9,19 @@ import argparse
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import torch
 
 from srlab.data.catalogue import CATALOGUE
 from srlab.data.datasets import load_sets
-from srlab.declare.protocol import EvaluationProtocol
 from srlab.errors import UserError
 from srlab.files import write_atomically
 from srlab.folder import store
 from srlab.folder.checkpoints import load_weights, save_weights
 from srlab.folder.records import run_status
+from srlab.folder.schema import Provenance, Result, RunFile, StudyFile, StudyImage
 from srlab.folder.scores import Score, load_scores
 from srlab.use.evaluation import evaluate_network
 from srlab.use.models import FOLDER, Card, DataSet, Licence, TestSet, Training, sha256_of
@@ -57,48 +55,44 @@ def make_card(
     """
     if run_status(run) != "finished":
         raise UserError(f"{run} is not a finished run; only a finished one can be included")
-    declared, result = store.load_json(run / store.RUN), store.load_json(run / store.RESULT)
+    declared, result = store.read(run / store.RUN, RunFile), store.read(run / store.RESULT, Result)
     study = store.load_study(run.parent)
-    sessions = store.load_json(run / store.PROVENANCE)["sessions"]
-    protocol = EvaluationProtocol(**declared["evaluation"])
-    training = declared["protocol"]
-    described = next(one for one in study["variants"] if one["name"] == declared["variant"])
+    first = store.read(run / store.PROVENANCE, Provenance).sessions[0]
+    training = declared.protocol
+    described = study.variant(declared.variant)
+    assert described is not None
     values = {
         "format": 1,
-        "name": name or declared["variant"],
-        "variant": declared["variant"],
-        "scale": declared["scale"],
-        "color": declared["network"].get("color", "rgb"),
-        "parameters": described["parameters"] + described["running_statistics"],
+        "name": name or declared.variant,
+        "variant": declared.variant,
+        "scale": declared.scale,
+        "color": declared.network.get("color", "rgb"),
+        "parameters": described.parameters + described.running_statistics,
         "weights": weights.name,
         "bytes": weights.stat().st_size,
         "sha256": sha256_of(weights),
         "training": Training(
-            data=_data_sets(study["images"]["train"], terms),
-            validation=_data_sets(study["images"]["validation"], terms),
-            steps=result["step"],
-            batch_size=training["batch_size"],
-            lr_patch_size=training["lr_patch_size"],
-            loss=declared["objective"]["loss"],
-            learning_rate=declared["learning_rate"],
-            schedule=training["schedule"],
-            seed=declared["seed"],
-            precision=training["precision"],
-            seconds=round(result["seconds"], 1),
-            device=_computed_by(sessions[0]),
-            threads=declared["threads"],
-            commit=(sessions[0]["git"] or {}).get("commit", ""),
+            data=_data_sets(study.images.train, terms),
+            validation=_data_sets(study.images.validation, terms),
+            steps=result.step,
+            batch_size=training.batch_size,
+            lr_patch_size=training.lr_patch_size,
+            loss=declared.objective["loss"],
+            learning_rate=declared.learning_rate,
+            schedule=training.schedule,
+            seed=declared.seed,
+            precision=training.precision,
+            seconds=round(result.seconds or 0.0, 1),
+            # Sessions of an older srlab do not have a GPU's name.
+            device=first.cpu if first.device == "cpu" else first.gpu or first.device,
+            threads=declared.threads,
+            commit=first.git.commit if first.git else "",
         ),
-        "protocol": asdict(protocol),
+        "protocol": declared.evaluation,
         "tests": _test_sets(study, run, scores),
         "licence": licence,
     }
     return msgspec.convert(msgspec.to_builtins(values), Card)
-
-
-def _computed_by(session: Mapping[str, Any]) -> str:
-    """The processor's name, or the GPU's, which sessions of an older srlab do not have."""
-    return session["cpu"] if session["device"] == "cpu" else session.get("gpu", session["device"])
 
 
 def pixels_hash(hashes: Iterable[str]) -> str:
@@ -111,9 +105,9 @@ def _known_name(name: str) -> str:
     return name.lower() if name.lower() in CATALOGUE else name
 
 
-def _data_sets(images: Sequence[Mapping[str, Any]], terms: Mapping[str, str]) -> tuple[DataSet, ...]:
+def _data_sets(images: Sequence[StudyImage], terms: Mapping[str, str]) -> tuple[DataSet, ...]:
     found = []
-    for name, count in Counter(_known_name(image["set"]) for image in images).items():
+    for name, count in Counter(_known_name(image.set) for image in images).items():
         known = terms.get(name) or (CATALOGUE[name].terms if name in CATALOGUE else "")
         if not known:
             raise UserError(f"under which terms may the images of {name} be used? The card must say so")
@@ -121,12 +115,12 @@ def _data_sets(images: Sequence[Mapping[str, Any]], terms: Mapping[str, str]) ->
     return tuple(found)
 
 
-def _test_sets(study: Mapping[str, Any], run: Path, scores: Iterable[Score] | None) -> tuple[TestSet, ...]:
+def _test_sets(study: StudyFile, run: Path, scores: Iterable[Score] | None) -> tuple[TestSet, ...]:
     scored = tuple(load_scores(run / "test" / store.SCORES).scores if scores is None else scores)
     bicubic = load_scores(run.parent / store.BASELINE / "test" / store.SCORES)
     found = []
-    for name in dict.fromkeys(image["set"] for image in study["images"]["test"]):
-        hashes = [image["sha256"] for image in study["images"]["test"] if image["set"] == name]
+    for name in dict.fromkeys(image.set for image in study.images.test):
+        hashes = [image.sha256 for image in study.images.test if image.set == name]
         found.append(
             TestSet(
                 name=_known_name(name),
@@ -150,11 +144,11 @@ def _means(scores: Iterable[Score], test_set: str) -> dict[str, float]:
 def _scored_again(run: Path, weights: Path) -> list[Score]:
     """The scores of the rounded weights on the study's test images; none may be lost by rounding."""
     study = store.load_study(run.parent)
-    protocol = EvaluationProtocol(**store.load_json(run / store.RUN)["evaluation"])
+    protocol = store.read(run / store.RUN, RunFile).evaluation
     network = load_weights(weights).network
     found = [
         Score(dataset=tested.name, image=evaluation.image, metric=metric, value=value)
-        for tested in load_sets(study["test"], role="test")
+        for tested in load_sets(study.test, role="test")
         for evaluation in evaluate_network(
             network, tested.images, protocol=protocol, device=torch.device("cpu")
         )
@@ -188,9 +182,9 @@ def main(words: Sequence[str] | None = None) -> None:
     given = parser.parse_args(words)
     if run_status(given.run) != "finished":
         raise SystemExit(f"{given.run} is not a finished run")
-    declared = store.load_json(given.run / store.RUN)
-    name = given.name or declared["variant"]
-    weights = FOLDER / f"{name.replace('/', '-')}-x{declared['scale']}.safetensors"
+    declared = store.read(given.run / store.RUN, RunFile)
+    name = given.name or declared.variant
+    weights = FOLDER / f"{name.replace('/', '-')}-x{declared.scale}.safetensors"
     loaded = load_weights(given.run / store.WEIGHTS)
     save_weights(
         weights,

@@ -11,15 +11,17 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
+from msgspec.structs import replace
 
 from srlab.declare.study import Study, Variant
 from srlab.errors import UserError
 from srlab.folder import store
 from srlab.folder.profile_store import BICUBIC, Enlarging, Profile, Setting, Size, Training, VariantProfile
+from srlab.folder.sessions import begin_session, cpu_name
 from srlab.networks import (
     BicubicOptions,
     NetworkOptions,
@@ -85,16 +87,15 @@ def profile(
     """
     study = target.study
     sizes = tuple(dict.fromkeys(check_size(size, scale=study.scale) for size in sizes))
-    provenance = store.provenance(device=machine.device, threads=machine.threads)
+    session = begin_session(device=machine.device, threads=machine.threads)
     load = None if sys.platform == "win32" else os.getloadavg()[0]
     run = _Measuring(study, machine, sizes=sizes, precision=precision, limit=limit, listener=listener)
     enlarging, steps = run.measure()
-    provenance["ended"] = store.now()
     return Profile(
         setting=setting(machine, precision=precision),
         sizes=sizes,
         load=load,
-        provenance=provenance,
+        provenance=replace(session, ended=store.now()),
         variants=tuple(
             VariantProfile(
                 name=name,
@@ -115,7 +116,7 @@ def setting(machine: Machine, *, precision: Precision) -> Setting:
     is_tf32 = is_cuda and precision == "fp32" and torch.backends.cudnn.allow_tf32
     return Setting(
         device=device.type,
-        device_name=torch.cuda.get_device_name(device) if is_cuda else store.cpu_name(),
+        device_name=torch.cuda.get_device_name(device) if is_cuda else cpu_name(),
         threads=machine.threads,
         precision="tf32" if is_tf32 else precision,
         torch=torch.__version__,

@@ -3,14 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from srlab.declare.protocol import EvaluationProtocol, TrainingProtocol
-from srlab.declare.study import WEIGHTS_SUFFIX, Start, Study, Variant
+from srlab.declare.start import WEIGHTS_SUFFIX, Start
+from srlab.declare.study import Study, Variant
 from srlab.errors import UserError
 from srlab.folder import store
 from srlab.folder.checkpoints import load_weights
 from srlab.folder.profile_store import BICUBIC, digest_of
+from srlab.folder.schema import StudyVariant
 from srlab.folder.user_networks import read_network, read_objective
 from srlab.folder.winner import find_weights
 from srlab.networks import find_preset, network_color, only_scale, preset
@@ -53,48 +54,34 @@ def find_target(what: str, *, scale: int | None = None) -> Target:
 
 
 def _study(folder: Path) -> Target:
-    values = store.load_study(folder)
-    try:
-        study = Study(
-            name=values["name"],
-            scale=values["scale"],
-            variants=tuple(_variant(one, folder) for one in values["variants"]),
-            learning_rates=tuple(values["learning_rates"]),
-            protocol=_protocol(values["protocol"]),
-            evaluation=EvaluationProtocol(**values["evaluation"]),
-            train=_NOTHING,
-            test=_NOTHING,
-        )
-    except (KeyError, TypeError) as error:
-        raise UserError(
-            f"{folder / store.STUDY} does not declare its variants as this srlab does ({error}); "
-            "was it written by another version?"
-        ) from error
-    digests = {variant["name"]: digest_of(values, variant) for variant in values["variants"]}
+    stored = store.load_study(folder)
+    study = Study(
+        name=stored.name,
+        scale=stored.scale,
+        variants=tuple(_variant(one, folder) for one in stored.variants),
+        learning_rates=stored.learning_rates,
+        protocol=stored.protocol,
+        evaluation=stored.evaluation,
+        train=_NOTHING,
+        test=_NOTHING,
+    )
     return Target(
         title=f"{study.name} (x{study.scale})",
         study=study,
         folder=folder,
-        digests={BICUBIC: digest_of(values, {}), **digests},
+        digests={BICUBIC: digest_of(stored, None)}
+        | {variant.name: digest_of(stored, variant) for variant in stored.variants},
     )
 
 
-def _variant(values: Mapping[str, Any], folder: Path) -> Variant:
-    start = values.get("start")
+def _variant(stored: StudyVariant, folder: Path) -> Variant:
     return Variant(
-        name=values["name"],
-        network=read_network(values["network"], folder),
-        objective=read_objective(values["objective"], folder),
-        start=start and Start(source=start["source"], keep=tuple(start["keep"]), freeze=start["freeze"]),
-        protocol=_protocol(values["protocol"]) if "protocol" in values else None,
+        name=stored.name,
+        network=read_network(stored.network, folder),
+        objective=read_objective(stored.objective, folder),
+        start=stored.start,
+        protocol=stored.protocol,
     )
-
-
-def _protocol(values: Mapping[str, Any]) -> TrainingProtocol:
-    fields: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
-    }
-    return TrainingProtocol(**fields)
 
 
 def _weights(path: Path) -> Target:
