@@ -169,7 +169,7 @@ def test_an_unknown_setting_lists_those_that_only_the_option_protocol_sets(
     listed = err.strip().partition("its settings are ")[2].split(", ")
     hints = {each.name for each in fields(TrainingProtocol)}
     with_options = {"num_steps", "batch_size", "lr_patch_size", "schedule", "optimizer", "precision"}
-    assert set(listed) == hints - with_options - {"validate_every", "validation_images"}
+    assert set(listed) == hints - with_options - {"ema", "validate_every", "validation_images"}
 
 
 def test_other_training_data_do_not_keep_the_studys_validation_data(srlab: Srlab) -> None:

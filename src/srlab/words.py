@@ -60,14 +60,14 @@ def whole(value: float | None) -> str:
 
 
 def count(value: float) -> str:
-    """A large count, short: parameters and multiply-adds.
+    """A large count in four digits, as papers have them: parameters and multiply-adds.
 
-    >>> count(109_827), count(101_036_851_200), count(950), count(43_089_923)
-    ('110 k', '101 G', '950', '43.1 M')
+    >>> count(109_827), count(612_600_000_000), count(950), count(43_089_923)
+    ('109.8 k', '612.6 G', '950', '43.09 M')
     """
     for unit, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if value >= size:
-            return f"{value / size:.3g} {unit}"
+            return f"{value / size:.4g} {unit}"
     return f"{value:.0f}"
 
 
