@@ -68,7 +68,7 @@ def test_the_list_is_whole_on_a_narrow_terminal(srlab: Command, monkeypatch: pyt
     assert re.split(" {2,}", line) == [
         "rdn/paper_small",
         "the paper's 20 narrow blocks",
-        *("x3", "rgb", "5,801,155", "0", "595 G"),
+        *("x3", "rgb", "5,801,155", "0", "594.8 G"),
     ]
     assert "edsr/vanilla" not in out
 

@@ -336,7 +336,7 @@ def test_pictures_are_matched_by_name_and_one_ending(tmp_path: Path, ending: str
     [
         (["baby"], r"has no bird \(1 of 2 pictures\)"),
         (["baby_x2", "bird"], r"has no (bird_x2|baby) \(1 of 2 pictures\)"),
-        (["one", "two"], r"has no baby, bird \(2 of 2 pictures\); .* as in baby_x2\.png"),
+        (["one", "two"], r"has no baby and bird \(2 of 2 pictures\); .* as in baby_x2\.png"),
         (["baby", "bird", "woman"], r"belong to none of the 2 images: woman\.png"),
         (["baby_x2", "bird_x2", "baby_x3", "bird_x3"], r"several pictures .* baby_x2\.png, baby_x3\.png"),
     ],

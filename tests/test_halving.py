@@ -117,6 +117,15 @@ def test_a_rate_that_is_added_is_tried_too(study: Study, tmp_path: Path) -> None
     assert not search.trials[1].is_settled
 
 
+def test_a_rate_that_is_left_out_is_not_chosen(study: Study, tmp_path: Path) -> None:
+    first = find_search(study, tmp_path).trials[0]
+    scores = {rate: 30.0 + place for place, rate in enumerate(RATES)}
+    fake_round(first.study, first.folder, {name: scores for name in NAMES})
+    fewer = find_search(replace(study, learning_rates=RATES[:-1]), tmp_path).trials[1].study
+    assert all(RATES[-1] not in fewer.rates_of(variant) for variant in fewer.variants)
+    assert all(RATES[-2] in fewer.rates_of(variant) for variant in fewer.variants)
+
+
 def carry_out(study: Study, folder: Path) -> list[Failure]:
     def once(asked: Study, place: Path, is_tested: bool) -> list[Failure]:
         from srlab.data.datasets import split

@@ -10,11 +10,12 @@ import pytest
 import scipy.io  # type: ignore[import-untyped]
 import torch
 from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from srlab.errors import UserError
 from srlab.folder.checkpoints import CHECKSUM_KEY, WEIGHTS_KEY, load_weights
-from srlab.networks import Network, build_network, meta_network, preset, with_options
+from srlab.networks import Network, build_network, preset, with_options
 from srlab.networks.edsr import BASELINE, EDSROptions
 from srlab.networks.srresnet import SRResNetOptions
 from srlab.networks.values import Activation, BatchNorm
@@ -122,12 +123,11 @@ def test_matlab_s_kernels_are_turned_and_a_network_for_several_scales_needs_one(
 
 def test_a_preset_is_taken_before_a_guess_since_tensors_do_not_tell_everything(tmp_path: Path) -> None:
     """The large EDSR multiplies its residuals by 0.1, which no tensor says."""
-    expected = meta_network(preset("edsr/paper", scale=2), scale=2).state_dict()
-    names = {name: torch.zeros(1).expand(tensor.shape) for name, tensor in expected.items()}
-    back = {ours: their for their, ours in name_maps()["edsr-pytorch"].expanded(32).items()}
-    zeros = {f"{back[name.rpartition('.')[0]]}.{name.rpartition('.')[2]}": names[name] for name in names}
-    torch.save(zeros, tmp_path / "edsr.pt")
-    assert import_weights(tmp_path / "edsr.pt", tmp_path / "edsr.safetensors").variant == "edsr/paper"
+    names = name_maps()["edsr-pytorch"]
+    assert names.presets == ("edsr/baseline", "edsr/paper")
+    network = build_network(BASELINE, scale=2)
+    torch.save(theirs(network, names, 16), tmp_path / "edsr.pt")
+    assert import_weights(tmp_path / "edsr.pt", tmp_path / "edsr.safetensors").variant == "edsr/baseline"
 
 
 def test_unknown_names_are_placed_by_order_and_shape_if_the_variant_is_said(tmp_path: Path) -> None:
@@ -177,6 +177,12 @@ Change = Callable[[dict[str, Tensor]], Any]
             r"body\.2\.bias is \[5\] in the file and \[4\]",
         ),
         (lambda t: t["block4.0.bias"].fill_(float("nan")), r"block4\.0\.bias has values that are not finite"),
+        (lambda t: t.update({"module.block1.0.bias": torch.zeros(4)}), r"has block1\.0\.bias twice"),
+        (lambda t: t.update({"block1.0.bias": torch.ones(4, dtype=torch.complex64)}), "tensor of complex64"),
+        (lambda t: t.update({"block1.0.bias": torch.ones(4, dtype=torch.int64)}), "tensor of int64"),
+        (lambda t: t.update({"block1.0.bias": torch.ones(4, device="meta")}), "a tensor of no values"),
+        (lambda t: t.update({"block1.0.bias": torch.ones(1).expand(10**13)}), "repeats its values"),
+        (lambda t: t.update({"block1.0.bias": torch.full((4,), 1e300, dtype=torch.float64)}), "not finite"),
     ],
 )
 def test_what_fits_only_in_part_is_refused_and_nothing_is_written(
@@ -203,6 +209,9 @@ def files(folder: Path) -> Mapping[str, tuple[Path, str]]:
     folder.joinpath("cut.safetensors").write_bytes(b"\x10\0\0\0\0\0\0\0{")
     folder.joinpath("cut.h5").write_bytes(b"\x89HDF\r\n")
     torch.save([1, 2], folder / "list.pt")
+    itself: dict[str, Any] = {}
+    itself["model"] = itself
+    torch.save(itself, folder / "itself.pth")
     return {
         "code.pth": (folder / "code.pth", "more than tensors and numbers, which could run code"),
         "whole.pth": (folder / "whole.pth", "more than tensors and numbers, which could run code"),
@@ -210,6 +219,7 @@ def files(folder: Path) -> Mapping[str, tuple[Path, str]]:
         "cut.mat": (folder / "cut.mat", "is damaged, or not what its name says"),
         "cut.safetensors": (folder / "cut.safetensors", "is damaged, or not what its name says"),
         "cut.h5": (folder / "cut.h5", "is damaged, or not what its name says"),
+        "itself.pth": (folder / "itself.pth", "holds no tensors"),
         "list.pt": (folder / "list.pt", "holds no dictionary of tensors"),
         "missing.pth": (folder / "missing.pth", "does not exist"),
         "net.onnx": (Path(__file__), "is none of the files that can be read"),
@@ -224,6 +234,21 @@ def test_a_file_that_could_run_code_or_is_damaged_is_refused_in_one_line(
             import_weights(path, tmp_path / "out.safetensors", variant="vdsr/paper")
     assert "it ran" not in capsys.readouterr().out
     assert not (tmp_path / "out.safetensors").exists()
+
+
+def test_a_safetensors_file_has_names_and_no_order(tmp_path: Path) -> None:
+    network = random_network(preset("srcnn/vanilla", scale=2), scale=2)
+    tensors = network.state_dict()
+    save_file(tensors, tmp_path / "names.safetensors")
+    found = import_weights(
+        tmp_path / "names.safetensors", tmp_path / "a.safetensors", variant="srcnn/vanilla"
+    )
+    torch.testing.assert_close(sr(load_weights(found.path).network), sr(network))
+    save_file({f"x{n}": tensor for n, tensor in enumerate(tensors.values())}, tmp_path / "b.safetensors")
+    with pytest.raises(UserError, match="does not keep the order of its tensors"):
+        import_weights(tmp_path / "b.safetensors", tmp_path / "c.safetensors", variant="srcnn/vanilla")
+    with pytest.raises(UserError, match="is a weights file of srlab already"):
+        import_weights(found.path, tmp_path / "d.safetensors")
 
 
 def test_the_weights_say_which_file_they_come_from(tmp_path: Path) -> None:
@@ -241,7 +266,7 @@ def test_the_weights_say_which_file_they_come_from(tmp_path: Path) -> None:
     [
         ("VDSR_Official.mat", 2, "vdsr/paper", 40),
         ("leftthomas_netG_epoch_4_100.pth", None, "srresnet/leftthomas", 79),
-        ("goldhuang_netG_baseline.pth", None, "srresnet/goldhuang", 134),
+        ("goldhuang_netG_baseline.pth", None, "srresnet/goldhuang", 118),
     ],
 )
 def test_published_files_are_known(

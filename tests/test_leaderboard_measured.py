@@ -1,9 +1,9 @@
 """What the leaderboard promises of costs: multiply-adds beside parameters, and what was measured."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from profiled_study import SETTING, made_profile
 from scored_study import ScoredStudy, noisy

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -228,7 +229,9 @@ def test_the_command_counts_looks_and_its_plan_says_what_more_seeds_may_cost(tmp
 # What is refused
 
 
-def test_what_cannot_be_is_refused_before_anything_starts(study: Study, tmp_path: Path) -> None:
+def test_what_cannot_be_is_refused_before_anything_starts(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(UserError, match="begin with two seeds or more"):
         replace(study, seeds=(0,))
     with pytest.raises(UserError, match="with no more than max_seeds: it has 3 and 2"):
@@ -237,6 +240,10 @@ def test_what_cannot_be_is_refused_before_anything_starts(study: Study, tmp_path
     check_until_decided(study, tmp_path)
     with pytest.raises(UserError, match="begun with --max-seeds 10"):
         check_until_decided(replace(study, max_seeds=7), tmp_path)
+    earlier = SimpleNamespace(variants=study.variants[:-1])
+    monkeypatch.setattr("srlab.lab.until_decided.begun", lambda _: earlier)
+    with pytest.raises(UserError, match=f"looked at before {study.variants[-1].name} came"):
+        check_until_decided(study, tmp_path)
     result = CliRunner().invoke(app, ["study", "smoke", "--max-seeds", "5", "--plan", "--no-estimate"])
     assert "--max-seeds is of --until-decided" in str(result.exception)
     result = CliRunner().invoke(app, ["study", "srgan", "--until-decided", "--plan", "--no-estimate"])

@@ -88,7 +88,7 @@ def test_what_is_missing_is_said_and_the_rest_is_measured() -> None:
 
     wanted = find_claims(["bicubic-set14-x2-psnr", "bicubic-b100-x2-psnr", "rdn-set5-x2-psnr", "rdn-par"])
     found = {one.claim.name: one for one in reproduce(wanted, images=without)}
-    assert found["bicubic-set14-x2-psnr"].needs == "set14 is not here: srlab data get set14"
+    assert found["bicubic-set14-x2-psnr"].needs == "set14: set14 is not here: srlab data get set14"
     assert found["bicubic-b100-x2-psnr"].needs == "100 pictures in b100; there are 5"
     assert found["rdn-set5-x2-psnr"].needs == "weights of rdn/paper (--weights FILE)"
     assert found["rdn-parameters"].outcome == "pass"

@@ -97,13 +97,13 @@ def chosen_rates(pilot: Path) -> dict[str, dict[str, float]]:
             "run the pilot's command again, it goes on where it stopped"
         )
     choices = load_choice(pilot)
-    if without := [name for name, choice in choices.items() if choice["learning_rate"] is None]:
+    if without := [name for name, choice in choices.items() if choice.learning_rate is None]:
         raise UserError(
             f"no rate of {', '.join(without)} came to the end of its pilot; give it smaller rates"
         )
     return {
-        "learning_rates": {name: choice["learning_rate"] for name, choice in choices.items()},
-        "validation_psnr_y": {name: choice["psnr_y"] for name, choice in choices.items()},
+        "learning_rates": {name: choice.learning_rate for name, choice in choices.items()},
+        "validation_psnr_y": {name: choice.psnr_y for name, choice in choices.items()},
     }
 
 

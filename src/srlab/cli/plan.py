@@ -189,7 +189,7 @@ def _show_power(spread: Spread, seen: Sequence[Sight], *, num_variants: int) -> 
         Column(key="seeds", heading="seeds"),
         Column(key="images", heading="test images"),
         Column(key="one_pair", heading="a planned pair"),
-        Column(key="first_pair", heading=f"first of {num_pairs} pairs"),
+        Column(key="first_pair", heading=f"any of {num_pairs} pairs"),
     )
     rows = (
         (str(sight.seeds), str(sight.images), _in_db(sight.one_pair), _in_db(sight.first_pair))
@@ -199,7 +199,7 @@ def _show_power(spread: Spread, seen: Sequence[Sight], *, num_variants: int) -> 
     show_grid(grid if num_variants > 2 else grid.without(("first_pair",)))
     for line in (
         f"assumed, as in {spread.source}: trainings of a variant differ by {spread.trainings:.2g} dB, and a "
-        f"difference is spread between images by {spread.images:.1g} dB and {spread.share:.2g} of itself",
+        f"difference varies between images by {spread.images:.1g} dB and {spread.share:.2g} times its mean",
         *(["one seed decides nothing between variants"] if seen[0].seeds == 1 else []),
     ):
         show(line, indent="  ")

@@ -63,16 +63,18 @@ def reproduce(
     if names and all_:
         raise UserError("name claims, or use --all, not both")
     place = parse_device(device)
+    if markdown is not None and markdown.is_dir():
+        raise UserError(f"--markdown: {markdown} is a folder; name a file")
     wanted = claims() if all_ else find_claims(names or [])
     results = list(measure(wanted, images=_images, weights=weights or [], device=place, progress=_say_next))
-    if markdown is not None:
-        from srlab.files import write_text
-
-        write_text(markdown, _as_markdown(results))
     if as_json:
         print_json({"claims": [_as_dict(result) for result in results]})
     else:
         _print(results)
+    if markdown is not None:
+        from srlab.files import write_text
+
+        write_text(markdown, _as_markdown(results))
     if any(result.outcome == "fail" for result in results):
         raise typer.Exit(1)
 

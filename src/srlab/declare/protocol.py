@@ -199,7 +199,8 @@ def parse_settings(
     Raises:
         UserError: there is no such field, or the text is not of its kind.
     """
-    hints = get_type_hints(TrainingProtocol)
+    every = get_type_hints(TrainingProtocol)
+    hints = {field.name: every[field.name] for field in fields(TrainingProtocol)}
     return {name: _read(name, text, hints, options) for name, text in settings.items()}
 
 

@@ -77,7 +77,9 @@ def find_search(study: Study, folder: Path) -> Search:
             ranked = ranked_rates(there, name) if place == 0 or is_known[name] else None
             wanted = set(rates[name])
             is_known[name] = ranked is not None and wanted <= set(ranked)
-            found = ranked if ranked is not None and is_known[name] else rates[name]
+            found = rates[name]
+            if ranked is not None and is_known[name]:
+                found = tuple(rate for rate in ranked if rate in wanted)
             keep = 1 if place == len(ROUNDS) - 1 else (len(found) + 1) // 2
             if is_known[name]:
                 keep = max(1, min(keep, num_finished(there, name)))

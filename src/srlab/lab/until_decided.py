@@ -12,6 +12,7 @@ from srlab.folder import store
 from srlab.folder.choice import candidates
 from srlab.folder.looks import load_looks, save_looks
 from srlab.folder.schema import Look
+from srlab.lab.claims import begun
 from srlab.lab.scheduler import Failure
 from srlab.verdicts import judge
 from srlab.verdicts.looks import planned_looks
@@ -26,8 +27,16 @@ def check_until_decided(study: Study, folder: Path) -> None:
             f"study {study.name!r} has a variant with a discriminator, which ranks by two measures at once; "
             "add seeds by hand (--seeds) instead of --until-decided"
         )
-    for look in load_looks(folder):
-        if look.most is not None and look.most != study.max_seeds:
+    looks = [look for look in load_looks(folder) if look.most is not None]
+    if looks and (before := begun(folder)) is not None:
+        known = {variant.name for variant in before.variants}
+        if added := [variant.name for variant in study.variants if variant.name not in known]:
+            raise UserError(
+                f"{folder} holds a study whose seeds are added until it is decided, and its results were "
+                f"looked at before {', '.join(added)} came; give the larger study another --out"
+            )
+    for look in looks:
+        if look.most != study.max_seeds:
             raise UserError(
                 f"{folder} holds a study that was begun with --max-seeds {look.most}, and its error rates "
                 f"were shared out for that; it cannot be {study.max_seeds} now"
@@ -81,7 +90,9 @@ def undecided_variants(folder: Path) -> tuple[str, ...]:
     undecided = {
         name
         for pair in pairs
-        if pair.outcome == "undecided" and (verdicts.primary or {pair.variant, pair.other} <= set(asked))
+        if pair.outcome == "undecided"
+        and pair.interval is not None  # of one test image there is none, however many seeds
+        and (verdicts.primary or {pair.variant, pair.other} <= set(asked))
         for name in (pair.variant, pair.other)
     }
     return tuple(name for name in verdicts.variants if name in undecided)

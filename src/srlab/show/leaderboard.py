@@ -291,14 +291,14 @@ _CHANGE_THE_READING: tuple[RemarkKind, ...] = (
 def important_notes(board: Leaderboard) -> tuple[str, ...]:
     """What changes how to read the table, most important first.
 
-    That there is one seed is not among them: the answer itself says so.
+    That there is one seed, or that the study is not finished, is not among them: the answer itself says so.
     """
     by_kind: dict[RemarkKind, list[str]] = {}
     for remark in board.remarks:
         by_kind.setdefault(remark.kind, []).append(remark)
-    not_whole = by_kind.get("unfinished") or by_kind.get("missing") or []  # runs that miss have no scores
+    missing = [] if by_kind.get("unfinished") else by_kind.get("missing", [])  # runs that miss have no scores
     others = [text for kind in _CHANGE_THE_READING for text in by_kind.get(kind, ())]
-    return (*not_whole, *notes_of_variants(board.standings), *others)
+    return (*missing, *notes_of_variants(board.standings), *others)
 
 
 def _notes(

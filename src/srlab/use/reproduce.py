@@ -189,7 +189,7 @@ def reproduce(
                 try:
                     pictures = images(claim.test_set)
                 except UserError as error:
-                    yield Result(claim=claim, outcome="needs", needs=str(error))
+                    yield Result(claim=claim, outcome="needs", needs=f"{claim.test_set}: {error}")
                     continue
                 if len(pictures) != SIZES[claim.test_set]:
                     needs = f"{SIZES[claim.test_set]} pictures in {claim.test_set}; there are {len(pictures)}"

@@ -146,6 +146,7 @@ def _keeping(folder: Path, dataset: str, evaluations: Iterable[Evaluation]) -> I
 def _with(kept: Iterable[Score], dataset: str, evaluations: Iterable[Evaluation]) -> list[Score]:
     """`kept`, then the set's scores in the order of the evaluations; of those in `kept` none is changed."""
     kept = list(kept)
+    order = {name: place for place, name in enumerate(INCLUDED)}  # a user's own come after them
     there: dict[str, dict[str, Score]] = {}
     for score in kept:
         if score.dataset == dataset:
@@ -153,10 +154,10 @@ def _with(kept: Iterable[Score], dataset: str, evaluations: Iterable[Evaluation]
     found = [score for score in kept if score.dataset != dataset]
     for evaluation in evaluations:
         before = there.get(evaluation.image, {})
-        found += before.values()
-        found += [
-            Score(dataset=dataset, image=evaluation.image, metric=metric, value=value)
+        new = {
+            metric: Score(dataset=dataset, image=evaluation.image, metric=metric, value=value)
             for metric, value in evaluation.scores.items()
-            if metric not in before
-        ]
+        }
+        both = {**new, **before}
+        found += sorted(both.values(), key=lambda score: order.get(score.metric, len(order)))
     return found

@@ -42,10 +42,13 @@ class ForestRow:
     is_heading: bool = False
 
 
-def draw_forest(rows: Sequence[ForestRow], *, colors: Colors, size: Size, axis_name: str) -> Figure:
+def draw_forest(
+    rows: Sequence[ForestRow], *, colors: Colors, size: Size, axis_name: str, band: float | None = None
+) -> Figure:
     """Rows from the top; what is decided stands out by color and fill.
 
-    On a narrow page a row's words are above its interval, on a wide one beside it.
+    `band` shades the differences that count as equal, which are smaller than that. On a narrow page a row's
+    words are above its interval, on a wide one beside it.
     """
     width = WIDTHS[size]
     readings = max((text_width(row.reading, SMALL) for row in rows), default=0)
@@ -70,6 +73,8 @@ def draw_forest(rows: Sequence[ForestRow], *, colors: Colors, size: Size, axis_n
     axes.set_yticks([])
     low, high = _limits(rows)
     axes.set_xlim(low, high)
+    if band is not None:
+        axes.axvspan(max(-band, low), min(band, high), color=colors["soft"], linewidth=0, zorder=0)
     if size == "wide":
         axes.axvline(0, color=colors["axis"], linewidth=1.2)
     unit = (high - low) / (width - left - right)  # of the axis, in a pixel
@@ -88,8 +93,8 @@ def draw_forest(rows: Sequence[ForestRow], *, colors: Colors, size: Size, axis_n
             below = low - left * unit
             write(axes, below, middle + 15, row.reading, color=colors["dim"], size=SMALL)
             if not row.is_heading:  # between the words, never through them
-                band = (middle - _BAND, middle + _BAND)
-                axes.plot((0, 0), band, color=colors["axis"], linewidth=1.2, zorder=1)
+                sides = (middle - _BAND, middle + _BAND)
+                axes.plot((0, 0), sides, color=colors["axis"], linewidth=1.2, zorder=1)
         if row.estimate is not None:
             _interval(axes, row, row.estimate, middle, low, high, colors)
         top += height

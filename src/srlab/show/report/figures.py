@@ -1,6 +1,6 @@
 """Every figure of a report: what it is called, what it says, and how it is drawn."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import isfinite
@@ -12,6 +12,7 @@ from srlab.show.draw.colors import FOR_THE_PAGE, Colors
 from srlab.show.draw.curves import draw_curves
 from srlab.show.draw.forest import ForestRow, draw_forest
 from srlab.show.draw.pareto import CostAxis, draw_pareto
+from srlab.show.draw.ranking import RankedMean, draw_ranking
 from srlab.show.draw.rates import draw_rates
 from srlab.show.draw.svg import inline_svg
 from srlab.show.tables.plane import DISTORTION, means_of_both
@@ -77,6 +78,7 @@ def drawings(
     for table in verdicts.tables:
         if table.metric in _NOT_DRAWN[: 2 if verdicts.is_adversarial else 3]:
             continue
+        yield from _ranking(table)
         yield from _against_base(table, verdicts)
         yield from _effects(table.scope, table.metric, verdicts)
         yield from _pareto(table, verdicts, numbers, measured or {})
@@ -94,7 +96,7 @@ def drawings(
             draw=lambda colors, size: draw_curves(curves, numbers=numbers, colors=colors, size=size),
             variants=verdicts.variants,
         )
-    means = [score.mean for one in verdicts.learning_rates for score in one.rates]
+    means = [score.mean for one in verdicts.learning_rates if len(one.rates) > 1 for score in one.rates]
     if any(mean is not None and isfinite(mean) for mean in means):
         yield Drawing(
             group="rates",
@@ -119,6 +121,44 @@ def _ends(curves: list[Curve]) -> str:
     return f"{plural(len(curves), 'run')}: {listed(said)}."
 
 
+def _ranking(table: Table) -> Iterator[Drawing]:
+    """Which variants share a place; nothing where none is ranked, or one alone."""
+    means = {
+        row.variant: row.mean
+        for row in table.rows
+        if row.rank is not None and row.mean is not None and isfinite(row.mean)
+    }
+    if len(means) < 2:
+        return
+    rows = []
+    for row in table.rows:
+        if row.rank is None or row.variant not in means:
+            continue
+        place = f"{row.rank.best}" if row.rank.best == row.rank.worst else f"{row.rank.best}-{row.rank.worst}"
+        rows.append(
+            RankedMean(
+                label=row.variant,
+                mean=means[row.variant],
+                tied=tuple(means[name] for name in row.rank.tied_with if name in means),
+                equal=tuple(means[name] for name in row.rank.equal_to if name in means),
+                reading=f"rank {place}",
+            )
+        )
+    known = metric_of(table.metric)
+    said = "; ".join(f"{row.label}: {known.text(row.mean)}, {row.reading}" for row in rows)
+    yield Drawing(
+        group="ranking",
+        name=_name("ranking", table.scope, table.metric),
+        title=f"Who is told apart: {table.metric} on {table.scope}",
+        description=f"Means and ranks. {said}.",
+        draw=lambda colors, size: draw_ranking(
+            rows, colors=colors, size=size, axis_name=f"{table.metric} on {table.scope}{known.after_name}"
+        ),
+        scope=table.scope,
+        metric=table.metric,
+    )
+
+
 def _against_base(table: Table, verdicts: Verdicts) -> Iterator[Drawing]:
     found = [
         row.to_base
@@ -133,7 +173,7 @@ def _against_base(table: Table, verdicts: Verdicts) -> Iterator[Drawing]:
         name=_name("against-base", table.scope, table.metric),
         title=f"Every variant against {verdicts.base}: {table.metric} on {table.scope}",
         description=_in_words(rows, verdicts.level),
-        draw=partial(_forest, rows, table.metric),
+        draw=partial(_forest, rows, table.metric, _band(found)),
         scope=table.scope,
         metric=table.metric,
     )
@@ -157,7 +197,7 @@ def _effects(scope: str, metric: str, verdicts: Verdicts) -> Iterator[Drawing]:
         name=_name("effects", scope, metric),
         title=f"Option by option: {metric} on {scope}",
         description=_in_words(rows, verdicts.level),
-        draw=partial(_forest, rows, metric),
+        draw=partial(_forest, rows, metric, _band(effects)),
         scope=scope,
         metric=metric,
     )
@@ -190,11 +230,20 @@ def _in_words(rows: list[ForestRow], level: float) -> str:
     return f"{what} {'; '.join(said)}."
 
 
-def _forest(rows: list[ForestRow], metric: str, colors: Colors, size: Size) -> Figure:
+def _band(found: Sequence[Difference | Effect]) -> float | None:
+    """Within which differences count as equal, if any does."""
+    return next((one.equal_within for one in found if one.equal_within is not None), None)
+
+
+def _forest(rows: list[ForestRow], metric: str, band: float | None, colors: Colors, size: Size) -> Figure:
     known = metric_of(metric)
     better = "lower is better" if known.is_lower_better else "higher is better"
     return draw_forest(
-        rows, colors=colors, size=size, axis_name=f"difference in {metric}{known.after_name} ({better})"
+        rows,
+        colors=colors,
+        size=size,
+        axis_name=f"difference in {metric}{known.after_name} ({better})",
+        band=band,
     )
 
 

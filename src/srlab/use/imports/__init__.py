@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from torch import Tensor
 
 from srlab.errors import UserError
-from srlab.folder.checkpoints import save_weights
+from srlab.folder.checkpoints import WEIGHTS_KEY, save_weights
 from srlab.networks import (
     NETWORKS,
     Network,
@@ -26,9 +27,8 @@ from srlab.networks import (
     with_options,
 )
 from srlab.use.imports.maps import NameMap, name_maps
-from srlab.use.imports.reading import Tensors, read_tensors, sha256_of
+from srlab.use.imports.reading import COUNTER, Tensors, read_tensors, sha256_of
 
-_COUNTER = "num_batches_tracked"  # of batch normalization in training; not used afterwards
 _MOST_NAMED = 3
 
 
@@ -84,6 +84,8 @@ def import_weights(
     if out.suffix != ".safetensors":
         raise UserError(f"{out}: a weights file ends in .safetensors")
     tensors = read_tensors(path)
+    if path.suffix == ".safetensors" and _is_ours(path):
+        raise UserError(f"{path} is a weights file of srlab already; use it as it is")
     fit = _find(path, tensors, variant=variant, scale=scale)
     network = build_network(fit.options, scale=fit.scale)
     network.load_state_dict(fit.tensors, strict=True)
@@ -100,8 +102,13 @@ def import_weights(
     )
 
 
+def _is_ours(path: Path) -> bool:
+    with safe_open(path, framework="pt") as file:
+        return WEIGHTS_KEY in (file.metadata() or {})
+
+
 def _find(path: Path, tensors: Tensors, *, variant: str | None, scale: int | None) -> _Fit:
-    found = list(_tried(tensors, variant=variant, scale=scale))
+    found = list(_tried(tensors, variant=variant, scale=scale, in_order=path.suffix != ".safetensors"))
     fits = [one for one in found if isinstance(one, _Fit)]
     if len({(fit.variant, fit.scale) for fit in fits}) > 1:
         named = " and ".join(f"{fit.variant} at x{fit.scale}" for fit in fits)
@@ -120,8 +127,10 @@ def _find(path: Path, tensors: Tensors, *, variant: str | None, scale: int | Non
     raise UserError(f"{path} does not fit {nearest.name}: {nearest.why}")
 
 
-def _tried(tensors: Tensors, *, variant: str | None, scale: int | None) -> Iterator[_Fit | _Misfit]:
-    """Every way to give the tensors their places that was asked for."""
+def _tried(
+    tensors: Tensors, *, variant: str | None, scale: int | None, in_order: bool
+) -> Iterator[_Fit | _Misfit]:
+    """Every way to give the tensors their places that was asked for; `in_order` if the file keeps one."""
     fitted = False
     for names in name_maps().values():
         if variant is not None and _architecture_of(names) != architecture(find_preset(variant).options):
@@ -130,7 +139,7 @@ def _tried(tensors: Tensors, *, variant: str | None, scale: int | None) -> Itera
             fitted = fitted or isinstance(one, _Fit)
             yield one
     if variant is not None and not fitted:
-        yield from _by_order(tensors, variant=variant, scale=scale)
+        yield from _by_order(tensors, variant=variant, scale=scale, in_order=in_order)
 
 
 def _architecture_of(names: NameMap) -> str:
@@ -147,7 +156,7 @@ def _by_map(
     odd = []
     for name, tensor in kept.items():
         ours = _ours(name, pairs)
-        if ours is None:
+        if ours is None or ours in renamed:
             odd.append(name)
         else:
             renamed[ours] = _as_ours(tensor, names.layout)
@@ -196,17 +205,32 @@ def _options(
     return with_options(kind(), changes)
 
 
-def _by_order(tensors: Tensors, *, variant: str, scale: int | None) -> Iterator[_Fit | _Misfit]:
-    """The tensors in their order, each for the one of the same shape in the same place of the network."""
+def _by_order(
+    tensors: Tensors, *, variant: str, scale: int | None, in_order: bool
+) -> Iterator[_Fit | _Misfit]:
+    """The tensors by our own names, or each for the one of its shape in the same place of the network."""
     known = find_preset(variant)
-    kept = [tensor for name, tensor in tensors.items() if not name.endswith(_COUNTER)]
+    kept = [tensor for name, tensor in tensors.items() if not name.endswith(COUNTER)]
     for at in known.scales if scale is None else (scale,):
         if at not in known.scales:
             yield _Misfit(name=variant, places=0, why=f"it does not exist at x{at}")
             continue
         expected = meta_network(known.options, scale=at).state_dict()
-        places = [name for name in expected if not name.endswith(_COUNTER)]
+        places = [name for name in expected if not name.endswith(COUNTER)]
         title = f"{variant} at x{at}"
+        if tensors.keys() == set(places):
+            why = _difference(tensors, expected, left=[])
+            if why:
+                yield _Misfit(name=title, places=len(places), why=why)
+            else:
+                whole = _completed(tensors, expected)
+                by = "srlab's own names"
+                yield _Fit(variant=variant, options=known.options, scale=at, tensors=whole, by=by)
+            continue
+        if not in_order:
+            why = "its names are not known, and a .safetensors file does not keep the order of its tensors"
+            yield _Misfit(name=title, places=0, why=f"{why}; save them with torch.save as a .pth file")
+            continue
         if len(places) != len(kept):
             why = f"it needs {len(places)} tensors, and the file has {len(kept)}"
             yield _Misfit(name=title, places=0, why=why)
@@ -238,7 +262,7 @@ def _ours(name: str, pairs: Mapping[str, str]) -> str | None:
 
 
 def _is_ignored(name: str, ignored: tuple[str, ...]) -> bool:
-    return name.endswith(_COUNTER) or any(name == one or name.startswith(f"{one}.") for one in ignored)
+    return name.endswith(COUNTER) or any(name == one or name.startswith(f"{one}.") for one in ignored)
 
 
 def _as_ours(tensor: Tensor, layout: str) -> Tensor:
@@ -256,7 +280,7 @@ def _factor(name: str, times: Mapping[str, float]) -> float:
 
 def _difference(found: Mapping[str, Tensor], expected: Mapping[str, Tensor], *, left: list[str]) -> str:
     """What keeps the tensors from being the network's, in words; "" where nothing does."""
-    missing = [name for name in expected if name not in found and not name.endswith(_COUNTER)]
+    missing = [name for name in expected if name not in found and not name.endswith(COUNTER)]
     unknown = [*left, *(name for name in found if name not in expected)]
     other = [
         f"{name} is {list(found[name].shape)} in the file and {list(tensor.shape)} in the network"
@@ -278,5 +302,5 @@ def _difference(found: Mapping[str, Tensor], expected: Mapping[str, Tensor], *, 
 
 def _completed(found: Tensors, expected: Mapping[str, Tensor]) -> Tensors:
     """With the counters of batch normalization, which only training uses."""
-    counters = {name: torch.zeros((), dtype=torch.int64) for name in expected if name.endswith(_COUNTER)}
+    counters = {name: torch.zeros((), dtype=torch.int64) for name in expected if name.endswith(COUNTER)}
     return {**found, **counters}

@@ -16,6 +16,9 @@ from srlab.errors import UserError
 
 Tensors = dict[str, Tensor]
 
+COUNTER = "num_batches_tracked"  # of batch normalization in training; not used afterwards
+_FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+_DEEPEST = 5  # dictionaries around the tensors
 SUFFIXES = (".pth", ".pt", ".ckpt", ".safetensors", ".mat", ".h5")
 _NESTED = ("params_ema", "params", "state_dict", "model", "generator", "netG", "net")  # the best one first
 _PREFIX = re.compile(r"^(module|generator|netG|_orig_mod)\.")
@@ -35,13 +38,34 @@ def read_tensors(path: Path) -> Tensors:
     if suffix not in SUFFIXES:
         raise UserError(f"{path} is none of the files that can be read: {', '.join(SUFFIXES)}")
     read = {".safetensors": _safetensors, ".mat": _matlab, ".h5": _keras}.get(suffix, _torch)
-    tensors = {_PREFIX.sub("", name): tensor for name, tensor in read(path).items()}
+    tensors: Tensors = {}
+    for name, tensor in read(path).items():
+        short = _PREFIX.sub("", name)
+        if short in tensors:
+            raise UserError(f"{path} has {short} twice, once with a prefix; leave one of them out")
+        if not name.endswith(COUNTER):
+            tensors[short] = _numbers(path, short, tensor)
     if not tensors:
         raise UserError(f"{path} holds no tensors")
-    for name, tensor in tensors.items():
-        if not torch.isfinite(tensor).all():
-            raise UserError(f"{path} is of no use: {name} has values that are not finite")
     return tensors
+
+
+def _numbers(path: Path, name: str, tensor: Tensor) -> Tensor:
+    """The tensor in float32; a `UserError` for one that holds anything but finite real numbers, each once."""
+    kind = str(tensor.dtype).removeprefix("torch.")
+    if tensor.dtype not in _FLOATS or tensor.layout != torch.strided or tensor.is_meta:
+        held = "no values" if tensor.is_meta else f"{kind}, {str(tensor.layout).removeprefix('torch.')}"
+        raise UserError(
+            f"{path}: {name} is a tensor of {held}; dense float16, bfloat16, float32 or float64 is read"
+        )
+    if tensor.untyped_storage().nbytes() < tensor.numel() * tensor.element_size():
+        raise UserError(
+            f"{path}: {name} repeats its values to the shape {list(tensor.shape)}, as no weights do"
+        )
+    tensor = tensor.float()
+    if not torch.isfinite(tensor).all():
+        raise UserError(f"{path} is of no use: {name} has values that are not finite")
+    return tensor
 
 
 def sha256_of(path: Path) -> str:
@@ -59,13 +83,12 @@ def _torch(path: Path) -> Tensors:
             f"{path} holds more than tensors and numbers, which could run code, so srlab does not open it; "
             "save the network's state_dict() alone, in the program that made the file"
         ) from error
-    except (RuntimeError, EOFError, ValueError, KeyError, NotImplementedError, TypeError) as error:
+    except Exception as error:  # whatever a damaged file does to the reader
         raise _damaged(path, error) from error
-    while isinstance(found, Mapping) and not any(isinstance(value, Tensor) for value in found.values()):
-        inner = next((found[key] for key in _NESTED if isinstance(found.get(key), Mapping)), None)
-        if inner is None:
+    for _ in range(_DEEPEST):
+        if not isinstance(found, Mapping) or any(isinstance(value, Tensor) for value in found.values()):
             break
-        found = inner
+        found = next((found[key] for key in _NESTED if isinstance(found.get(key), Mapping)), found)
     if not isinstance(found, Mapping):
         raise UserError(f"{path} holds no dictionary of tensors, as state_dict() gives it")
     return {str(name): value.detach() for name, value in found.items() if isinstance(value, Tensor)}
@@ -86,6 +109,8 @@ def _matlab(path: Path) -> Tensors:
 
     try:
         found = scipy.io.loadmat(path)
+    except NotImplementedError as error:
+        raise UserError(f"{path} has MATLAB's format 7.3, which is not read; save it with -v7") from error
     except Exception as error:  # whatever a damaged file does to the reader
         raise _damaged(path, error) from error
     arrays = {key: value for key, value in found.items() if not key.startswith("__")}
@@ -104,6 +129,8 @@ def _arrays(value: Any, place: str = "") -> Iterator[tuple[str, Tensor]]:
     elif isinstance(value, np.ndarray) and value.dtype == object:
         for number, inner in enumerate(value.ravel()):
             yield from _arrays(inner, f"{place}.{number}")
+    elif isinstance(value, np.ndarray) and value.dtype.kind == "c":
+        yield place, torch.from_numpy(np.ascontiguousarray(value))  # which is refused by its name
     elif isinstance(value, np.ndarray) and value.dtype.kind in "fiu":
         yield place, torch.from_numpy(np.ascontiguousarray(value, dtype=np.float32))
 
@@ -122,7 +149,7 @@ def _keras(path: Path) -> Tensors:
                 for name in group.attrs.get("weight_names", ()):
                     array = np.asarray(group[_text(name)], dtype=np.float32)
                     tensors[f"{_text(layer)}.{_text(name)}"] = _of_keras(array)
-    except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
+    except Exception as error:  # whatever a damaged file does to the reader
         raise _damaged(path, error) from error
     return tensors
 
