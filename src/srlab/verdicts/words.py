@@ -170,8 +170,8 @@ def answer(
     more = [] if is_adversarial else _told_apart_alone(others, _first(ranks))
     already = None if is_adversarial or len(below) == len(scored) else scored[0].variant
     proves_nothing = not is_adversarial and _unjudged(scored)
-    if not proves_nothing and (brought := _brought(table, effects, base, already=already)):
-        more.append(brought)
+    if not proves_nothing:
+        more += _brought(table, effects, base, already=already)
     return Answer(tuple(first), tuple(more))
 
 
@@ -364,20 +364,27 @@ def _clean(table: Table, effects: Sequence[Effect]) -> list[Effect]:
     ]
 
 
-def _brought(table: Table, effects: Sequence[Effect], base: str, *, already: str | None) -> str:
+def _brought(table: Table, effects: Sequence[Effect], base: str, *, already: str | None) -> list[str]:
     """What each change brings; where none stands alone, what each variant but `already` does."""
     if clean := _clean(table, effects):
         if all(effect.interval is None for effect in clean):
             parts = [f"{effect.name}: {signed(effect.estimate, effect.metric)}" for effect in clean]
         else:
             parts = [f"{effect.name}: {verdict(effect)}" for effect in clean]
-        return f"{_ALONE}: {_cut(parts)}."
+        return _one_by_one(f"{_ALONE}:", parts)
     parts = [
         f"{row.variant}: {verdict(row.to_base)}"
         for row in table.rows
         if row.to_base is not None and row.variant != already
     ]
-    return f"Against {base}: {_cut(parts)}." if parts else ""
+    return _one_by_one(f"Against {base}:", parts) if parts else []
+
+
+def _one_by_one(head: str, parts: Sequence[str]) -> list[str]:
+    """Each part a sentence of its own below the head; of many the first, and how many more there are."""
+    left = len(parts) - _MOST_NAMED
+    more = [f"And {left} more."] if left > 0 else []
+    return [head, *(f"{part}." for part in parts[:_MOST_NAMED]), *more]
 
 
 def _cut(parts: Sequence[str]) -> str:

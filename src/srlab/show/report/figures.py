@@ -130,16 +130,25 @@ def _ranking(table: Table) -> Iterator[Drawing]:
     }
     if len(means) < 2:
         return
+    ranked = [(row.variant, row.rank) for row in table.rows if row.rank is not None and row.variant in means]
+    wild = [
+        name
+        for place, (name, rank) in enumerate(ranked)
+        if any(rank.best < b.best for _, b in ranked[:place])
+    ]
     rows = []
     for row in table.rows:
         if row.rank is None or row.variant not in means:
             continue
+        tied = [name for name in row.rank.tied_with if name in means]
+        if row.variant not in wild:
+            tied = [name for name in tied if name not in wild]
         place = f"{row.rank.best}" if row.rank.best == row.rank.worst else f"{row.rank.best}-{row.rank.worst}"
         rows.append(
             RankedMean(
                 label=row.variant,
                 mean=means[row.variant],
-                tied=tuple(means[name] for name in row.rank.tied_with if name in means),
+                tied=tuple(means[name] for name in tied),
                 equal=tuple(means[name] for name in row.rank.equal_to if name in means),
                 reading=f"rank {place}",
             )
