@@ -96,7 +96,7 @@ def drawings(
             draw=lambda colors, size: draw_curves(curves, numbers=numbers, colors=colors, size=size),
             variants=verdicts.variants,
         )
-    means = [score.mean for one in verdicts.learning_rates if len(one.rates) > 1 for score in one.rates]
+    means = [score.mean for one in verdicts.learning_rates for score in one.rates]
     if any(mean is not None and isfinite(mean) for mean in means):
         yield Drawing(
             group="rates",
