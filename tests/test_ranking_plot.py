@@ -15,7 +15,7 @@ from srlab.verdicts import judge
 
 def lines_of(*rows: RankedMean, size: Size = "wide") -> list[tuple[float, float]]:
     figure = draw_ranking(rows, colors=FOR_PAPERS, size=size, axis_name="psnr_y, dB")
-    found = [[float(x) for x in line.get_xdata()] for line in figure.axes[0].lines]  # type: ignore[union-attr]
+    found = [[float(x) for x in line.get_xdata()] for line in figure.axes[0].lines]  # type: ignore[arg-type, union-attr]
     return [(xs[0], xs[1]) for xs in found if len(xs) == 2]
 
 
@@ -38,7 +38,7 @@ def test_the_report_draws_the_ranking_and_a_wild_variant_does_not_stretch_the_ot
     assert (ranks["best"].best, ranks["middle"].best, ranks["lower"].best, ranks["wild"].best) == (1, 2, 3, 1)
     (drawing,) = (one for one in drawings(verdicts, bicubic=None) if one.group == "ranking")
     figure = drawing.draw(FOR_PAPERS, "wide")
-    lines = [[float(x) for x in line.get_xdata()] for line in figure.axes[0].lines]  # type: ignore[union-attr]
+    lines = [[float(x) for x in line.get_xdata()] for line in figure.axes[0].lines]  # type: ignore[arg-type, union-attr]
     assert len([line for line in lines if len(line) == 2]) == 1
     assert "wild" in drawing.description
 
