@@ -4,13 +4,13 @@ Run:       srlab study docs/results/c6_srgan/study.py
 Takes:     docs/results/PLAN.md
 Measured:  not yet
 
-Two sources are trained on pixels for equal steps: SRResNet as in the paper, and with dense blocks. From each
-of them three variants go on for equal steps at one rate: an SRGAN, the same losses without a discriminator
+Two sources are trained on pixels for equal steps: SRResNet as the seed study has it, and with dense blocks.
+From each, three variants go on for equal steps at one rate: an SRGAN, the same losses without a discriminator
 (`_content`), and the squared error of pixels alone (`_pixels`). So the discriminator is told from its losses,
 and both from more training. docs/results/PLAN.md has the plan.
 
-The content is VGG19's relu2_2 by the normalized file, which is small enough to carry (docs/gan.md): it lies
-beside the pictures as `data/vgg19_normalized.pth`.
+The content is VGG19's relu2_2 by the normalized file of 2 MB (docs/gan.md), which lies beside the pictures as
+`data/vgg19_normalized.pth`.
 """
 
 from dataclasses import replace
