@@ -17,12 +17,13 @@ from srlab import UserError
 from srlab.cli import main
 from srlab.data.datasets import load_sets
 from srlab.declare.protocol import EvaluationProtocol
+from srlab.files import sha256_of
 from srlab.folder import store
 from srlab.folder.checkpoints import load_weights, save_weights
 from srlab.networks import EDSROptions, build_network, num_parameters
 from srlab.use import models
 from srlab.use.evaluation import evaluate_network
-from srlab.use.models import Card, best, find_model, included, read_card, sha256_of
+from srlab.use.models import Card, best, find_model, included, read_card
 from srlab.use.models.making import main as include
 from srlab.use.models.making import make_card, pixels_hash
 from srlab.use.models.verifying import verify

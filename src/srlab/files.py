@@ -137,3 +137,9 @@ def _is_at_work(process: int) -> bool:
     except PermissionError:
         pass
     return True
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -19,6 +19,7 @@ from srlab.data.catalogue import Entry, Mirror, data_folder, entry, is_present, 
 from srlab.data.datasets import SetImage, picture_folder, read_images
 from srlab.data.download import DownloadError, Patience, Progress, download
 from srlab.errors import UserError
+from srlab.files import sha256_of
 from srlab.folder.store import locked, now, save_json
 from srlab.pixels.images import list_images
 
@@ -135,7 +136,7 @@ def _get_from(
     key = hashlib.sha256(mirror.url.encode()).hexdigest()[:8]
     archive = archives / f"{key}-{PurePosixPath(urlsplit(mirror.url).path).name}"
     if archive.exists():
-        sha256 = _sha256(archive)  # broken off while it was unpacked
+        sha256 = sha256_of(archive)  # broken off while it was unpacked
     else:
         sha256 = download(
             mirror.url,
@@ -215,8 +216,3 @@ def _incoming(name: str) -> Iterator[Path]:
         ) from error
     finally:
         shutil.rmtree(incoming, ignore_errors=True)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

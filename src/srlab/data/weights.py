@@ -4,7 +4,6 @@ They are fetched as the data sets are, by ``srlab data get``, and lie beside the
 checksum is not the published one is never put there.
 """
 
-import hashlib
 import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -14,6 +13,7 @@ from pathlib import Path
 from srlab.data.catalogue import data_folder, most_bytes
 from srlab.data.download import DownloadError, Patience, Progress, download
 from srlab.errors import UserError
+from srlab.files import sha256_of
 from srlab.folder.store import locked, write_atomically
 from srlab.words import num_bytes
 
@@ -160,8 +160,7 @@ def add_weights(name: str, source: Path, *, report: Callable[[str], None]) -> Pa
     if not source.is_file():
         what = "is a folder" if source.is_dir() else "does not exist"
         raise UserError(f"{source} {what}; the file {known.file} was expected")
-    with source.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    sha256 = sha256_of(source)
     if not sha256.startswith(known.sha256):
         raise UserError(
             f"{source} is not {known.file}: its SHA-256 is {sha256}, and should begin with {known.sha256} "

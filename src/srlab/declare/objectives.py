@@ -3,7 +3,6 @@
 Only `with_vgg` opens a file, to hash it.
 """
 
-import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -12,6 +11,7 @@ from typing import Any, Literal, TypeVar, get_args
 
 from srlab.declare.loss_values import L1, Features, Loss, LossValue, Perceptual, parse_loss, simplified
 from srlab.errors import UserError
+from srlab.files import sha256_of
 from srlab.networks.discriminator import DiscriminatorOptions
 from srlab.networks.options import from_values, to_values, with_options
 from srlab.user_code.declared import find_own
@@ -165,8 +165,7 @@ def with_vgg(objective: ObjectiveT, path: Path) -> ObjectiveT:
         raise UserError(
             f"the file {path} with VGG19 weights does not exist; name a file such as vgg19-dcbb9e9d.pth"
         )
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    sha256 = sha256_of(path)
     is_official = sha256.startswith(OFFICIAL_VGG19.rpartition("-")[2])
     return replace(objective, vgg=OFFICIAL_VGG19 if is_official else sha256, vgg_path=str(path))
 

@@ -1,6 +1,5 @@
 """Which weights a run starts from: those of another run of its study, of a file, or of another study."""
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -9,6 +8,7 @@ from srlab.declare.objectives import objective_to_dict
 from srlab.declare.protocol import TrainingProtocol
 from srlab.declare.study import Run, Study, Variant
 from srlab.errors import UserError
+from srlab.files import sha256_of
 from srlab.folder import store
 from srlab.folder.checkpoints import load_weights
 from srlab.folder.choice import load_choice, open_runs, started_rate, why_waiting
@@ -77,8 +77,7 @@ _ENDS = {"diverged": "diverged", "failed": "failed", "blocked": "not run either"
 def _source(name: str, weights: Path) -> Source:
     if not weights.is_file():
         raise UserError(f"the weights file {weights} to start from does not exist")
-    with weights.open("rb") as file:
-        return Source(run=name, weights=weights, sha256=hashlib.file_digest(file, "sha256").hexdigest())
+    return Source(run=name, weights=weights, sha256=sha256_of(weights))
 
 
 def _checked_file(run: Run) -> Source:

@@ -1,6 +1,5 @@
 """What objectives compute: distances of pixels, and of a network's features, with whose weights."""
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +22,7 @@ from srlab.declare.loss_values import (
 )
 from srlab.declare.objectives import OFFICIAL_VGG19, AdversarialObjective, Objective, PixelObjective
 from srlab.errors import UserError
+from srlab.files import sha256_of
 from srlab.networks.vgg import VGG19, Layer, load_vgg, random_vgg
 from srlab.training.device import ResolvedPrecision
 from srlab.training.losses import charbonnier, gradient, l1, mse
@@ -163,8 +163,7 @@ def _find(objective: Objective, features: Features) -> Path:
             f"the content loss {features} was declared with VGG19 weights of SHA-256 {named}; name the "
             "file with --vgg PATH"
         )
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    sha256 = sha256_of(path)
     if not sha256.startswith(named.rpartition("-")[2]):
         raise UserError(
             f"{path} is another file than the content loss was declared with: its SHA-256 is {sha256}, and "

@@ -17,9 +17,10 @@ import torch
 from torch import Tensor
 
 from srlab.errors import UserError
+from srlab.files import sha256_of
 from srlab.networks.lpips_features import LpipsFeatures, load_vgg16
 from srlab.networks.pth import read_tensors
-from srlab.use.perceptual import PerceptualDistance, official_file, sha256_of
+from srlab.use.perceptual import PerceptualDistance, official_file
 
 NAME = "dists"
 C1 = C2 = 1e-6

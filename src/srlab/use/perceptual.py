@@ -20,7 +20,6 @@ The heads are not used with other weights, since they were not fitted to them: w
 `srlab.use.dists` is another such distance.
 """
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -34,6 +33,7 @@ from torch import Tensor
 
 from srlab.data.weights import WEIGHTS, absent, weights_file
 from srlab.errors import UserError
+from srlab.files import sha256_of
 from srlab.networks.lpips_features import LpipsFeatures, load_alexnet, load_vgg16
 from srlab.networks.pth import read_tensors
 from srlab.networks.squeezenet import SqueezeNet, load_squeezenet
@@ -220,9 +220,3 @@ def load_heads(path: Path, widths: tuple[int, ...]) -> list[Tensor]:
     if unknown := sorted(set(weights) - set(expected)):
         raise UserError(f"{path} holds other heads than LPIPS': it has {unknown[0]!r}")
     return [weights[name].flatten().float() for name in expected]
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

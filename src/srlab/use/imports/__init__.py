@@ -15,6 +15,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from srlab.errors import UserError
+from srlab.files import sha256_of
 from srlab.folder.checkpoints import WEIGHTS_KEY, save_weights
 from srlab.networks import (
     NETWORKS,
@@ -27,7 +28,7 @@ from srlab.networks import (
     with_options,
 )
 from srlab.use.imports.maps import NameMap, name_maps
-from srlab.use.imports.reading import COUNTER, Tensors, read_tensors, sha256_of
+from srlab.use.imports.reading import COUNTER, Tensors, read_tensors
 
 _MOST_NAMED = 3
 

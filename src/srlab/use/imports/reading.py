@@ -1,6 +1,5 @@
 """Tensors from files of other programs: PyTorch, safetensors, MATLAB and Keras. No code in them is run."""
 
-import hashlib
 import pickle
 import re
 import warnings
@@ -66,12 +65,6 @@ def _numbers(path: Path, name: str, tensor: Tensor) -> Tensor:
     if not torch.isfinite(tensor).all():
         raise UserError(f"{path} is of no use: {name} has values that are not finite")
     return tensor
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of the file, in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _torch(path: Path) -> Tensors:

@@ -5,7 +5,6 @@ which licence it may be used, and the SHA-256 of its weights. docs/models.md exp
 """
 
 import difflib
-import hashlib
 import os
 from collections.abc import Iterable
 from functools import cache
@@ -16,6 +15,7 @@ import msgspec
 
 from srlab.declare.protocol import EvaluationProtocol
 from srlab.errors import UserError
+from srlab.files import sha256_of
 from srlab.folder.winner import Found, find_weights
 
 FOLDER = Path(__file__).parent
@@ -192,12 +192,6 @@ def file_state(card: Card) -> FileState:
     if not card.path.is_file():
         return "missing"
     return "whole" if sha256_of(card.path) == card.sha256 else "damaged"
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _whole(card: Card) -> Path:

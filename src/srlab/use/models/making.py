@@ -17,14 +17,14 @@ import torch
 from srlab.data.catalogue import CATALOGUE
 from srlab.data.datasets import load_sets
 from srlab.errors import UserError
-from srlab.files import write_atomically
+from srlab.files import sha256_of, write_atomically
 from srlab.folder import store
 from srlab.folder.checkpoints import load_weights, save_weights
 from srlab.folder.records import run_status
 from srlab.folder.schema import Provenance, Result, RunFile, StudyFile, StudyImage
 from srlab.folder.scores import Score, load_scores
 from srlab.use.evaluation import evaluate_network
-from srlab.use.models import FOLDER, Card, DataSet, Licence, TestSet, Training, sha256_of
+from srlab.use.models import FOLDER, Card, DataSet, Licence, TestSet, Training
 
 MOST_LOST = 0.005  # dB that float16 may cost
 WEIGHTS_LICENCE = "MIT"
