@@ -12,17 +12,17 @@ import argparse
 import numpy as np
 
 from srlab.verdicts.inference import Design
-from srlab.verdicts.power import DEFAULT, Spread, smallest
+from srlab.verdicts.power import DEFAULT, Spreads, smallest
 from srlab.verdicts.spreads import Array
 
 SETS = {19: (5, 14), 100: (100,), 119: (5, 14, 100)}
 DESIGNS = [(2, 3, 119), (4, 3, 119), (7, 3, 100), (7, 3, 119), (7, 5, 19), (7, 5, 119), (7, 10, 119)]
 UNEQUAL = (2.0, 0.5, 1.0, 1.4, 0.7, 1.0, 0.5)
-WORLDS: list[tuple[str, Spread, tuple[float, ...]]] = [
+WORLDS: list[tuple[str, Spreads, tuple[float, ...]]] = [
     ("as assumed by default", DEFAULT, (1.0,)),
     (
         "images 0.35 dB, whatever the difference",
-        Spread(trainings=0.06, images=0.35, share=0, source=""),
+        Spreads(trainings=0.06, images=0.35, share=0, source=""),
         (1.0,),
     ),
     ("trainings unequal (factors 1/2 to 2)", DEFAULT, UNEQUAL),
@@ -31,7 +31,7 @@ WORLDS: list[tuple[str, Spread, tuple[float, ...]]] = [
 
 def draw(
     generator: np.random.Generator,
-    spread: Spread,
+    spread: Spreads,
     factors: tuple[float, ...],
     difference: float,
     design: tuple[int, int, int],
@@ -47,7 +47,7 @@ def draw(
     return np.asarray(scores)
 
 
-def found(world: tuple[str, Spread, tuple[float, ...]], design: tuple[int, int, int], repeats: int) -> str:
+def found(world: tuple[str, Spreads, tuple[float, ...]], design: tuple[int, int, int], repeats: int) -> str:
     """A row: the smallest differences, and in how many per cent of studies they are found."""
     name, spread, factors = world
     variants, seeds, images = design

@@ -12,7 +12,7 @@ from srlab.cli import app
 from srlab.data.datasets import test_set_sizes as set_sizes
 from srlab.verdicts import judge, judge_scores, read_scores
 from srlab.verdicts.inference import Design
-from srlab.verdicts.power import DEFAULT, Spread, earlier_spread, power, sights, smallest, spread_of
+from srlab.verdicts.power import DEFAULT, Spreads, earlier_spread, power, sights, smallest, spread_of
 
 C4 = Path(__file__).parents[1] / "docs" / "results" / "c4_rdn" / "scores.csv.gz"
 
@@ -41,7 +41,7 @@ def test_a_study_finds_its_smallest_difference_in_four_of_five_cases() -> None:
 
 def test_power_agrees_with_what_was_simulated_for_the_statistics_page() -> None:
     """docs/statistics.md, "0.3 dB found": 38.5 and 85.2 % of pairs of the usual kind."""
-    usual = Spread(trainings=0.08 / np.sqrt(2), images=0.35, share=0.0, source="")
+    usual = Spreads(trainings=0.08 / np.sqrt(2), images=0.35, share=0.0, source="")
     for sizes, percent in (((5, 14), 38.5), ((5, 14, 100), 85.2)):
         found = power(0.3, usual, num_variants=7, num_seeds=3, set_sizes=sizes, alpha=0.05 / 21)
         assert 100 * found == pytest.approx(percent, abs=4)
@@ -92,7 +92,7 @@ def test_spreads_are_those_of_the_study_itself_or_of_the_nearest_beside_it(tmp_p
             )
         folder.write()
 
-    def taken(own: str, *variants: str, scale: int = 2) -> Spread:
+    def taken(own: str, *variants: str, scale: int = 2) -> Spreads:
         return earlier_spread(runs / own, variants=variants, scale=scale)
 
     assert taken("new", "a") == DEFAULT

@@ -21,7 +21,7 @@ from srlab.show.tables.cells import (
     parameters_cell,
 )
 from srlab.training.machine import precision_of
-from srlab.verdicts.power import WANTED, Sight, Spread
+from srlab.verdicts.power import WANTED, Sight, Spreads
 from srlab.words import duration, rate, whole
 
 _HELD_OUT = "every tenth training image (the last one of fewer than ten)"
@@ -181,7 +181,7 @@ def show_plan(plan: Plan, *, question: str) -> None:
         show(line, indent="  ")
 
 
-def _show_power(spread: Spread, seen: Sequence[Sight], *, num_variants: int) -> None:
+def _show_power(spread: Spreads, seen: Sequence[Sight], *, num_variants: int) -> None:
     """The smallest differences that are found, and what was assumed."""
     show(f"What it can see: the smallest difference in psnr_y that {100 * WANTED:.0f} % of such studies find")
     num_pairs = num_variants * (num_variants - 1) // 2

@@ -7,7 +7,7 @@ agree on; what one copy alone says is marked so. They are of other training data
 from collections.abc import Mapping
 from typing import Literal
 
-Mark = Literal["authors", "copies", "one copy"]
+Mark = Literal["authors", "copies", "one copy", "recalled"]  # the last: not read anywhere for srlab
 SIZES = {"set5": 5, "set14": 14, "b100": 100, "urban100": 100, "manga109": 109}
 
 SOURCES: Mapping[str, tuple[str, Mark]] = {
@@ -94,6 +94,14 @@ VARIANTS: Mapping[str, str] = {  # whose network is the published one
     "EDSR": "edsr/paper",
     "RDN": "rdn/paper",
     "SRResNet": "srresnet/paper",
+}
+
+# Costs are those of tables: of SRCNN and VDSR seen in one, of the others as they are remembered.
+COSTS_FROM: Mapping[str, tuple[str, Mark]] = {
+    network: ("one later table", "one copy")
+    if network in ("SRCNN 9-5-5", "VDSR")
+    else ("remembered, not read for srlab: check it before you rely on it", "recalled")
+    for network in VARIANTS
 }
 
 # As tables write the number of parameters, what that is, how far rounding or cutting may be off, the scale.

@@ -192,6 +192,15 @@ def checksum(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> s
     return digest.hexdigest()
 
 
+def is_weights_file(path: Path) -> bool:
+    """Whether srlab wrote the file, whatever else is wrong with it."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return WEIGHTS_KEY in (file.metadata() or {})
+    except (SafetensorError, OSError):
+        return False
+
+
 def load_weights(path: Path) -> LoadedWeights:
     """Build the network that the file describes and load it, strictly; the run it came from is not needed.
 

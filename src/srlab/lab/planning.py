@@ -29,7 +29,7 @@ from srlab.training.machine import Machine
 from srlab.training.step_time import measure_step
 from srlab.use.evaluation import evaluate_network
 from srlab.verdicts.looks import error_rates, planned_looks
-from srlab.verdicts.power import Sight, Spread, earlier_spread, sights
+from srlab.verdicts.power import Sight, Spreads, earlier_spread, sights
 
 ENDED: tuple[Status, ...] = ("finished", "diverged")
 CURVE_IMAGES = 5  # validation images scored while a run trains; its scores.json has all of them
@@ -156,7 +156,7 @@ class Plan:
         return sum(images) + (0 if run.variant.taken_from is not None else times * each)
 
 
-def foresee(plan: Plan) -> tuple[Spread, list[Sight]] | None:
+def foresee(plan: Plan) -> tuple[Spreads, list[Sight]] | None:
     """What the study will be able to see, and the spreads that it follows from.
 
     None for one variant, and where it is not known how many test images there are.

@@ -14,6 +14,7 @@ import torch
 
 from srlab.declare.protocol import EvaluationProtocol
 from srlab.declare.published import (
+    COSTS_FROM,
     MULTIPLY_ADDS,
     NUMBERS,
     PARAMETERS,
@@ -24,7 +25,7 @@ from srlab.declare.published import (
     Mark,
 )
 from srlab.errors import UserError
-from srlab.folder.checkpoints import LoadedWeights, load_weights
+from srlab.folder.checkpoints import LoadedWeights, is_weights_file, load_weights
 from srlab.networks import build_network, fits_every_scale, num_parameters, preset
 from srlab.networks.complexity import multiply_adds
 from srlab.pixels.images import HRImage
@@ -102,6 +103,7 @@ def _scores() -> Iterator[Claim]:
 
 def _costs() -> Iterator[Claim]:
     for network, (written, parameters, tolerance, scale) in PARAMETERS.items():
+        source, mark = COSTS_FROM[network]
         yield Claim(
             name=f"{_slug(network)}-parameters",
             network=network,
@@ -110,10 +112,11 @@ def _costs() -> Iterator[Claim]:
             scale=scale,
             published=parameters,
             tolerance=tolerance,
-            source=f"tables of later papers: {written}",
-            mark="copies",
+            source=f"{written}: {source}",
+            mark=mark,
         )
     for network, by_scale in MULTIPLY_ADDS.items():
+        source, mark = COSTS_FROM[network]
         for scale, published in by_scale.items():
             yield Claim(
                 name=f"{_slug(network)}-multiply-adds-x{scale}",
@@ -123,8 +126,8 @@ def _costs() -> Iterator[Claim]:
                 scale=scale,
                 published=published,
                 tolerance=_COST_TOLERANCE * published,
-                source="tables of later papers, in G for an output of 1280 x 720",
-                mark="copies",
+                source=f"in G for an output of 1280 x 720: {source}",
+                mark=mark,
             )
 
 
@@ -178,12 +181,11 @@ def reproduce(
             if claim.kind in ("parameters", "multiply_adds"):
                 yield _judged(claim, _cost(claim))
                 continue
-            found = _network(claim, loaded)
-            if found is None:
+            source = next((one for one in loaded if _is_of(one[1], claim)), None)
+            if source is None and claim.network != "bicubic":
                 needs = f"weights of {claim.variant} (--weights FILE)"
                 yield Result(claim=claim, outcome="needs", needs=needs)
                 continue
-            network, file = found
             key = (claim.network, claim.test_set, claim.scale)
             if key not in means:
                 try:
@@ -197,22 +199,18 @@ def reproduce(
                     continue
                 if progress is not None:
                     progress(f"{claim.network} x{claim.scale} on {claim.test_set}, {len(pictures)} pictures")
+                network = _network(claim, source[1] if source else None)
                 means[key] = _means(claim, network, pictures, place)
-            yield replace(_judged(claim, means[key][claim.kind]), weights=file)
+            yield replace(_judged(claim, means[key][claim.kind]), weights=source[0].name if source else "")
 
 
 def _load(path: Path, converted: Path) -> LoadedWeights:
     """Weights of srlab, or of another program, which are turned into such first."""
     from srlab.use.imports import import_weights
 
-    try:
-        loaded = load_weights(path)
-    except UserError as refused:
-        if path.suffix == ".safetensors" and "does not say which network" not in str(refused):
-            raise
-        # Those that fit every scale are built anew for each, so that any of them will do.
-        scale = 2 if path.suffix == ".mat" else None
-        loaded = load_weights(import_weights(path, converted, scale=scale).path)
+    if not is_weights_file(path):
+        import_weights(path, converted, at_any_scale=True)  # `_network` builds it for each scale that it fits
+    loaded = load_weights(path if is_weights_file(path) else converted)
     if not any(_is_of(loaded, claim) for claim in claims()):
         known = ", ".join(sorted(set(VARIANTS.values()) - {"bicubic"}))
         raise UserError(
@@ -222,23 +220,17 @@ def _load(path: Path, converted: Path) -> LoadedWeights:
 
 
 def _is_of(loaded: LoadedWeights, claim: Claim) -> bool:
-    if claim.network == "bicubic":
-        return False
     same = loaded.options == preset(claim.variant, scale=claim.scale)
     return same and (loaded.scale == claim.scale or fits_every_scale(loaded.options))
 
 
-def _network(
-    claim: Claim, loaded: Sequence[tuple[Path, LoadedWeights]]
-) -> tuple[torch.nn.Module, str] | None:
-    if claim.network == "bicubic":
-        return build_network(preset("bicubic", scale=claim.scale), scale=claim.scale).eval(), ""
-    for path, weights in loaded:
-        if _is_of(weights, claim):
-            network = build_network(weights.options, scale=claim.scale).eval()
-            network.load_state_dict(weights.network.state_dict(), strict=True)
-            return network, path.name
-    return None
+def _network(claim: Claim, weights: LoadedWeights | None) -> torch.nn.Module:
+    """Bicubic, or the network of the weights, at the claim's scale."""
+    options = weights.options if weights else preset(claim.variant, scale=claim.scale)
+    network = build_network(options, scale=claim.scale).eval()
+    if weights:
+        network.load_state_dict(weights.network.state_dict(), strict=True)
+    return network
 
 
 def _means(

@@ -11,7 +11,6 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-from scipy.optimize import nnls  # type: ignore[import-untyped]
 
 from srlab.errors import UserError
 from srlab.folder import store
@@ -29,7 +28,7 @@ _FEWEST_PAIRS = 3  # with fewer, nothing shows how the spread between images gro
 
 
 @dataclass(frozen=True, kw_only=True)
-class Spread:
+class Spreads:
     """Standard deviations in dB: `trainings` of one variant's, and of a difference between images.
 
     The latter is `images` for a small difference, and grows by `share` of the difference. `source` says where
@@ -43,7 +42,7 @@ class Spread:
 
 
 # Of docs/results/c4_rdn. Trainings of the studies C3 and C5 differ by 0.015 and 0.085 dB.
-DEFAULT = Spread(trainings=0.06, images=0.013, share=0.92, source="the published study C4 (RDN x2)")
+DEFAULT = Spreads(trainings=0.06, images=0.013, share=0.92, source="the published study C4 (RDN x2)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +59,7 @@ class Sight:
     first_pair: float | None
 
 
-def spread_of(verdicts: Verdicts) -> Spread | None:
+def spread_of(verdicts: Verdicts) -> Spreads | None:
     """What a study's verdicts tell of spreads, by psnr_y; None where no pair has two seeds and two images."""
     table = next(
         (one for one in verdicts.tables if one.scope == ALL_SETS and one.metric == "psnr_y"),
@@ -78,10 +77,12 @@ def spread_of(verdicts: Verdicts) -> Spread | None:
     trainings, images, squares = np.array(found).T
     base, share = DEFAULT.images, DEFAULT.share
     if len(found) >= _FEWEST_PAIRS and (images > 0).all():
+        from scipy.optimize import nnls  # type: ignore[import-untyped]  # half a second
+
         # Relative errors count, or the pairs that differ most would decide alone.
         fitted, _ = nnls(np.stack([1 / images, squares / images], axis=1), np.ones(len(images)))
         base, share = (float(root) for root in np.sqrt(fitted))
-    return Spread(
+    return Spreads(
         trainings=float(np.sqrt(np.median(trainings))),
         images=base,
         share=share,
@@ -89,7 +90,7 @@ def spread_of(verdicts: Verdicts) -> Spread | None:
     )
 
 
-def earlier_spread(folder: Path, *, variants: Sequence[str], scale: int) -> Spread:
+def earlier_spread(folder: Path, *, variants: Sequence[str], scale: int) -> Spreads:
     """Of the study in `folder`, else of one beside it with the same scale, else the default.
 
     Of several, the one with most variants in common is taken, then the one with most runs.
@@ -119,7 +120,7 @@ def _beside(folder: Path, *, variants: Sequence[str], scale: int) -> Iterator[Pa
 
 
 def sights(
-    spread: Spread,
+    spread: Spreads,
     *,
     num_variants: int,
     num_seeds: int,
@@ -152,7 +153,7 @@ def sights(
 
 
 def smallest(
-    spread: Spread, *, num_variants: int, num_seeds: int, set_sizes: Sequence[int], alpha: float
+    spread: Spreads, *, num_variants: int, num_seeds: int, set_sizes: Sequence[int], alpha: float
 ) -> float | None:
     """The smallest difference in dB that is found with a power of 80 % at the error rate `alpha`."""
     if num_seeds < 2 or sum(set_sizes) < 2 or num_variants < 2:
@@ -174,7 +175,7 @@ def smallest(
 
 def power(
     difference: float,
-    spread: Spread,
+    spread: Spreads,
     *,
     num_variants: int,
     num_seeds: int,

@@ -29,7 +29,12 @@ from srlab.verdicts import BICUBIC, Cost, Row, Table, Verdicts, is_ahead, metric
 from srlab.words import duration, listed, number, plural
 
 _OF_COSTS = ("parameters", "multiply_adds", "learning_rate", "seconds")
-_MARKS = {"authors": "", "copies": "", "one copy": ", found in one other paper or page only"}
+_MARKS = {
+    "authors": "",
+    "copies": "",
+    "one copy": ", found in one other paper or page only",
+    "recalled": ", not read for srlab",
+}
 
 
 def leaderboard_grid(

@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
 from torch import Tensor
 
 from srlab.errors import UserError
 from srlab.files import sha256_of
-from srlab.folder.checkpoints import WEIGHTS_KEY, save_weights
+from srlab.folder.checkpoints import is_weights_file, save_weights
 from srlab.networks import (
     NETWORKS,
     Network,
@@ -68,7 +67,12 @@ class _Misfit:
 
 
 def import_weights(
-    path: Path, out: Path, *, variant: str | None = None, scale: int | None = None
+    path: Path,
+    out: Path,
+    *,
+    variant: str | None = None,
+    scale: int | None = None,
+    at_any_scale: bool = False,
 ) -> Imported:
     """Write the weights in `path`, made by another program, to `out` as srlab stores them.
 
@@ -77,17 +81,22 @@ def import_weights(
         out: the weights file to write, ending in .safetensors.
         variant: of `srlab networks`; None finds it from the tensors' names and shapes.
         scale: 2, 3 or 4; None where only one fits.
+        at_any_scale: of several scales that fit, the smallest will do.
 
     Raises:
         UserError: the file cannot be read, no network or more than one has exactly these tensors, or `out`
-            does not end in .safetensors.
+            does not end in .safetensors, or is the file itself.
     """
     if out.suffix != ".safetensors":
         raise UserError(f"{out}: a weights file ends in .safetensors")
+    if out.exists() and path.exists() and out.samefile(path):
+        raise UserError(
+            f"{out} is the file that is read; write to another one, such as --out srlab-{out.name}"
+        )
     tensors = read_tensors(path)
-    if path.suffix == ".safetensors" and _is_ours(path):
+    if is_weights_file(path):
         raise UserError(f"{path} is a weights file of srlab already; use it as it is")
-    fit = _find(path, tensors, variant=variant, scale=scale)
+    fit = _find(path, tensors, variant=variant, scale=scale, at_any_scale=at_any_scale)
     network = build_network(fit.options, scale=fit.scale)
     network.load_state_dict(fit.tensors, strict=True)
     source = {"file": path.name, "sha256": sha256_of(path), "names": fit.by}
@@ -103,14 +112,13 @@ def import_weights(
     )
 
 
-def _is_ours(path: Path) -> bool:
-    with safe_open(path, framework="pt") as file:
-        return WEIGHTS_KEY in (file.metadata() or {})
-
-
-def _find(path: Path, tensors: Tensors, *, variant: str | None, scale: int | None) -> _Fit:
+def _find(
+    path: Path, tensors: Tensors, *, variant: str | None, scale: int | None, at_any_scale: bool
+) -> _Fit:
     found = list(_tried(tensors, variant=variant, scale=scale, in_order=path.suffix != ".safetensors"))
     fits = [one for one in found if isinstance(one, _Fit)]
+    if at_any_scale and len({fit.variant for fit in fits}) == 1:
+        return min(fits, key=lambda fit: fit.scale)
     if len({(fit.variant, fit.scale) for fit in fits}) > 1:
         named = " and ".join(f"{fit.variant} at x{fit.scale}" for fit in fits)
         scales = {fit.scale for fit in fits}
@@ -152,10 +160,11 @@ def _by_map(
 ) -> Iterator[_Fit | _Misfit]:
     num_blocks = names.num_blocks(tensors)
     pairs = names.expanded(num_blocks)
-    kept = {name: tensor for name, tensor in tensors.items() if not _is_ignored(name, names.ignored)}
     renamed: Tensors = {}
     odd = []
-    for name, tensor in kept.items():
+    for name, tensor in tensors.items():
+        if any(name == one or name.startswith(f"{one}.") for one in names.ignored):
+            continue
         ours = _ours(name, pairs)
         if ours is None or ours in renamed:
             odd.append(name)
@@ -199,7 +208,7 @@ def _options(
     (kind,) = (kind for kind, network in NETWORKS.items() if network.__name__ == names.architecture)
     changes: dict[str, Any] = dict(names.options)
     if names.blocks:
-        changes[names.counted] = num_blocks
+        changes["num_blocks"] = num_blocks
     for option, tensor in names.widths.items():
         if tensor in tensors:
             changes[option] = tensors[tensor].shape[0]
@@ -211,7 +220,6 @@ def _by_order(
 ) -> Iterator[_Fit | _Misfit]:
     """The tensors by our own names, or each for the one of its shape in the same place of the network."""
     known = find_preset(variant)
-    kept = [tensor for name, tensor in tensors.items() if not name.endswith(COUNTER)]
     for at in known.scales if scale is None else (scale,):
         if at not in known.scales:
             yield _Misfit(name=variant, places=0, why=f"it does not exist at x{at}")
@@ -232,11 +240,11 @@ def _by_order(
             why = "its names are not known, and a .safetensors file does not keep the order of its tensors"
             yield _Misfit(name=title, places=0, why=f"{why}; save them with torch.save as a .pth file")
             continue
-        if len(places) != len(kept):
-            why = f"it needs {len(places)} tensors, and the file has {len(kept)}"
+        if len(places) != len(tensors):
+            why = f"it needs {len(places)} tensors, and the file has {len(tensors)}"
             yield _Misfit(name=title, places=0, why=why)
             continue
-        found = dict(zip(places, (tensor.float() for tensor in kept), strict=True))
+        found = dict(zip(places, tensors.values(), strict=True))
         why = _difference(found, expected, left=[])
         if why:
             yield _Misfit(name=title, places=1, why=f"with the tensors in their order, {why}")
@@ -262,17 +270,13 @@ def _ours(name: str, pairs: Mapping[str, str]) -> str | None:
     return f"{pairs[module]}.{leaf}" if module in pairs else None
 
 
-def _is_ignored(name: str, ignored: tuple[str, ...]) -> bool:
-    return name.endswith(COUNTER) or any(name == one or name.startswith(f"{one}.") for one in ignored)
-
-
 def _as_ours(tensor: Tensor, layout: str) -> Tensor:
     if layout == "hwio":
         # MATLAB drops a last dimension of one: [h, w, in] is a kernel with one output.
         if tensor.ndim == 3:
             tensor = tensor[..., None]
         tensor = tensor.permute(3, 2, 0, 1) if tensor.ndim == 4 else tensor.reshape(-1)
-    return tensor.float().contiguous()
+    return tensor.contiguous()
 
 
 def _factor(name: str, times: Mapping[str, float]) -> float:

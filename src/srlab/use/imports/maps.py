@@ -33,7 +33,6 @@ class NameMap:
     scales: tuple[int, ...]
     names: Mapping[str, str]
     blocks: str = ""
-    counted: str = "num_blocks"
     options: Mapping[str, str] = field(default_factory=dict)
     architecture: str = ""
     widths: Mapping[str, str] = field(default_factory=dict)
