@@ -251,6 +251,15 @@ def test_a_safetensors_file_has_names_and_no_order(tmp_path: Path) -> None:
         import_weights(found.path, tmp_path / "d.safetensors")
 
 
+def test_the_file_that_is_read_is_never_written_over(tmp_path: Path) -> None:
+    file = tmp_path / "names.safetensors"
+    save_file(random_network(preset("srcnn/vanilla", scale=2), scale=2).state_dict(), file)
+    before = file.read_bytes()
+    with pytest.raises(UserError, match="is the file that is read; write to another one"):
+        import_weights(file, file, variant="srcnn/vanilla")
+    assert file.read_bytes() == before
+
+
 def test_the_weights_say_which_file_they_come_from(tmp_path: Path) -> None:
     torch.save(theirs(random_network(SRGAN, scale=4), name_maps()["goldhuang"], 2), tmp_path / "g.pth")
     import_weights(tmp_path / "g.pth", tmp_path / "g.safetensors")

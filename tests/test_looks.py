@@ -139,6 +139,14 @@ def test_it_ends_with_the_most_seeds_and_stays_undecided(study: Study, tmp_path:
     assert load_looks(tmp_path / "s")[-1].undecided
 
 
+def test_one_test_image_decides_nothing_so_no_seed_is_added(tmp_path: Path) -> None:
+    folder = ScoredStudy(tmp_path, {"one": 1})
+    for place, name in enumerate("ab"):
+        folder.variant(name, noisy(30 + place, seeds=3, images=1, key=place))
+    folder.write()
+    assert undecided_variants(tmp_path) == ()
+
+
 def test_a_planned_pair_alone_decides_what_gets_more_seeds(study: Study, tmp_path: Path) -> None:
     planned = replace(study, primary=("tiny/third", "tiny/edsr"))
     carry_out = scored(tmp_path / "s", {"tiny/edsr": 0.0, "tiny/srcnn": 0.01, "tiny/third": 5.0})

@@ -297,6 +297,14 @@ def test_json_that_is_not_ours_is_refused(change: dict[str, Any], message: str) 
         options_from_dict(options_to_dict(EDSROptions()) | change)
 
 
+def test_an_option_that_came_later_is_stored_only_where_it_is_set_and_older_files_are_read() -> None:
+    old = options_to_dict(SRResNetOptions())
+    assert "trunk_activation" not in old
+    assert options_from_dict(old) == SRResNetOptions()
+    new = SRResNetOptions(trunk_activation=Activation("prelu", 0.25, shared=True))
+    assert options_from_dict(options_to_dict(new)) == new
+
+
 def test_json_that_lacks_an_option_is_refused() -> None:
     values = options_to_dict(EDSROptions())
     del values["num_blocks"], values["skip"]

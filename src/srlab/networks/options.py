@@ -125,30 +125,26 @@ LATER = {"later": True}  # of a field: files from before it have none, and it is
 
 def to_values(options: Options) -> dict[str, Any]:
     """The fields as JSON's types."""
+    later = _later(type(options))
+    values = {name: getattr(options, name) for name in _hints(type(options))}
     return {
-        name: _to_json(value)
-        for name, default in _defaults_of_later(options).items()
-        if (value := getattr(options, name)) != default
+        name: _to_json(value) for name, value in values.items() if name not in later or value != later[name]
     }
 
 
-def _defaults_of_later(options: Options | type) -> dict[str, Any]:
-    """Every field, with its default if it came later than files that must stay readable."""
-    kind = options if isinstance(options, type) else type(options)
-    fields = {field.name: field for field in dataclasses.fields(kind)}
+def _later(options_type: type) -> dict[str, Any]:
+    """The defaults of the fields that came later."""
     return {
-        name: fields[name].default if "later" in fields[name].metadata else dataclasses.MISSING
-        for name in _hints(kind)
+        field.name: field.default for field in dataclasses.fields(options_type) if "later" in field.metadata
     }
 
 
 def from_values(options_type: type[OptionsT], values: Mapping[str, Any]) -> OptionsT:
-    """The reverse of `to_values`; every field must be there, and none beside."""
+    """The reverse of `to_values`; every field must be there but those that came later, and none beside."""
     hints = _hints(options_type)
     for name in values:
         _check_name(options_type, name)
-    needed = [name for name, one in _defaults_of_later(options_type).items() if one is dataclasses.MISSING]
-    if missing := [name for name in needed if name not in values]:
+    if missing := [name for name in hints if name not in values and name not in _later(options_type)]:
         raise UserError(f"{_title(options_type)}: the options have no {', '.join(missing)}")
     return options_type(
         **{name: _from_json(hint, values[name]) for name, hint in hints.items() if name in values}

@@ -19,6 +19,7 @@ from srlab.verdicts.values import (
     Difference,
     Interval,
     Outcome,
+    Rank,
     Row,
     Rules,
     Share,
@@ -256,6 +257,18 @@ def _by_family(
         for index, p in zip(members, corrected, strict=True):
             adjusted[index] = p
     return adjusted
+
+
+def out_of_order(ranks: Sequence[tuple[str, Rank]]) -> list[str]:
+    """Of variants in the order of their means those that may stand before one with a better mean.
+
+    What is known of them does not suffice: few seeds, or seeds that differ much.
+    """
+    return [
+        name
+        for place, (name, rank) in enumerate(ranks)
+        if any(rank.best < better.best for _, better in ranks[:place])
+    ]
 
 
 def is_ahead(test: Difference) -> bool | None:

@@ -49,6 +49,7 @@ from srlab.verdicts.values import (
     known_metric,
 )
 from srlab.verdicts.words import Answer, answer, remarks
+from srlab.words import plural
 
 
 def judge(
@@ -272,7 +273,7 @@ def _left(runs: Sequence[RunRecord], missing: Sequence[MissingCell]) -> str:
     trainings = {(cell.variant, cell.seed) for cell in missing if not cell.is_final}
     if not trainings:
         return ""
-    return f"test scores of {len(trainings)} training{'' if len(trainings) == 1 else 's'} are missing"
+    return f"test scores of {plural(len(trainings), 'training')} are missing"
 
 
 def _primary(

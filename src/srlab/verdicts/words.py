@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
 from types import MappingProxyType
 
 from srlab import words
 from srlab.folder.records import RunRecord
-from srlab.verdicts.compare import is_ahead
+from srlab.verdicts.compare import is_ahead, out_of_order
 from srlab.verdicts.curves import fall_at_the_end
 from srlab.verdicts.inference import coverage_if_skewed
 from srlab.verdicts.values import (
@@ -253,11 +252,11 @@ def _headline(
     if one_seed:
         return [f"ONE SEED cannot rank variants; of these trained networks, {highest}."]
     first = [row.variant for row in rows if ranks[row.variant].best == 1]
-    if is_adversarial:
+    found = [] if is_adversarial else out_of_order([(row.variant, ranks[row.variant]) for row in rows])
+    if sure := [name for name in first if name not in found]:
+        wild, first = [name for name in first if name in found], sure
+    else:
         wild = []
-    else:  # below a variant that is not among the first
-        together = [row.variant for row in takewhile(lambda row: ranks[row.variant].best == 1, rows)]
-        wild, first = [name for name in first if name not in together], together or first
     if len(first) == 1:
         best = f"{first[0]} is best{on}{number}."
         if wild:

@@ -16,7 +16,7 @@ from srlab.show.draw.ranking import RankedMean, draw_ranking
 from srlab.show.draw.rates import draw_rates
 from srlab.show.draw.svg import inline_svg
 from srlab.show.tables.plane import DISTORTION, means_of_both
-from srlab.show.texts import with_bounds
+from srlab.show.texts import place, with_bounds
 from srlab.verdicts import (
     BICUBIC,
     VALIDATION,
@@ -30,6 +30,7 @@ from srlab.verdicts import (
     is_ahead,
     metric_of,
 )
+from srlab.verdicts.compare import out_of_order
 from srlab.verdicts.pareto import front, training_times
 from srlab.words import listed, number, plural, rate
 
@@ -131,26 +132,17 @@ def _ranking(table: Table) -> Iterator[Drawing]:
     if len(means) < 2:
         return
     ranked = [(row.variant, row.rank) for row in table.rows if row.rank is not None and row.variant in means]
-    wild = [
-        name
-        for place, (name, rank) in enumerate(ranked)
-        if any(rank.best < b.best for _, b in ranked[:place])
-    ]
+    wild = out_of_order(ranked)
     rows = []
-    for row in table.rows:
-        if row.rank is None or row.variant not in means:
-            continue
-        tied = [name for name in row.rank.tied_with if name in means]
-        if row.variant not in wild:
-            tied = [name for name in tied if name not in wild]
-        place = f"{row.rank.best}" if row.rank.best == row.rank.worst else f"{row.rank.best}-{row.rank.worst}"
+    for name, rank in ranked:
+        tied = [other for other in rank.tied_with if other in means and (name in wild or other not in wild)]
         rows.append(
             RankedMean(
-                label=row.variant,
-                mean=means[row.variant],
-                tied=tuple(means[name] for name in tied),
-                equal=tuple(means[name] for name in row.rank.equal_to if name in means),
-                reading=f"rank {place}",
+                label=name,
+                mean=means[name],
+                tied=tuple(means[other] for other in tied),
+                equal=tuple(means[other] for other in rank.equal_to if other in means),
+                reading=f"rank {place(rank)}",
             )
         )
     known = metric_of(table.metric)
