@@ -8,26 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
-from srlab.show.draw.canvas import (
-    FONT,
-    SMALL,
-    WIDTHS,
-    Size,
-    new_figure,
-    place_axes,
-    style_axes,
-    text_width,
-    wrap,
-    write,
-)
+from srlab.show.draw.canvas import SMALL, Size, write
 from srlab.show.draw.colors import Colors
+from srlab.show.draw.rows import make_rows
 
-_ROW = 24.0  # pixels
-_LINE = 15.0  # from line to line of a name
-_AXIS = 46.0
-_TOP = 8.0
+_ROOM = 24.0  # pixels for a line below its name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,34 +29,26 @@ class RankedMean:
 
 def draw_ranking(rows: Sequence[RankedMean], *, colors: Colors, size: Size, axis_name: str) -> Figure:
     """Rows in the order given, the best on top. On a narrow page a name stands above its line."""
-    width = WIDTHS[size]
-    right = max(text_width(row.reading, SMALL) for row in rows) + 14
-    if size == "wide":
-        left = min(340.0, max(text_width(row.label) for row in rows)) + 16
-        names = [wrap(row.label, left - 16) for row in rows]
-        heights = [max(_ROW, len(found) * _LINE + 6) for found in names]
-    else:
-        left = 14.0
-        names = [wrap(row.label, width - 10) for row in rows]
-        heights = [len(found) * _LINE + _ROW for found in names]
-    total = sum(heights)
-    figure = new_figure(size, total + _AXIS + _TOP)
-    axes = place_axes(figure, left=left, right=right, top=_TOP, bottom=_AXIS)
-    style_axes(axes, colors, grid="x")
-    axes.set_ylim(total, 0)
-    axes.set_yticks([])
+    made = make_rows(
+        [row.label for row in rows],
+        [row.reading for row in rows],
+        below=[_ROOM] * len(rows),
+        beside=9.0,
+        top=8.0,
+        colors=colors,
+        size=size,
+    )
     means = [row.mean for row in rows]
     margin = 0.06 * ((max(means) - min(means)) or 1.0)
-    low, high = min(means) - margin, max(means) + margin
-    axes.set_xlim(low, high)
-    unit = (high - low) / (width - left - right)  # of the axis, in a pixel
+    made.limit(min(means) - margin, max(means) + margin, axis_name, colors=colors, size=size)
+    axes = made.axes
     top = 0.0
-    for row, name, height in zip(rows, names, heights, strict=True):
-        middle = top + (height / 2 if size == "wide" else height - _ROW / 2)
-        first = middle - (len(name) - 1) / 2 * _LINE if size == "wide" else top + _LINE / 2 + 2
-        for number, line in enumerate(name):
-            write(axes, low - left * unit, first + number * _LINE, line, color=colors["ink"], size=FONT)
-        write(axes, high + right * unit, middle, row.reading, color=colors["dim"], size=SMALL, align="right")
+    for number, (row, height) in enumerate(zip(rows, made.heights, strict=True)):
+        middle = beside = top + height / 2
+        if size == "narrow":
+            middle, beside = top + height - _ROOM / 2, top + made.height_of_name(number) / 2 + 2
+        made.write_name(number, beside, color=colors["ink"])
+        write(axes, made.edges[1], beside, row.reading, color=colors["dim"], size=SMALL, align="right")
         for others, color, thickness in ((row.tied, "axis", 2.0), (row.equal, "accent", 4.0)):
             if others:
                 ends = (min(row.mean, *others), max(row.mean, *others))
@@ -79,6 +57,4 @@ def draw_ranking(rows: Sequence[RankedMean], *, colors: Colors, size: Size, axis
             [row.mean], [middle], marker="o", markersize=8, color=colors["ink"], zorder=3, clip_on=False
         )
         top += height
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=7 if size == "wide" else 5, steps=[1, 2, 2.5, 5, 10]))
-    axes.set_xlabel(axis_name, color=colors["dim"], fontsize=SMALL, labelpad=6, parse_math=False)
-    return figure
+    return made.figure
