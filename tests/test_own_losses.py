@@ -1,12 +1,9 @@
 """What is promised of losses of a user's own: all that srlab's have, told early where they cannot work."""
 
-import io
 import json
 import pickle
 import shutil
-import sys
-from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -15,8 +12,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from own_code import srlab, write_mine
 from srlab import L1, MSE, Loss, PixelObjective, Sum, UserError, trust
-from srlab.cli import main
 from srlab.declare.objectives import objective_from_dict, objective_to_dict
 from srlab.declare.studies import load_study
 from srlab.declare.study import Study, Variant
@@ -30,7 +27,7 @@ from srlab.training.updates import PixelUpdate
 from srlab.user_code import declared as declared_things
 from srlab.user_code.code import read_code, run_code
 from srlab.verdicts import judge
-from tiny_study import tiny_study, write_pictures
+from tiny_study import tiny_study
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -72,12 +69,7 @@ def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("mine")
-    train = write_pictures(folder / "train", 3, seed=1)
-    test = write_pictures(folder / "set", 2, seed=2)
-    (folder / "mine.py").write_text(MINE.replace("TRAIN", repr(train)).replace("TEST", repr(test)))
-    (folder / "part_of_loss.py").write_text(PART)
-    return folder / "mine.py"
+    return write_mine(tmp_path_factory.mktemp("mine"), MINE, ("part_of_loss.py", PART), tested=2)
 
 
 @pytest.fixture(scope="module")
@@ -88,24 +80,6 @@ def finished(file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setenv("SRLAB_TRUSTED", str(folder.parent / "yes.txt"))
         assert srlab("study", file, "--out", folder, "--jobs", "2", "--no-estimate").code == 0
     return folder
-
-
-@dataclass
-class Said:
-    """What a command printed, on one line, and its exit code."""
-
-    code: int
-    text: str
-
-
-def srlab(*words: object) -> Said:
-    """A command, in this process."""
-    printed, told = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed), redirect_stderr(told):
-        patch.setattr(sys, "argv", ["srlab", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-    return Said(int(ended.value.code or 0), " ".join((printed.getvalue() + told.getvalue()).split()))
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import pytest
 from msgspec import structs
 from numpy.typing import NDArray
 
+from own_code import Said, srlab, write_mine
 from srlab import Metric, UserError
 from srlab.declare.metrics import INCLUDED, LATER_METRICS, OF_PROTOCOL, PERCEPTION
 from srlab.declare.studies import load_study
@@ -25,8 +26,7 @@ from srlab.show.tables.board import board_grid, scores_grid
 from srlab.user_code import declared as declared_things
 from srlab.user_code.code import read_code, run_code
 from srlab.verdicts import judge
-from test_own_losses import Said, srlab
-from tiny_study import tiny_study, write_pictures
+from tiny_study import tiny_study
 
 MINE = '''"""Does a wider network have better edges?"""
 
@@ -69,12 +69,7 @@ def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("mine")
-    train = write_pictures(folder / "train", 3, seed=1)
-    test = write_pictures(folder / "set", 3, seed=2)
-    (folder / "mine.py").write_text(MINE.replace("TRAIN", repr(train)).replace("TEST", repr(test)))
-    (folder / "part_of_metric.py").write_text(PART)
-    return folder / "mine.py"
+    return write_mine(tmp_path_factory.mktemp("mine"), MINE, ("part_of_metric.py", PART), tested=3)
 
 
 @pytest.fixture(scope="module")
