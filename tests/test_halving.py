@@ -242,6 +242,9 @@ def test_the_command_plans_and_carries_out_a_halving(tmp_path: Path) -> None:
     plan = CliRunner().invoke(app, [*asked, "--plan", "--no-estimate"]).stdout
     assert "then 4 runs of 2 steps at the better half of the rates" in plan
     assert "then 2 runs of 4 steps at the chosen rates" in plan
+    assert re.search(
+        r"^rates/1of4/\S+-lr0.01-seed\d+ +1 +0.01 ", plan, flags=re.MULTILINE
+    )  # of a quarter of 4 steps
     assert "12 runs, 12 left to do" in plan
     found = json.loads(CliRunner().invoke(app, [*asked, "--plan", "--no-estimate", "--json"]).stdout)
     assert [trial["runs"] for trial in found["rate_search"]["trials"]] == [6, 4]

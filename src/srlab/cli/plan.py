@@ -150,14 +150,16 @@ def show_plan(plan: Plan, *, question: str) -> None:
             waits = waits_for(run, stage)
             state = f"{in_words(status)}, waits for {waits}" if waits else in_words(status)
             name = (stage.folder / run.name).relative_to(plan.folder).as_posix()
-            runs.append((name, rate(run.learning_rate), str(run.seed), state))
+            runs.append((name, whole(run.protocol.num_steps), rate(run.learning_rate), str(run.seed), state))
     columns = (
         Column(key="run", heading="run", is_text=True, is_name=True),
+        Column(key="steps", heading="steps"),
         Column(key="learning_rate", heading="learning rate"),
         Column(key="seed", heading="seed"),
         Column(key="state", heading="state", is_text=True, is_prose=True),
     )
-    show_grid(Grid.of_texts("runs", columns, runs))
+    grid = Grid.of_texts("runs", columns, runs)
+    show_grid(grid if plan.trials else grid.without(("steps",)))
     for stage in plan.stages:
         if not stage.is_settled:
             rates = "the better half of the rates" if stage in plan.trials else "the chosen rates"
