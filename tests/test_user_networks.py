@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 import srlab
+from own_code import srlab as srlab_command
 from same_picture import assert_same_floats
 from srlab.declare.studies import load_study
 from srlab.declare.study import Study, Variant
@@ -43,7 +44,6 @@ from srlab.user_code import declared as declared_things
 from srlab.user_code.code import read_code, run_code
 from srlab.user_code.identity import identity_of
 from srlab.verdicts import judge
-from test_own_losses import srlab as srlab_command
 from tiny_study import MACHINE, write_pictures
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
