@@ -300,6 +300,24 @@ def test_the_door_takes_ragged_seeds_and_leaves_out_what_lacks_a_score() -> None
     assert pairs[frozenset(("best", "other"))].seeds == (0, 1, 2)
 
 
+def test_an_interval_says_what_makes_it_wide() -> None:
+    scores = np.tile([0.1, 0.7, 0.3, 0.4, 0.3, 0.4], (3, 1))  # trainings agree, two images do not
+    other = np.zeros((3, 6))
+    by_set = infer({"a": scores, "b": other}, test_sets=["few"] * 2 + ["many"] * 4).pairs[0]
+    of_few = 2 * np.var([0.1, 0.7], ddof=1)  # of the sum of two images, then of four
+    of_many = 4 * np.var([0.3, 0.4, 0.3, 0.4], ddof=1)
+    assert by_set.interval is not None
+    assert [name for name, _ in by_set.interval.variance_shares] == ["images of few", "images of many"]
+    assert by_set.interval.variance_shares[0][1] == pytest.approx(of_few / (of_few + of_many))
+
+    unlike = scores + np.array([[-1.0], [0.0], [1.0]])  # trainings disagree
+    found = infer({"a": unlike, "b": other}).pairs[0].interval
+    assert found is not None
+    of_trainings, of_images = 1 / 3, np.var(scores[0], ddof=1) / 6
+    assert [name for name, _ in found.variance_shares] == ["trainings", "images"]
+    assert found.variance_shares[0][1] == pytest.approx(of_trainings / (of_trainings + of_images))
+
+
 def test_with_bicubic_a_difference_is_told_in_per_cent_of_the_gain() -> None:
     """An effect in proportion to each image's gain: the interval of the ratio is narrower."""
     generator = np.random.default_rng(9)

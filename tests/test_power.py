@@ -10,9 +10,21 @@ from typer.testing import CliRunner
 from scored_study import ScoredStudy, noisy
 from srlab.cli import app
 from srlab.data.datasets import test_set_sizes as set_sizes
+from srlab.show.draw.colors import FOR_PAPERS
+from srlab.show.report.figures import drawings
 from srlab.verdicts import judge, judge_scores, read_scores
 from srlab.verdicts.inference import Design
-from srlab.verdicts.power import DEFAULT, Spreads, earlier_spread, power, sights, smallest, spread_of
+from srlab.verdicts.power import (
+    DEFAULT,
+    DIFFERENCES,
+    Spreads,
+    earlier_spread,
+    power,
+    power_curves,
+    sights,
+    smallest,
+    spread_of,
+)
 
 C4 = Path(__file__).parents[1] / "docs" / "results" / "c4_rdn" / "scores.csv.gz"
 
@@ -111,6 +123,30 @@ def test_one_seed_says_nothing_of_spreads(tmp_path: Path) -> None:
     folder = ScoredStudy(tmp_path, {"set5": 5})
     folder.variant("a", noisy(30, seeds=1, images=5)).variant("b", noisy(31, seeds=1, images=5)).write()
     assert spread_of(judge(tmp_path)) is None
+
+
+def test_a_finished_study_shows_how_often_such_a_study_finds_a_difference() -> None:
+    verdicts = judge_scores(read_scores(C4), metrics=["psnr_y"])
+    own, more = power_curves(verdicts)
+    assert [(own.seeds, own.images), (more.seeds, more.images)] == [(5, 119), (10, 119)]
+    spread = spread_of(verdicts)
+    assert spread is not None
+    seen = smallest(spread, num_variants=5, num_seeds=5, set_sizes=(5, 14, 100), alpha=0.05 / 10)
+    assert seen is not None
+    assert np.interp(np.log(seen), np.log(DIFFERENCES), own.found) == pytest.approx(0.8, abs=0.03)
+    assert own.found[0] < 0.02  # 0.01 dB
+    assert own.found[-1] == 1  # 2 dB
+    assert all(later >= sooner for sooner, later in zip(own.found, more.found, strict=True))
+    (drawing,) = (one for one in drawings(verdicts, bicubic=None) if one.group == "power")
+    assert f"5 seeds, 119 test images (this study): {seen:.2f} dB" in drawing.description
+    lines = drawing.draw(FOR_PAPERS, "narrow").axes[0].lines
+    assert [100 * share for share in own.found] in [list(map(float, line.get_ydata())) for line in lines]  # type: ignore[arg-type]
+
+
+def test_one_seed_shows_no_curve(tmp_path: Path) -> None:
+    folder = ScoredStudy(tmp_path, {"set5": 5})
+    folder.variant("a", noisy(30, seeds=1, images=5)).variant("b", noisy(31, seeds=1, images=5)).write()
+    assert power_curves(judge(tmp_path)) == []
 
 
 def test_the_catalogue_knows_how_many_images_a_set_has_that_is_not_there() -> None:

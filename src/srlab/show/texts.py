@@ -11,6 +11,20 @@ def bounds(interval: Interval | None, decimals: int) -> str:
     return "" if interval is None else span(interval.low, interval.high, decimals)
 
 
+def doubt(interval: Interval | None, *, most: int = 1) -> str:
+    """What makes an interval wide: the `most` largest shares of its variance.
+
+    >>> shares = (("images of set5", 0.816), ("trainings", 0.184))
+    >>> wide = Interval(
+    ...     low=0.2, high=1.0, level=0.95, population="images", standard_error=0.1, variance_shares=shares
+    ... )
+    >>> doubt(wide)
+    '82 % images of set5'
+    """
+    shares = () if interval is None else interval.variance_shares[:most]
+    return ", ".join(f"{100 * share:.0f} % {name}" for name, share in shares)
+
+
 def with_bounds(finding: Difference | Effect, decimals: int) -> str:
     """A difference with its interval, if it has one."""
     return f"{signed(finding.estimate, decimals)} {bounds(finding.interval, decimals)}".strip()

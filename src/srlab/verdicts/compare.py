@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
 from math import isfinite
@@ -27,6 +27,7 @@ from srlab.verdicts.values import (
     metric_of,
 )
 
+_LEAST_SHARE = 1e-9  # of a variance; less is rounding
 ONE_TRAINING = "one training of a variant says nothing about other trainings"
 
 
@@ -49,7 +50,7 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class Scored:
-    """Scores under one metric on one scope, with names: `variants` and `seeds` are those of the design.
+    """Scores under one metric on one scope, with names: `variants`, `seeds`, `sets` are those of the design.
 
     A variant is here only with a run, and a run only with a score of every image. Within `band` differences
     are equal; None if that is no outcome.
@@ -57,6 +58,7 @@ class Scored:
 
     variants: tuple[str, ...]
     seeds: tuple[int, ...]
+    sets: tuple[str, ...]
     design: Design
     scope: str
     metric: Metric
@@ -108,7 +110,7 @@ class Scored:
             p_equal = [float(p) if known else None for p, known in zip(found, is_tested, strict=True)]
         family = [None] * len(sums) if families is None else list(families)
         p_holm, p_equal = _by_family(p_values, family, all_pairs_of), _by_family(p_equal, family)
-        intervals, fixed = tests.intervals(rules.level), tests.fixed_intervals(rules.level)
+        intervals, fixed = self._intervals(tests), tests.fixed_intervals(rules.level)
         percents = self._percents(contrasts, of_bicubic, tests)
         is_lower_better = self.metric.is_lower_better
         results: list[Finding | None] = []
@@ -140,6 +142,30 @@ class Scored:
                 )
             )
         return results
+
+    def _intervals(self, tests: Sums) -> list[Interval | None]:
+        """For other trainings and images, with what makes them wide."""
+        of_sets = [f"images of {name}" for name in self.sets] if len(self.sets) > 1 else ["images"]
+        names = ("trainings", *of_sets)
+        return [
+            interval
+            and replace(
+                interval,
+                variance_shares=tuple(
+                    sorted(
+                        (
+                            (name, share)
+                            for name, share in zip(names, shares, strict=True)
+                            if share > _LEAST_SHARE
+                        ),
+                        key=lambda named: -named[1],
+                    )
+                ),
+            )
+            for interval, shares in zip(
+                tests.intervals(self.rules.level), tests.shares().tolist(), strict=True
+            )
+        ]
 
     def _arrays(self, sums: Sequence[Mapping[str, float]]) -> tuple[Array, Array, list[bool]]:
         contrasts = np.zeros((len(sums), len(self.variants)))
@@ -233,6 +259,7 @@ def scored_of(
     return Scored(
         variants=names,
         seeds=seeds,
+        sets=tuple(numbers),
         design=Design(
             scores=values,
             sets=np.array([numbers[name] for name in sets], dtype=int),

@@ -78,8 +78,9 @@ class Sums:
     """What is known of many weighted sums; arrays are [tests], NaN where there is nothing to say.
 
     `parts` are of other trainings and other images (of other images alone where `num_seeds` is 1, or a
-    variant has one training), `fixed` of other trainings on these very images. `seeds` are the columns that
-    all variants of the sum have.
+    variant has one training), `fixed` of other trainings on these very images. `of_sets` [tests, sets] is
+    what the images of each set add to the variance. `seeds` are the columns that all variants of the sum
+    have.
     """
 
     estimates: Array
@@ -87,6 +88,7 @@ class Sums:
     over_trainings: NDArray[np.bool_]
     parts: Parts
     fixed: Parts
+    of_sets: Array
     reasons: tuple[str, ...]
 
     def is_tested(self) -> NDArray[np.bool_]:
@@ -104,6 +106,12 @@ class Sums:
             p = _p_values(distance, self.parts) / 2
             one_sided.append(np.where(distance > 0, p, 1 - p))
         return np.maximum(*one_sided)
+
+    def shares(self) -> Array:
+        """Of the variance of each sum, [tests, 1 + sets]: of the trainings, and of the images of each set."""
+        variances = np.column_stack([self.parts.variances[:, 0], self.of_sets])
+        total = variances.sum(axis=1, keepdims=True)
+        return np.asarray(variances / np.where(total > 0, total, 1.0))
 
     def intervals(self, level: float) -> list[Interval | None]:
         """For other trainings and other images."""
@@ -199,7 +207,7 @@ class Design:
         if self.baseline is not None and np.isinf(self.baseline).any():
             has_infinite |= baseline != 0
         seeds = (is_used @ ~self.there) == 0  # [tests, seeds]
-        found = _Found.empty(seeds)
+        found = _Found.empty(seeds, num_sets=int(self.sets.max()) + 1)
         for pattern in np.unique(seeds[~has_infinite], axis=0):
             if pattern.any():
                 rows = np.flatnonzero(~has_infinite & (seeds == pattern).all(axis=1))
@@ -259,6 +267,7 @@ class Design:
         variances *= np.bincount(self.sets, self.weights) ** 2 / counts
         total = variances.sum(axis=1)
         over_df = (variances**2 / np.where(dfs > 0, dfs, dfs.sum())).sum(axis=1)
+        found.of_sets[rows] = variances
         found.images[rows] = total
         found.images_df[rows] = np.divide(
             total**2, over_df, out=np.full(len(rows), float(dfs.sum())), where=over_df > 0
@@ -305,10 +314,11 @@ class _Found:
     trainings_df: Array
     images: Array
     images_df: Array
+    of_sets: Array
     reasons: dict[int, str]
 
     @classmethod
-    def empty(cls, seeds: NDArray[np.bool_]) -> "_Found":
+    def empty(cls, seeds: NDArray[np.bool_], *, num_sets: int) -> "_Found":
         number = len(seeds)
         return cls(
             seeds=seeds,
@@ -318,6 +328,7 @@ class _Found:
             trainings_df=np.ones(number),
             images=np.full(number, np.nan),
             images_df=np.ones(number),
+            of_sets=np.zeros((number, num_sets)),
             reasons={},
         )
 
@@ -326,6 +337,7 @@ class _Found:
         self.estimates[row], self.over_trainings[row] = one.estimates[0], one.over_trainings[0]
         self.trainings[row], self.trainings_df[row] = one.parts.variances[0, 0], one.parts.dfs[0, 0]
         self.images[row], self.images_df[row] = one.parts.variances[0, 1], one.parts.dfs[0, 1]
+        self.of_sets[row] = one.of_sets[0]
         if one.reasons[0]:
             self.reasons[row] = one.reasons[0]
 
@@ -342,6 +354,7 @@ class _Found:
                 variances=np.where(self.over_trainings, self.trainings, np.nan)[:, None],
                 dfs=self.trainings_df[:, None],
             ),
+            of_sets=self.of_sets,
             reasons=tuple(self.reasons.get(row, "") for row in range(len(self.seeds))),
         )
 

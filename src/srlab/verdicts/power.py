@@ -19,6 +19,7 @@ from srlab.verdicts.judging import judge
 from srlab.verdicts.spreads import Array
 from srlab.verdicts.values import ALL_SETS, Verdicts
 
+DIFFERENCES = tuple(np.geomspace(0.01, 2.0, 25).tolist())  # dB, of a power curve
 WANTED = 0.8  # the power that a plan speaks of
 _DRAWS = 4000
 _STUDIES, _PAIRS = 150, 10  # that are drawn for what srlab estimates, and the pairs of each
@@ -57,6 +58,18 @@ class Sight:
     images: int
     one_pair: float | None
     first_pair: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PowerCurve:
+    """With so many seeds and images: how often, from 0 to 1, each of `DIFFERENCES` is `found`.
+
+    It is the first pair of all that is told apart, so by the strictest of Holm's corrections.
+    """
+
+    seeds: int
+    images: int
+    found: tuple[float, ...]
 
 
 def spread_of(verdicts: Verdicts) -> Spreads | None:
@@ -149,6 +162,44 @@ def sights(
         )
         for sizes in sets
         for count, error in rates.items()
+    ]
+
+
+def power_curves(verdicts: Verdicts) -> list[PowerCurve]:
+    """How often differences are found by a study with the spreads that this one has, by psnr_y.
+
+    The first curve is of the study's own seeds and test images. Then come more seeds, more images, and both.
+    Empty where the study tells no spreads.
+    """
+    spread, ranked = spread_of(verdicts), verdicts.ranks()
+    if spread is None or len(ranked) < 2:
+        return []
+    table = verdicts.table(metric="psnr_y")
+    counts = [len(row.seeds) for row in table.rows if row.variant in ranked] if table is not None else []
+    num_seeds = min(counts, default=0)
+    sizes = tuple(map(len, verdicts.test_sets.values()))
+    if num_seeds < 2 or sum(sizes) < 2:
+        return []
+    more_sizes = [(*sizes, 100)] if sum(sizes) < 100 else []
+    alpha = verdicts.rules.error / (len(ranked) * (len(ranked) - 1) // 2)
+    return [
+        PowerCurve(
+            seeds=seeds,
+            images=sum(images),
+            found=tuple(
+                power(
+                    difference,
+                    spread,
+                    num_variants=len(ranked),
+                    num_seeds=seeds,
+                    set_sizes=images,
+                    alpha=alpha,
+                )
+                for difference in DIFFERENCES
+            ),
+        )
+        for images in (sizes, *more_sizes)
+        for seeds in (num_seeds, 2 * num_seeds)
     ]
 
 

@@ -120,7 +120,8 @@ class Interval:
 
     `population` says over what it generalises: "trainings and images" (another seed, another image of the
     same kind), "trainings" (another seed, these very images) or "images" (these trained networks, another
-    image).
+    image). `variance_shares` says what makes it wide: shares of the variance that sum to 1, of "trainings"
+    and of the images of each test set ("images of set5"), the largest first.
     """
 
     low: float
@@ -128,6 +129,7 @@ class Interval:
     level: float
     population: Population
     standard_error: float
+    variance_shares: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from math import isfinite
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from srlab.show.draw.canvas import Size, plain_style
@@ -12,6 +13,7 @@ from srlab.show.draw.colors import FOR_THE_PAGE, Colors
 from srlab.show.draw.curves import draw_curves
 from srlab.show.draw.forest import ForestRow, draw_forest
 from srlab.show.draw.pareto import CostAxis, draw_pareto
+from srlab.show.draw.power import draw_power, in_words
 from srlab.show.draw.ranking import RankedMean, draw_ranking
 from srlab.show.draw.rates import draw_rates
 from srlab.show.draw.svg import inline_svg
@@ -32,6 +34,7 @@ from srlab.verdicts import (
 )
 from srlab.verdicts.compare import out_of_order
 from srlab.verdicts.pareto import front, training_times
+from srlab.verdicts.power import DIFFERENCES, WANTED, PowerCurve, power_curves
 from srlab.words import listed, number, plural, rate
 
 # They tell what psnr_y and ssim_y tell; their tables are there. GMSD is drawn where it can rank.
@@ -83,6 +86,7 @@ def drawings(
         yield from _against_base(table, verdicts)
         yield from _effects(table.scope, table.metric, verdicts)
         yield from _pareto(table, verdicts, numbers, measured or {})
+    yield from _power(verdicts)
     if verdicts.plane:
         yield from _plane(verdicts, numbers)
     if any(effect.scope == VALIDATION for effect in verdicts.effects):
@@ -158,6 +162,31 @@ def _ranking(table: Table) -> Iterator[Drawing]:
         scope=table.scope,
         metric=table.metric,
     )
+
+
+def _power(verdicts: Verdicts) -> Iterator[Drawing]:
+    """What a study with these spreads finds."""
+    curves = power_curves(verdicts)
+    if not curves:
+        return
+    said = "; ".join(
+        f"{in_words(curve, is_own=not at)}: {_in_sight(curve)}" for at, curve in enumerate(curves)
+    )
+    yield Drawing(
+        group="power",
+        name="power",
+        title="How small a difference such a study finds",
+        description=f"Found in {100 * WANTED:.0f} % of such studies. {said}.",
+        draw=lambda colors, size: draw_power(curves, colors=colors, size=size),
+    )
+
+
+def _in_sight(curve: PowerCurve) -> str:
+    """The smallest difference that is found often enough, between two of those that were tried."""
+    if curve.found[-1] < WANTED:
+        return "none"
+    at = np.interp(WANTED, np.maximum.accumulate(curve.found), np.log(DIFFERENCES))
+    return f"{np.exp(at):.2g} dB"
 
 
 def _against_base(table: Table, verdicts: Verdicts) -> Iterator[Drawing]:

@@ -147,7 +147,17 @@ def _legend(verdicts: Verdicts) -> list[dict[str, Any]]:
 def _by_group(drawings: Sequence[Drawing]) -> dict[str, list[Drawing]]:
     groups: dict[str, list[Drawing]] = {
         group: []
-        for group in ("ranking", "base", "effects", "pareto", "curves", "rates", "rate effects", "plane")
+        for group in (
+            "ranking",
+            "power",
+            "base",
+            "effects",
+            "pareto",
+            "curves",
+            "rates",
+            "rate effects",
+            "plane",
+        )
     }
     for drawing in drawings:
         groups[drawing.group].append(drawing)

@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 from srlab.show.grid import Cell, Column, Tone
-from srlab.show.texts import bounds, place
+from srlab.show.texts import bounds, doubt, place
 from srlab.verdicts import Difference, Effect, Interval, Metric, Outcome, Rank, Verdicts
-from srlab.verdicts.words import equality, share
+from srlab.verdicts.words import equality
+from srlab.verdicts.words import share as in_percent
 from srlab.words import NOTHING, count, number, rate, signed, whole
 
 RANK = Column(key="rank", heading="rank", hint="Every place that the data allow", is_low_first=True)
@@ -19,6 +20,12 @@ MULTIPLY_ADDS = Column(
     is_low_first=True,
 )
 LEARNING_RATE = Column(key="learning_rate", heading="rate", hint="Chosen learning rate")
+DOUBT = Column(
+    key="doubt",
+    heading="doubt",
+    hint="What makes the interval wide: the largest share of its variance",
+    is_text=True,
+)
 MISSING = Cell(text=NOTHING, tone="dim")
 
 
@@ -92,17 +99,33 @@ def outcome_cell(found: Difference | Effect | None, *, hint: str = "") -> Cell:
     return Cell(text=text, value=found.outcome, hint=hint)
 
 
+def doubt_cell(found: Difference | Effect) -> Cell:
+    """What makes the interval wide."""
+    shares = found.interval.variance_shares if found.interval else ()
+    if not shares:
+        return MISSING
+    name, share = shares[0]
+    return Cell(
+        text=doubt(found.interval),
+        value=name,
+        hint=doubt(found.interval, most=len(shares)),
+        more=(("share", share),),
+    )
+
+
 def reading(found: Difference) -> str:
     """What a test came to, in words."""
     words = [outcome_cell(found).text]
     if found.percent is not None:
-        words.append(f"{share(found.percent)} of the gain of {found.other}")
+        words.append(f"{in_percent(found.percent)} of the gain of {found.other}")
     if found.p_holm is not None:
         words.append(f"p = {p_value(found.p_holm)} after Holm's correction")
     if found.reason:
         words.append(found.reason)
     if found.interval is not None:
         words.append(f"interval for other {found.interval.population}")
+        shares = found.interval.variance_shares
+        words += [f"its variance: {doubt(found.interval, most=len(shares))}"] if shares else []
     return "; ".join(words)
 
 

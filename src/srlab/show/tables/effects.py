@@ -1,7 +1,17 @@
 """What each change of an option brings."""
 
 from srlab.show.grid import Cell, Column, Grid, GridRow
-from srlab.show.tables.cells import MISSING, ends, file_name, outcome_cell, p_value, titled, tone
+from srlab.show.tables.cells import (
+    DOUBT,
+    MISSING,
+    doubt_cell,
+    ends,
+    file_name,
+    outcome_cell,
+    p_value,
+    titled,
+    tone,
+)
 from srlab.show.texts import bounds
 from srlab.verdicts import Effect, Share, Verdicts, metric_of
 from srlab.words import TIMES, plural, signed, span
@@ -22,6 +32,7 @@ def effects_grid(verdicts: Verdicts, *, scope: str, metric: str) -> Grid:
             Column(key="p_holm", heading="p", is_low_first=True),
             Column(key="percent", heading="% of gain", hint="Of what there is without it over bicubic"),
             Column(key="outcome", heading="outcome", is_text=True),
+            DOUBT,
             Column(key="basis", heading="basis", is_text=True),
             Column(key="parameters_ratio", heading="parameters", is_low_first=True),
             Column(key="multiply_adds_ratio", heading="multiply-adds", is_low_first=True),
@@ -53,6 +64,7 @@ def _cells(effect: Effect, decimals: int) -> tuple[Cell, ...]:
         Cell(text=p_value(effect.p_holm), value=effect.p_holm, hint=effect.reason),
         _percent(effect.percent),
         outcome_cell(effect, hint=effect.reason),
+        doubt_cell(effect),
         Cell(text=f"{effect.basis}, {plural(len(effect.pairs), 'pair')}", value=effect.basis),
         _ratio(effect.parameters_ratio),
         _ratio(effect.multiply_adds_ratio),

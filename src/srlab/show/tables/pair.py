@@ -1,7 +1,7 @@
 """One pair on every test set, under every metric."""
 
 from srlab.show.grid import Cell, Column, Grid, GridRow
-from srlab.show.tables.cells import MISSING, difference_cell, p_value
+from srlab.show.tables.cells import DOUBT, MISSING, difference_cell, doubt_cell, p_value
 from srlab.verdicts import metric_of
 from srlab.verdicts.pair import Pair
 from srlab.words import NOTHING
@@ -15,6 +15,7 @@ def pair_grid(pair: Pair) -> Grid:
         Column(key="difference", heading="A - B"),
         Column(key="interval", heading=f"{100 * pair.level:g} % interval"),
         Column(key="p", heading="p"),
+        DOUBT,
         Column(key="images", heading="images"),
         Column(key="seeds", heading="seed numbers"),
     )
@@ -32,6 +33,7 @@ def pair_grid(pair: Pair) -> Grid:
                     else Cell(text=f"{difference.text} {how.unit}".strip(), value=test.estimate),
                     Cell(text=difference.note or NOTHING) if test.interval else MISSING,
                     Cell(text=p_value(test.p_value), value=test.p_value),
+                    doubt_cell(test),
                     Cell(text=str(test.num_images), value=test.num_images),
                     Cell(text=", ".join(map(str, test.seeds))),
                 )
