@@ -37,6 +37,7 @@ ORDER = (  # in which one comes to need them; the help lists them so
     "reproduce",
     "models",
     "import",
+    "export",
     "upscale",
 )
 
@@ -167,6 +168,7 @@ from srlab.cli import (  # noqa: E402, F401 - each registers its commands
     compare,
     data,
     evaluate,
+    exports,
     imports,
     leaderboard,
     models,

@@ -39,6 +39,10 @@ EXAMPLES: dict[str, tuple[str, str]] = {
         "srlab import VDSR_Official.mat --scale 2 --out vdsr.safetensors",
         "srlab import net.pth --as srresnet/paper --scale 4",
     ),
+    "export": (
+        "srlab export runs/srcnn srcnn.onnx",
+        "srlab export vdsr.safetensors vdsr.pt2",
+    ),
     "models": ("srlab models", "srlab models --verify"),
     "upscale": (
         "srlab upscale photo.jpg",

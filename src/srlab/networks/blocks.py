@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from srlab.errors import UserError
 from srlab.networks.prelu import PReLU
 from srlab.networks.values import Activation, BatchNorm, Color, Enlargement, Initialization, Interpolation
-from srlab.pixels.resize import resize
+from srlab.pixels.resize import enlarge, resize
 
 GAUSSIAN_STD = 0.001  # Dong et al., TPAMI 2016, section 4
 
@@ -57,6 +57,8 @@ class Enlarge(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         size = (self.scale * image.shape[-2], self.scale * image.shape[-1])
         if self.kind == "bicubic":
+            if torch.compiler.is_exporting():
+                return enlarge(image, scale=self.scale)  # for every size, not for that of the trace alone
             return resize(image, size=size)
         image = image.to(torch.promote_types(image.dtype, torch.float32))
         return F.interpolate(image, size=size, mode="bilinear", align_corners=False)

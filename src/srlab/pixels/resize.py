@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -34,6 +35,7 @@ _DENSE_UP_TO = 64 * 256  # entries; a matrix of fewer is not worth cutting into 
 _PIXELS_PER_BLOCK = {"shrink": 32, "enlarge": 96}
 _PIXELS_PER_BLOCK_ON_GPU = 512  # few large products
 _CPU = torch.device("cpu")
+_REACH = 2  # pixels to each side that an enlargement looks at
 _HALF_UP = 0.5 + 1e-9  # an exact half is rounded up, whatever the order in which its sum was rounded
 
 
@@ -41,8 +43,8 @@ def resize(images: Tensor, *, size: tuple[int, int], border: Border = "replicate
     """Images [..., H, W] of a floating dtype, any range -> [..., *size], not clamped.
 
     Differentiable, on the images' device; computed in float32, in float64 for float64, whatever autocast
-    says, so bf16 and fp16 give float32. A trace (torch.jit.trace, torch.export) holds for the size it was
-    made with. Images of that size and dtype already are returned as they are.
+    says, so bf16 and fp16 give float32. Images of that size and dtype already are returned as they are. A
+    trace (torch.jit.trace, torch.export) holds for the size it was made with; that of `enlarge` for all.
 
     >>> resize(torch.tensor([[0.0, 1.0]]), size=(1, 4)).tolist()
     [[-0.0703125, 0.203125, 0.796875, 1.0703125]]
@@ -59,6 +61,31 @@ def resize(images: Tensor, *, size: tuple[int, int], border: Border = "replicate
             if length != new_length:
                 images = _one_pass(images, _Pass(length=length, new_length=new_length, border=border), dim)
         return images
+
+
+def enlarge(images: Tensor, *, scale: int) -> Tensor:
+    """Images [N, C, H, W] -> [N, C, sH, sW]: `resize` at the border "replicate" as one convolution.
+
+    A trace of it holds for every size. The values are those of `resize` but for the last bits.
+
+    >>> enlarge(torch.tensor([[[[0.0, 1.0]]]]), scale=2)[0, 0, 0].tolist()
+    [-0.0703125, 0.203125, 0.796875, 1.0703125]
+    """
+    images = images.to(torch.promote_types(images.dtype, torch.float32))
+    channels = images.shape[1]
+    kernels = torch.tensor(_kernels(scale), dtype=images.dtype, device=images.device)
+    padded = F.pad(images, (_REACH, _REACH, _REACH, _REACH), mode="replicate")
+    return F.pixel_shuffle(F.conv2d(padded, kernels.repeat(channels, 1, 1, 1), groups=channels), scale)
+
+
+def _kernels(scale: int) -> list[list[list[list[float]]]]:
+    """For each of the s x s pixels that an LR pixel becomes, the weights [1, 5, 5] of those around it."""
+    length = 2 * _REACH + 1
+    columns, weights = _taps(length, scale * length, "replicate")
+    matrix = np.zeros((scale, length))
+    middle = slice(_REACH * scale, (_REACH + 1) * scale)
+    np.add.at(matrix, (np.arange(scale)[:, None], columns[middle]), weights[middle])
+    return np.einsum("ik,jl->ijkl", matrix, matrix).reshape(-1, 1, length, length).tolist()
 
 
 def resize_uint8(

@@ -1,7 +1,7 @@
 """The network that a path or a name means, ready to use: one, several in a row, or averaged."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import nn
@@ -18,11 +18,14 @@ CHAIN_SCALE = 8  # no network enlarges by 8 at once
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LoadedNetwork:
-    """A network, the name of its variant (with a plus for self-ensemble), and a sentence on its origin."""
+    """A network, the name of its variant (with a plus for self-ensemble), a sentence on its origin, and the
+    weights files that it was made of.
+    """
 
     network: nn.Module
     variant: str
     source: str
+    weights: tuple[Path, ...] = ()
 
 
 def load_network(
@@ -45,13 +48,16 @@ def load_network(
             raise UserError(
                 f"{where.weights} enlarges by {weights.scale}, not by {scale}; leave the scale out"
             )
-        found = LoadedNetwork(network=weights.network, variant=weights.variant, source=where.why)
+        found = LoadedNetwork(
+            network=weights.network, variant=weights.variant, source=where.why, weights=(where.weights,)
+        )
     return averaged(found) if self_ensemble else found
 
 
 def averaged(found: LoadedNetwork) -> LoadedNetwork:
     """The same network as self-ensemble, under a name of its own."""
-    return LoadedNetwork(
+    return replace(
+        found,
         network=SelfEnsemble(found.network),
         variant=f"{found.variant}+",
         source=f"{found.source}; self-ensemble: the mean over eight orientations, which takes eight times "
@@ -98,4 +104,5 @@ def _chain(path: str | os.PathLike[str] | None) -> LoadedNetwork:
         network=Chain([weights.network for _, weights in links]),
         variant=" then ".join(names),
         source=f"a chain, {steps}: {origins}",
+        weights=tuple(dict.fromkeys(where.weights for where, _ in links)),
     )

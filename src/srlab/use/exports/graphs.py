@@ -1,0 +1,133 @@
+"""A network as a graph that holds for every size, and what runs such a graph."""
+
+import io
+import json
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.export import Dim, ExportedProgram
+
+from srlab.errors import UserError
+from srlab.networks.structure import ONE_AT_A_TIME
+from srlab.user_code.declared import reason
+
+OPSET = 20  # of 2023
+INPUT, OUTPUT = "lr", "sr"
+FREE = {0: "N", 2: "H", 3: "W"}  # axes of the input
+METADATA_FILE = "srlab.json"  # within a .pt2
+_TRACED = (2, 3, 16, 24)  # all different, so that no two sizes are taken for one
+
+Array = NDArray[np.float32]
+
+
+class _Named(nn.Module):
+    """The network under a name for its input, which is the input's name in the file."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, lr: torch.Tensor) -> torch.Tensor:
+        sr: torch.Tensor = self.network(lr)
+        return sr
+
+
+def program_of(network: nn.Module, *, name: str) -> ExportedProgram:
+    """The network's steps for any number of pictures of any height and width.
+
+    Raises:
+        UserError: its steps depend on the size, as those of a user's network may.
+    """
+    free = {axis: Dim(name, min=1) for axis, name in FREE.items()}
+    try:
+        with ONE_AT_A_TIME, _quiet(), torch.no_grad():
+            program = torch.export.export(
+                _Named(network).eval(), (torch.zeros(_TRACED),), dynamic_shapes={INPUT: free}
+            )
+    except Exception as error:  # torch has many kinds for it
+        raise UserError(
+            f"{name} cannot be exported for pictures of any size: torch.export could not show that its steps "
+            f"are the same for all ({reason(error)}); a network must not ask for a size in an `if`, or fill "
+            "up its picture to a multiple"
+        ) from error
+    for node in program.graph.nodes:
+        node.meta.pop("stack_trace", None)  # it names files of this computer
+    return program
+
+
+def onnx_bytes(program: ExportedProgram, *, metadata: Mapping[str, str]) -> bytes:
+    """The program as the content of an ONNX file, weights included."""
+    with ONE_AT_A_TIME, _quiet():
+        made: Any = torch.onnx.export(
+            program,
+            (),
+            dynamo=True,
+            opset_version=OPSET,
+            dynamic_shapes={INPUT: FREE},
+            output_names=[OUTPUT],
+            verbose=False,
+        )
+    model = made.model
+    for node in model.graph:
+        node.metadata_props.clear()  # what torch did; half of a small network's file
+    model.metadata_props.update(metadata)
+    model.producer_name, model.producer_version = "srlab", metadata["srlab"]
+    model.doc_string = f"{metadata['variant']} x{metadata['scale']}"
+    model.graph.inputs[0].doc_string = metadata["input"]
+    model.graph.outputs[0].doc_string = metadata["output"]
+    content: bytes = made.model_proto.SerializeToString()
+    return content
+
+
+def open_onnx(content: bytes) -> Callable[[Array], Array]:
+    """What runs the content of an ONNX file, on the CPU."""
+    import onnxruntime  # type: ignore[import-untyped]
+
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+
+    def run(lr: Array) -> Array:
+        (sr,) = session.run([OUTPUT], {INPUT: lr})
+        return sr
+
+    return run
+
+
+def pt2_bytes(program: ExportedProgram, *, metadata: Mapping[str, str]) -> bytes:
+    """The program as the content of a .pt2 file."""
+    file = io.BytesIO()
+    with _quiet():
+        torch.export.save(program, file, extra_files={METADATA_FILE: json.dumps(dict(metadata), indent=2)})
+    return file.getvalue()
+
+
+def open_pt2(content: bytes) -> Callable[[Array], Array]:
+    """What runs the content of a .pt2 file."""
+    with _quiet():
+        module = torch.export.load(io.BytesIO(content)).module()
+
+    def run(lr: Array) -> Array:
+        with torch.inference_mode():
+            sr: Array = module(torch.from_numpy(lr)).numpy()
+        return sr
+
+    return run
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what torch says of itself: packages that it could use, and what it will change."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)

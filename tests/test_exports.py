@@ -1,0 +1,236 @@
+"""What ``srlab export`` promises: a file that gives srlab's pictures without srlab, or none."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor, nn
+
+import srlab
+from own_code import srlab as command
+from srlab import UserError
+from srlab.folder.checkpoints import save_weights
+from srlab.networks import (
+    PRESETS,
+    Architecture,
+    EDSROptions,
+    NetworkOptions,
+    SRCNNOptions,
+    SRResNetOptions,
+    build_network,
+)
+from srlab.networks.composed import Chain
+from srlab.networks.values import Activation
+from srlab.use import exports
+from srlab.use.exports import export_network
+from srlab.use.exports.graphs import onnx_bytes, open_onnx, open_pt2, program_of, pt2_bytes
+from stored_files import save_run
+
+pytest.importorskip("onnxscript", reason="needs onnx and onnxscript: pip install 'srlab[export]'")
+onnxruntime = pytest.importorskip("onnxruntime", reason="needs onnxruntime: pip install 'srlab[export]'")
+
+PAGE = Path(__file__).parents[1] / "docs" / "export.md"
+WINNER = "srcnn/pixel_shuffle_residual_leaky_relu"
+ABOUT = {"srlab": "0", "variant": "tiny", "scale": "2", "input": "in", "output": "out"}
+SIZES = ((1, 1, 1), (2, 5, 5), (3, 20, 11))
+
+# Together they have every kind of layer that srlab's networks have.
+TINY: dict[str, tuple[NetworkOptions, int]] = {
+    "luma": (SRCNNOptions(kernel_sizes=(3, 3), num_features=(2,), color="luma"), 3),
+    "rgb": (
+        SRResNetOptions(
+            num_blocks=1,
+            num_dense_blocks=1,
+            num_features=2,
+            activation=Activation("prelu", 0.2),
+            skip="bilinear",
+        ),
+        2,
+    ),
+}
+
+
+def same(network: nn.Module, run: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> None:
+    for count, height, width in SIZES:
+        lr = torch.rand(count, 3, height, width)
+        with torch.inference_mode():
+            np.testing.assert_allclose(run(lr.numpy()), network(lr), rtol=0, atol=2e-5)
+
+
+def stirred(network: nn.Module) -> nn.Module:
+    """With statistics and slopes that are not those of a fresh network."""
+    for tensor in network.state_dict().values():
+        if tensor.is_floating_point() and tensor.dim() == 1:
+            tensor.copy_(torch.rand_like(tensor) * 0.5 + 0.1)
+    return network.eval()
+
+
+@pytest.mark.parametrize("kind", TINY)
+def test_the_file_holds_for_every_size_whatever_the_layers(kind: str) -> None:
+    options, scale = TINY[kind]
+    network = stirred(build_network(options, scale=scale))
+    same(network, open_onnx(onnx_bytes(program_of(network, name=kind), metadata=ABOUT)))
+
+
+@pytest.fixture(scope="module")
+def winner(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("exported") / "srcnn.onnx"
+    said = command("export", WINNER, out, "--scale", 2)
+    assert said.code == 0, said.text
+    assert re.search(
+        r"the worst difference from torch at 3 sizes is \d\.\de-0[678] \(0\.000\d of 255", said.text
+    )
+    return out
+
+
+def test_the_program_on_the_page_gives_the_picture_of_upscale_without_srlab_and_torch(
+    winner: Path, tmp_path: Path
+) -> None:
+    program = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)[0]
+    (tmp_path / "srcnn.onnx").write_bytes(winner.read_bytes())
+    noise = np.random.default_rng(3).integers(0, 256, (23, 31, 3)).astype(np.uint8)
+    Image.fromarray(noise).save(tmp_path / "photo.png")
+    without = "import sys; sys.modules.update(torch=None, srlab=None)\n"
+    done = subprocess.run(
+        [sys.executable, "-c", without + program], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{WINNER}\n"
+    found = np.asarray(Image.open(tmp_path / "photo-large.png")).astype(int)
+    wanted = np.asarray(srlab.load(WINNER, scale=2, device="cpu").upscale(noise)).astype(int)
+    assert np.abs(found - wanted).max() <= 1
+    assert (found != wanted).mean() < 0.01
+
+
+def test_the_file_says_what_it_is_and_names_nothing_of_this_computer(winner: Path) -> None:
+    session = onnxruntime.InferenceSession(winner)
+    about = session.get_modelmeta()
+    assert about.producer_name == "srlab"
+    assert about.custom_metadata_map["scale"] == "2"
+    assert about.custom_metadata_map["weights_sha256"] == srlab.use.models.best(2).sha256
+    assert [session.get_inputs()[0].name, *session.get_inputs()[0].shape] == ["lr", "N", 3, "H", "W"]
+    assert [session.get_outputs()[0].name, *session.get_outputs()[0].shape] == ["sr", "N", 3, "2*H", "2*W"]
+    content = winner.read_bytes()
+    assert b".py" not in content
+    assert str(Path.home()).encode() not in content
+
+
+def test_a_run_s_file_says_how_it_was_trained_and_a_pt2_says_it_too(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    save_run(run, variant="tiny")
+    options = EDSROptions(num_blocks=1, num_features=4)
+    weights = build_network(options, scale=2)
+    save_weights(run / "weights.safetensors", weights, variant="tiny", options=options, scale=2)
+    done = export_network(str(run), tmp_path / "net.pt2")
+    about = {"srlab.json": ""}
+    module = torch.export.load(str(tmp_path / "net.pt2"), extra_files=about).module()
+    assert json.loads(about["srlab.json"]) == done.metadata
+    assert json.loads(done.metadata["protocol"])[0]["num_steps"] > 0
+    lr = torch.rand(1, 3, 9, 6)
+    wanted = srlab.load(run, device="cpu").network(lr)
+    torch.testing.assert_close(module(lr), wanted, rtol=0, atol=1e-5)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    asks: bool = False
+
+
+class Mine(nn.Module):
+    """Sees the whole picture; what it does to it may depend on the height."""
+
+    def __init__(self, options: Options, *, scale: int) -> None:
+        super().__init__()
+        self.asks = options.asks
+        self.body = nn.Sequential(nn.Conv2d(3, 3 * scale**2, 3, padding=1), nn.PixelShuffle(scale))
+
+    def forward(self, lr: Tensor) -> Tensor:
+        image = lr + lr.mean((2, 3), keepdim=True)
+        sr: Tensor = self.body(image.flip(3) if self.asks and lr.shape[2] % 4 == 0 else image)
+        return sr
+
+
+mine = Architecture("mine", Options, Mine)
+
+
+def test_a_network_of_one_s_own_is_exported_if_its_steps_do_not_depend_on_the_size() -> None:
+    network = build_network(mine(), scale=2).eval()
+    same(network, open_pt2(pt2_bytes(program_of(network, name="mine"), metadata=ABOUT)))
+    with pytest.raises(UserError, match=r"mine cannot be exported for pictures of any size: torch.export"):
+        program_of(build_network(mine(asks=True), scale=2), name="mine")
+
+
+def test_a_file_that_differs_from_torch_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "net.pt2"
+    out.write_bytes(b"as before")
+    faults: dict[str, Callable[[NDArray[np.float32]], NDArray[np.float32]]] = {
+        r"differs from torch by 9.\de-04, and at most 1e-04": lambda sr: sr + np.float32(1e-3),
+        r"differs from torch by nan": lambda sr: sr * np.float32("nan"),
+        r"gives \(1, 3, 25, 74\), and torch gives \(1, 3, 26, 74\)": lambda sr: sr[:, :, 1:],
+    }
+    for said, fault in faults.items():
+
+        def opened(content: bytes, fault: Callable[..., NDArray[np.float32]] = fault) -> exports.Run:
+            run = open_pt2(content)
+            return lambda lr: fault(run(lr))
+
+        monkeypatch.setattr(exports, "open_pt2", opened)
+        with pytest.raises(UserError, match=said):
+            export_network("bicubic", out, scale=2, overwrite=True)
+        assert out.read_bytes() == b"as before"
+        assert list(tmp_path.iterdir()) == [out]
+
+
+def test_what_cannot_be_written_is_told_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "there.onnx").write_bytes(b"mine")
+    (tmp_path / "folder.onnx").mkdir()
+    monkeypatch.setattr(exports, "program_of", None)
+    for name, said in {
+        "net.pth": r"must end in .onnx \(ONNX\) or .pt2 \(a program of torch.export\); .*net.pth does not",
+        "there.onnx": r"there.onnx exists; give another name, or overwrite it \(overwrite=True, --",
+        "folder.onnx": r"folder.onnx is a folder; name a file in it, such as .*net.onnx",
+    }.items():
+        with pytest.raises(UserError, match=said):
+            export_network("bicubic", tmp_path / name, scale=2)
+    monkeypatch.setattr(exports, "find_spec", lambda name: None if name.startswith("onnx") else name)
+    with pytest.raises(
+        UserError,
+        match=r"needs the packages onnx and onnxscript and onnxruntime; install what is missing: python -m "
+        r"pip install 'srlab\[export\]'",
+    ):
+        export_network("bicubic", tmp_path / "new.onnx", scale=2)
+
+
+def test_nothing_else_loads_what_only_export_needs() -> None:
+    code = "import sys, srlab.cli, srlab.use.upscaler, srlab.use.exports\n"
+    code += "sys.exit(bool({'onnx', 'onnxscript', 'onnxruntime', 'openvino'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_chain_is_one_file() -> None:
+    options = SRCNNOptions(num_features=(2, 2), color="luma")
+    network = Chain([build_network(options, scale=scale).eval() for scale in (2, 4)])
+    same(network, open_pt2(pt2_bytes(program_of(network, name="x8"), metadata=ABOUT)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_variant_can_be_exported(name: str, tmp_path: Path) -> None:
+    scale = PRESETS[name].scales[0]
+    weights = tmp_path / "net.safetensors"
+    options = PRESETS[name].options
+    save_weights(weights, build_network(options, scale=scale), variant=name, options=options, scale=scale)
+    assert export_network(str(weights), tmp_path / "net.onnx").worst <= exports.TOLERANCE
