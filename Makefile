@@ -16,7 +16,7 @@ study: setup        ## train six SRCNN variants on a few photographs and say whi
 	$(BIN)/srlab study smoke
 
 test: setup         ## every fast test
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) --durations=20
 
 test-avx2: setup    ## tests of pixels, tiles and resuming as an older processor runs them (a minute or two)
 	ONEDNN_MAX_CPU_ISA=AVX2 $(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ELSEWHERE)

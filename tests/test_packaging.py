@@ -136,7 +136,8 @@ def test_it_runs_as_a_module_too(installed: Installed) -> None:
 
 
 def test_a_study_runs_there(installed: Installed) -> None:
-    out = installed("srlab", "study", "smoke", "--steps", "20", "--threads", "1", "--no-estimate")
+    command = "srlab study smoke --steps 20 --validate-every 20 --threads 1 --no-estimate"
+    out = installed(*command.split())
     assert "srcnn/pixel_shuffle_residual_leaky_relu" in out
     assert (installed.folder / "runs" / "smoke" / "leaderboard.md").is_file()
 

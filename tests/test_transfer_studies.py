@@ -19,13 +19,14 @@ from tiny_study import MACHINE, QUESTION, write_pictures
 
 
 def tiny(name: str, data: Path, **changes: object) -> Study:
-    """The shipped study on small pictures, with one step a run and four of the source, of one patch each."""
+    """The shipped study on small pictures: one seed, one step a run, four of the source, of one patch each."""
     study = load_study(name).study.with_steps(1).with_protocol({"batch_size": 1, "precision": "fp32"})
     return replace(
         study,
         train=(write_pictures(data / "train", 2, seed=1, size=100),),
         validate=(write_pictures(data / "validate", 1, seed=2, size=60),),
         test=(write_pictures(data / "set", 1, seed=3, size=60),),
+        seeds=(0,),
         **changes,  # type: ignore[arg-type]
     )
 

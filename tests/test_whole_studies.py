@@ -80,6 +80,7 @@ def test_a_study_killed_again_and_again_ends_as_one_left_alone(tmp_path: Path) -
         ("patches.py", "--repeats", "3"),
         ("train_step.py", "--rounds", "1", "--variants", "srcnn/residual"),
         ("coverage.py", "--repeats", "10"),
+        ("outside_rules.py", "--repeats", "1"),
         ("power.py", "--repeats", "2"),
         ("looks.py", "--repeats", "2"),
         ("frozen_step.py", "--rounds", "1"),
@@ -96,6 +97,9 @@ def test_every_benchmark_runs(words: tuple[str, ...], tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (120, 120, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / "pictures" / "noise.png")
     script, *options = words
+    if script == "outside_rules.py":
+        pytest.importorskip("statsmodels", reason="is no dependency; the benchmark names what to install")
+        pytest.importorskip("autorank", reason="is no dependency; the benchmark names what to install")
     done = subprocess.run(
         [sys.executable, str(ROOT / "benchmarks" / script), *options],
         cwd=tmp_path,
