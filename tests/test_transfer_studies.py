@@ -19,7 +19,7 @@ from tiny_study import MACHINE, QUESTION, write_pictures
 
 
 def tiny(name: str, data: Path, **changes: object) -> Study:
-    """The shipped study on small pictures: one seed, one step a run, four of the source, of one patch each."""
+    """The shipped study on small pictures: one seed, one step a run, four of the source, one patch each."""
     study = load_study(name).study.with_steps(1).with_protocol({"batch_size": 1, "precision": "fp32"})
     return replace(
         study,
