@@ -138,6 +138,7 @@ def test_cmyk_becomes_rgb(tmp_path: Path) -> None:
         (b"junk", "ideal inks, because its ICC profile"),
         (SRGB, "ideal inks, because its ICC profile"),
     ],
+    ids=["no profile", "no profile of colors", "another profile"],  # SRGB has the second it was made in
 )
 def test_how_cmyk_became_rgb_is_said_as_it_was_done(tmp_path: Path, profile: bytes | None, said: str) -> None:
     pixels = np.full((8, 8, 3), [200, 30, 30], np.uint8)
