@@ -93,6 +93,19 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     return tuple(range(numbers[0]))
 
 
+def parse_budgets(text: str) -> tuple[int, ...]:
+    """Parts of the steps: ``1/4`` is 4; ``1``, the study itself, may stand among them.
+
+    >>> parse_budgets("1/4,1"), parse_budgets("1/2, 1/10")
+    ((4,), (2, 10))
+    """
+    parts = [part.strip() for part in text.split(",")]
+    found = [re.fullmatch(r"1/([1-9]\d*)|1", part) for part in parts]
+    if not all(found):
+        raise UserError(f"--budgets takes parts of the steps such as 1/4 or 1/4,1/10; got {text!r}")
+    return tuple(number for one in found if one is not None and (number := int(one[1] or 1)) > 1)
+
+
 def check_rate(rate: float) -> float:
     """`rate` itself; a `UserError` if training cannot go by it."""
     if not 0 < rate < float("inf"):

@@ -159,7 +159,7 @@ def show_plan(plan: Plan, *, question: str) -> None:
         Column(key="state", heading="state", is_text=True, is_prose=True),
     )
     grid = Grid.of_texts("runs", columns, runs)
-    show_grid(grid if plan.trials else grid.without(("steps",)))
+    show_grid(grid if plan.trials or plan.twins else grid.without(("steps",)))
     for stage in plan.stages:
         if not stage.is_settled:
             rates = "the better half of the rates" if stage in plan.trials else "the chosen rates"

@@ -94,6 +94,17 @@ def study(
             rich_help_panel=COMPARED,
         ),
     ] = None,
+    budgets: Annotated[
+        str | None,
+        typer.Option(
+            "--budgets",
+            metavar="PARTS",
+            help="Do the whole study a second time for a part of the steps, such as 1/4, and say whether the "
+            "order holds; comma separated.",
+            show_default=OF_STUDY,
+            rich_help_panel=COMPARED,
+        ),
+    ] = None,
     learning_rates: Annotated[
         str | None,
         typer.Option(
@@ -173,7 +184,7 @@ def study(
     """
     from dataclasses import replace
 
-    from srlab.cli.parsing import of_option, parse_names, parse_rates, parse_seeds
+    from srlab.cli.parsing import of_option, parse_budgets, parse_names, parse_rates, parse_seeds
     from srlab.declare.studies import load_study
     from srlab.errors import UserError
 
@@ -203,6 +214,9 @@ def study(
     if rate_search is not None:
         with of_option("--rate-search"):
             asked = replace(asked, rate_search=rate_search)  # type: ignore[arg-type]  # it checks
+    if budgets is not None:
+        with of_option("--budgets"):
+            asked = replace(asked, budgets=parse_budgets(budgets))
     if until_decided or max_seeds is not None:
         if not until_decided and asked.max_seeds is None:
             raise UserError("--max-seeds is of --until-decided; give both, or --seeds alone")

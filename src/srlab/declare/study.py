@@ -108,6 +108,9 @@ class Study:
     are a user's own, by which test images are scored beside the included ones; a study that has finished may
     get one later.
 
+    With `budgets` of (4,) the whole study is done a second time, for a quarter of the steps and with a
+    schedule of its own, to see whether the order holds.
+
     `rate_search` says how each variant's learning rate is found: ``grid`` trains every rate with every seed;
     ``halving`` tries all rates in short trainings with a seed of their own, and trains the best one alone.
     """
@@ -126,6 +129,7 @@ class Study:
     max_seeds: int | None = None
     metrics: tuple[Metric, ...] = ()
     rate_search: RateSearch = "grid"
+    budgets: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not re.fullmatch(r"\w[\w .+-]*", self.name):
@@ -189,6 +193,7 @@ class Study:
                 f"{where}: to add seeds until all is decided, begin with two seeds or more, and with no more "
                 f"than max_seeds: it has {len(self.seeds)} and {shown(most)}"
             )
+        self._check_budgets(where)
         self._check_variants()
         self._check_primary(where)
         self._check_networks()
@@ -200,6 +205,21 @@ class Study:
             raise UserError(
                 f"study {self.name!r} uses the luma protocol, but {', '.join(colored)} works on RGB and "
                 "cannot be scored by it; use the rgb protocol, which scores both kinds"
+            )
+
+    def _check_budgets(self, where: str) -> None:
+        parts = as_tuple(self.budgets, what=f"{where}: budgets", of="whole numbers")
+        if not all(type(part) is int and part > 1 for part in parts) or len(set(parts)) < len(parts):
+            raise UserError(
+                f"{where}: budgets are whole numbers above 1, each once: 4 for a quarter of the steps; "
+                f"it has {shown(self.budgets)}"
+            )
+        object.__setattr__(self, "budgets", parts)
+        taken = [variant.name for variant in self.variants if variant.taken_from is not None]
+        if parts and taken:
+            raise UserError(
+                f"{where}: {', '.join(taken)} takes its runs from another study, which has other steps; "
+                "leave the budgets out"
             )
 
     def _check_variants(self) -> None:
@@ -417,6 +437,21 @@ class Study:
             for variant in self.variants
         )
         return replace(self, variants=variants, protocol=replace(self.protocol, num_steps=num_steps))
+
+    def with_part_of_steps(self, part: int) -> "Study":
+        """The study for one in `part` of the steps, one at least; warm-ups are shorter in proportion."""
+
+        def shorter(protocol: TrainingProtocol) -> TrainingProtocol:
+            num_steps = max(1, protocol.num_steps // part)
+            return replace(
+                protocol, num_steps=num_steps, warmup_steps=min(protocol.warmup_steps // part, num_steps)
+            )
+
+        variants = tuple(
+            variant if variant.protocol is None else replace(variant, protocol=shorter(variant.protocol))
+            for variant in self.variants
+        )
+        return replace(self, variants=variants, protocol=shorter(self.protocol))
 
     def with_protocol(self, changes: Mapping[str, Any]) -> "Study":
         """The study with the protocol's fields in `changes`, for every variant alike."""

@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from srlab.declare.protocol import TrainingProtocol
-from srlab.declare.study import TRIAL_SEED, Study, Variant
+from srlab.declare.study import TRIAL_SEED, Study
 from srlab.errors import UserError
 from srlab.folder.records import run_status
 from srlab.folder.trials import HALVING, ROUNDS, num_finished, ranked_rates, trial_folder
+from srlab.folder.twins import twin_folder
 from srlab.lab.claims import begun
 from srlab.lab.planning import Plan, make_plan
 from srlab.lab.scheduler import Failure
@@ -98,29 +98,20 @@ def _at(study: Study, rates: Mapping[str, tuple[float, ...]]) -> Study:
 
 def _trial(study: Study, names: list[str], rates: Mapping[str, tuple[float, ...]], *, part: int) -> Study:
     """The named variants, and those that they start from, for one in `part` of the steps."""
-
-    def shorter(protocol: TrainingProtocol) -> TrainingProtocol:
-        return replace(
-            protocol,
-            num_steps=max(1, protocol.num_steps // part),
-            warmup_steps=min(protocol.warmup_steps // part, max(1, protocol.num_steps // part)),
-        )
-
-    def short(variant: Variant) -> Variant:
-        own = variant.protocol
-        return variant if own is None else replace(variant, protocol=shorter(own))
-
-    named = _at(study, rates).with_variants(names)
     return replace(
-        named,
-        variants=tuple(short(variant) for variant in named.variants),
-        protocol=shorter(study.protocol),
+        _at(study, rates).with_variants(names).with_part_of_steps(part),
         seeds=(TRIAL_SEED,),
         primary=None,
         max_seeds=None,
         metrics=(),  # of test images
         rate_search="grid",
+        budgets=(),
     )
+
+
+def twin_of(study: Study, part: int) -> Study:
+    """The same study for one in `part` of the steps, at the rates that `study` has."""
+    return replace(study.with_part_of_steps(part), max_seeds=None, rate_search="grid", budgets=())
 
 
 def make_whole_plan(
@@ -131,23 +122,27 @@ def make_whole_plan(
     measure_seconds: float = 0,
     timing: Callable[[str, int, int], None] | None = None,
 ) -> Plan:
-    """`make_plan`, with the trials of a study whose rates are chosen by halving."""
-    if study.rate_search != HALVING:
-        return make_plan(study, folder, machine, measure_seconds=measure_seconds, timing=timing)
-    search = find_search(study, folder)
+    """`make_plan`, with the trials of a study whose rates are chosen by halving, and its twins."""
+    search = Search(trials=(), study=study, waiting=())
+    if study.rate_search == HALVING:
+        search = find_search(study, folder)
     plan = make_plan(search.study, folder, machine, measure_seconds=measure_seconds, timing=timing)
+    plan = replace(plan, is_settled=not search.waiting)
+
+    def stage(of: Study, there: Path) -> Plan:
+        runs = tuple((run, run_status(there / run.name)) for run in of.runs())
+        return replace(plan, study=of, folder=there, runs=runs)
+
     trials = tuple(
         replace(
-            plan,
-            study=trial.study,
-            folder=trial.folder,
-            runs=tuple((run, run_status(trial.folder / run.name)) for run in trial.study.runs()),
+            stage(trial.study, trial.folder),
             sizes=None if plan.sizes is None else replace(plan.sizes, test=()),  # it is not tested
             is_settled=trial.is_settled,
         )
         for trial in search.trials
     )
-    return replace(plan, trials=trials, is_settled=not search.waiting)
+    twins = tuple(stage(twin_of(search.study, part), twin_folder(folder, part)) for part in study.budgets)
+    return replace(plan, trials=trials, twins=twins)
 
 
 CarryOut = Callable[[Study, Path, bool], list[Failure]]

@@ -74,7 +74,8 @@ class Seconds:
 class Plan:
     """A study's runs with the state of each, and its variants' costs.
 
-    `trials` choose its rates by halving, each a plan of its own. Unless it `is_settled`, its rates stand for
+    `trials` choose its rates by halving, each a plan of its own; `twins` are the study for a part of the
+    steps. Unless it `is_settled`, its rates stand for
     as many that are not known yet.
     """
 
@@ -85,12 +86,13 @@ class Plan:
     costs: Mapping[str, Cost]
     sizes: PictureSizes | None = None
     trials: tuple["Plan", ...] = ()
+    twins: tuple["Plan", ...] = ()
     is_settled: bool = True
 
     @property
     def stages(self) -> tuple["Plan", ...]:
-        """The trials, and this."""
-        return (*self.trials, self)
+        """The trials, the twins, and this."""
+        return (*self.trials, *self.twins, self)
 
     @property
     def seconds_left(self) -> Seconds | None:

@@ -1,4 +1,4 @@
-"""A study from its first trial to its last seed: rates by halving, its runs, then seeds until decided."""
+"""A study from its first trial to its last seed: rates by halving, twins, its runs, seeds until decided."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,7 +6,8 @@ from pathlib import Path
 from srlab.declare.study import Study
 from srlab.folder.looks import note_look, seeds_scored
 from srlab.folder.trials import HALVING
-from srlab.lab.halving import CarryOut, check_halving, choose_rates
+from srlab.folder.twins import twin_folder
+from srlab.lab.halving import CarryOut, check_halving, choose_rates, twin_of
 from srlab.lab.scheduler import Failure
 from srlab.lab.until_decided import check_until_decided, until_decided
 
@@ -30,6 +31,8 @@ def carry_out_stages(
         if chosen is None:
             return False, failures
         study = chosen
+    for part in study.budgets:
+        failures += carry_out(twin_of(study, part), twin_folder(folder, part), True)
     if study.max_seeds is not None:
         failures += until_decided(study, folder, lambda asked: carry_out(asked, folder, True), say=say)
         return True, failures

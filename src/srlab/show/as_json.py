@@ -7,7 +7,7 @@ from typing import Any
 from srlab.folder.profile_store import Profile, costs
 from srlab.folder.schema import as_json
 from srlab.show.leaderboard import Leaderboard, Standing
-from srlab.verdicts import Difference, Spread
+from srlab.verdicts import Difference, Spread, Twin
 
 
 def as_dict(board: Leaderboard) -> dict[str, Any]:
@@ -27,7 +27,23 @@ def as_dict(board: Leaderboard) -> dict[str, Any]:
         "test_sets": list(board.test_sets),
         "standings": [_row(standing) for standing in board.standings],
         "measured": [_measured(profile) for profile in board.profiles],
+        "twins": [_twin(twin) for twin in board.twins],
         "remarks": list(board.remarks),
+    }
+
+
+def _twin(twin: Twin) -> dict[str, Any]:
+    """Whether the order holds for a part of the steps."""
+    return {
+        "part": f"1/{twin.part}",
+        "is_complete": twin.is_complete,
+        "means": {row.variant: as_json(row.mean) for row in twin.table.rows},
+        "num_pairs": twin.num_pairs,
+        "tau": twin.tau,
+        "flips": [
+            {"better": flip.whole.variant, "better_in_twin": flip.shorter.variant, "is_shown": flip.is_shown}
+            for flip in twin.flips
+        ],
     }
 
 

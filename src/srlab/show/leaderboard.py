@@ -27,6 +27,7 @@ from srlab.verdicts import (
     RemarkKind,
     Rules,
     Spread,
+    Twin,
     Verdicts,
     is_ahead,
     judge,
@@ -83,7 +84,8 @@ class Leaderboard:
     sentences that answer the question, with which `answer` begins.
 
     `pairs` are those of all variants by what ranks, `primary` is the planned one.
-    `profiles` are what `srlab profile` measured, of each setting once.
+    `twins` are the study for a part of the steps. `profiles` are what `srlab profile` measured, of each
+    setting once.
     """
 
     name: str
@@ -100,6 +102,7 @@ class Leaderboard:
     test_sets: tuple[str, ...]
     standings: tuple[Standing, ...]
     remarks: tuple[Remark, ...]
+    twins: tuple[Twin, ...] = ()
     profiles: tuple[Profile, ...] = ()
     is_adversarial: bool = False
 
@@ -150,6 +153,7 @@ def leaderboard(
         test_sets=tuple(verdicts.test_sets),
         standings=tuple(in_order),
         remarks=(*_remarks(study, verdicts), *_about_the_winner(opened, in_order, verdicts)),
+        twins=verdicts.twins,
         profiles=load_profiles(opened),
         is_adversarial=verdicts.is_adversarial,
     )
@@ -283,6 +287,7 @@ _CHANGE_THE_READING: tuple[RemarkKind, ...] = (
     "test sets",
     "seeds",
     "last step",
+    "twin",
     "looks",
     "winner",
 )

@@ -10,6 +10,7 @@ from srlab.errors import UserError
 from srlab.folder.looks import load_looks
 from srlab.folder.records import RunRecord, StudyFolder
 from srlab.folder.trials import is_halved, read_trials
+from srlab.folder.twins import read_twins
 from srlab.verdicts.cells import (
     Cells,
     chosen_rates,
@@ -29,6 +30,7 @@ from srlab.verdicts.rates import rate_effects, sensitivity
 from srlab.verdicts.same import same_scores
 from srlab.verdicts.score_table import ScoreTable, gaps
 from srlab.verdicts.selection import find_variant, select_images, select_variants
+from srlab.verdicts.twins import make_twin
 from srlab.verdicts.values import (
     BICUBIC,
     METRICS,
@@ -42,6 +44,7 @@ from srlab.verdicts.values import (
     Remark,
     Rules,
     Table,
+    Twin,
     Verdicts,
     Weigh,
     checked_rules,
@@ -124,6 +127,12 @@ def judge(
         left=left,
         is_adversarial=adversarial,
     )
+    twins = tuple(
+        twin
+        for part, place in read_twins(opened).items()
+        for table in found.tables[:1]
+        if (twin := _twin(part, place, table, names, base=base, rules=rules, images=images)) is not None
+    )
     step_costs = {
         variant.name: step_cost(variant, protocol=study.protocol, scale=study.scale) for variant in declared
     }
@@ -185,8 +194,40 @@ def judge(
             same=same_scores(cells, names),
             left_out=[one for one in cells.left_out if one[0] in (*names, BICUBIC)],
             looks=remark_on(looks, 1 - rules.level),
+            twins=twins,
         ),
+        twins=twins,
     )
+
+
+def _twin(
+    part: int,
+    place: StudyFolder,
+    table: Table,
+    names: Sequence[str],
+    *,
+    base: str,
+    rules: Rules,
+    images: Mapping[str, Sequence[str]] | None,
+) -> Twin | None:
+    """The twin in `place` beside `table`; None while it has no variant of it, or none of its scores."""
+    both = [variant.name for variant in place.study.variants if variant.name in names]
+    there = select_images(place.study, None)
+    if not both or (images is not None and not set(images) <= set(there)):
+        return None
+    found = judge(
+        place,
+        base=base if base in both else None,
+        level=rules.level,
+        equal_within=rules.equal_within,
+        weigh=rules.weigh,
+        variants=both,
+        images=images,
+    )
+    shorter = found.table(metric=table.metric, scope=table.scope)
+    if shorter is None or shorter.num_images != table.num_images:
+        return None
+    return make_twin(part, table, shorter, is_complete=found.is_complete)
 
 
 def _sensitivity(

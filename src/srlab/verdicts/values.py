@@ -445,6 +445,36 @@ class MissingCell:
     is_final: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class Flip:
+    """Two variants whose order is another in a shorter training; a difference names the better one first."""
+
+    whole: Difference
+    shorter: Difference
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether both trainings show their order, each after its own correction."""
+        return all(test.outcome in ("better", "worse") for test in (self.whole, self.shorter))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Twin:
+    """The same study for one in `part` of the steps: whether the order of the variants holds.
+
+    `table` is the twin's, under the metric and on the scope that rank. `num_pairs` are the pairs of variants
+    that both have, `flips` those whose order is another. `tau` is Kendall's: 1 if all pairs agree, -1 if none
+    does; None without a pair. Unless it `is_complete`, the twin has runs to do.
+    """
+
+    part: int
+    table: Table
+    num_pairs: int
+    tau: float | None
+    flips: tuple[Flip, ...]
+    is_complete: bool
+
+
 RemarkKind = Literal[
     "protocol",
     "metric",
@@ -457,6 +487,7 @@ RemarkKind = Literal[
     "test sets",
     "seeds",
     "last step",
+    "twin",
     "looks",
     "discriminator",
     "ranks",
@@ -489,10 +520,10 @@ class Verdicts:
     variant's objective is; `plane` are then ranks by distortion and perception together (a variant stands
     behind those that are better beyond doubt by psnr_y *and* by LPIPS), empty without LPIPS scores, and
     psnr_y alone ranks nothing. `primary` is the comparison that the study planned before its first run,
-    tested alone: by psnr_y, and in an adversarial study by the perceptual distance too; empty without one, or
-    without its scores. `images` are in order of disagreement by psnr_y, largest first.
-    `headline` has the sentences that answer the question by themselves; `answer` has these and what the
-    data show besides. `remarks` must be read with it.
+    tested alone: by psnr_y, and in an adversarial study by the perceptual distance too; empty without one,
+    or without its scores. `images` are in order of disagreement by psnr_y, largest first. `twins` are the
+    same study for a part of the steps. `headline` has the sentences that answer the question by themselves;
+    `answer` has these and what the data show besides. `remarks` must be read with it.
     """
 
     study: str
@@ -521,6 +552,7 @@ class Verdicts:
     images: tuple[ImageRow, ...]
     missing: tuple[MissingCell, ...]
     remarks: tuple[Remark, ...]
+    twins: tuple[Twin, ...] = ()
 
     @property
     def level(self) -> float:

@@ -24,10 +24,11 @@ from srlab.verdicts.values import (
     Rules,
     Share,
     Table,
+    Twin,
     Weigh,
     metric_of,
 )
-from srlab.words import listed, plain_minus
+from srlab.words import listed, plain_minus, plural
 
 _MOST_NAMED = 6
 _UNEVEN = 1.5  # times of one training, longest to shortest
@@ -409,6 +410,7 @@ def remarks(
     same: Sequence[str] = (),
     left_out: Sequence[tuple[str, int, str]] = (),
     looks: str | None = None,
+    twins: Sequence[Twin] = (),
     is_halved: bool = False,
 ) -> tuple[Remark, ...]:
     """What must be known to read the verdicts, most important first.
@@ -438,6 +440,7 @@ def remarks(
     found += _about_sets(notes, test_sets, level=rules.level)
     found += _about_seeds(tables)
     found += _about_last_steps(curves)
+    found += [Remark(_of_twin(twin), "twin") for twin in twins]
     found += [Remark(looks, "looks")] if looks is not None else []
     if is_adversarial:
         found.append(
@@ -538,6 +541,25 @@ def _about_times(runs: Sequence[RunRecord]) -> list[Remark]:
             "times",
         )
     ]
+
+
+def _of_twin(twin: Twin) -> str:
+    """Whether the order of the study holds in its twin."""
+    steps = f"with 1/{twin.part} of the steps{'' if twin.is_complete else ' (not finished)'}"
+    if twin.tau is None:
+        return f"{steps} no two variants are scored"
+    if not twin.flips:
+        return f"{steps} the order of the variants is the same"
+    shown = [f"{flip.whole.variant} and {flip.whole.other}" for flip in twin.flips if flip.is_shown]
+    known = (
+        f"both trainings decide it, and otherwise, for {listed(shown)}"
+        if shown
+        else "for none of them do both trainings decide it"
+    )
+    return (
+        f"{steps} the order is another for {len(twin.flips)} of {plural(twin.num_pairs, 'pair')} "
+        f"(Kendall's tau {twin.tau:.2f}); {known}"
+    )
 
 
 def _about_last_steps(curves: Sequence[Curve]) -> list[Remark]:

@@ -20,6 +20,7 @@ from srlab.show.tables.images import images_grid
 from srlab.show.tables.plane import plane_grid
 from srlab.show.tables.profile import measured_grid
 from srlab.show.tables.standings import leaderboard_grid, published_of
+from srlab.show.tables.twins import twins_grid
 from srlab.verdicts import VALIDATION, Cost, Verdicts, judge
 from srlab.verdicts.values import Weigh
 
@@ -42,6 +43,7 @@ class Contents:
     costs: Grid
     progress: Grid
     budgets: Grid
+    twins: Grid
     rates: Grid
     measured: Grid
     plane: Grid
@@ -60,6 +62,7 @@ class Contents:
             self.costs,
             self.progress,
             self.budgets,
+            self.twins,
             self.rates,
             self.measured,
             self.plane,
@@ -80,6 +83,7 @@ def gather_scores(verdicts: Verdicts, *, command: str) -> Contents:
         costs=costs_grid(verdicts),
         progress=progress_grid(verdicts),
         budgets=budgets_grid(verdicts),
+        twins=twins_grid(verdicts),
         rates=rates_grid(verdicts),
         measured=measured_grid(verdicts, {}),
         plane=plane_grid(verdicts),
@@ -120,6 +124,7 @@ def gather(
         costs=costs_grid(verdicts),
         progress=progress_grid(verdicts),
         budgets=budgets_grid(verdicts),
+        twins=twins_grid(verdicts),
         rates=rates_grid(verdicts),
         measured=measured_grid(verdicts, measured),
         plane=plane_grid(verdicts),
