@@ -45,8 +45,8 @@ def test_an_order_that_both_trainings_show_otherwise_is_said_first(tmp_path: Pat
     (flip,) = twin.flips
     assert (flip.whole.variant, flip.whole.other, flip.is_shown) == ("a", "b", True)
     assert (flip.shorter.variant, flip.shorter.other) == ("b", "a")
-    said = "with 1/4 of the steps the order is another for 1 of 3 pairs (Kendall's tau 0.33); both trainings "
-    said += "decide it, and otherwise, for a and b"
+    said = "with 1/4 of the steps the order is another for 1 of 3 pairs (Kendall's tau 0.33); the verdicts "
+    said += "are opposite for a against b"
     assert said in important_notes(leaderboard(tmp_path / "s"))
 
 

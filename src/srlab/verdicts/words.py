@@ -550,12 +550,8 @@ def _of_twin(twin: Twin) -> str:
         return f"{steps} no two variants are scored"
     if not twin.flips:
         return f"{steps} the order of the variants is the same"
-    shown = [f"{flip.whole.variant} and {flip.whole.other}" for flip in twin.flips if flip.is_shown]
-    known = (
-        f"both trainings decide it, and otherwise, for {listed(shown)}"
-        if shown
-        else "for none of them do both trainings decide it"
-    )
+    shown = [f"{flip.whole.variant} against {flip.whole.other}" for flip in twin.flips if flip.is_shown]
+    known = f"the verdicts are opposite for {listed(shown)}" if shown else "no verdicts are opposite"
     return (
         f"{steps} the order is another for {len(twin.flips)} of {plural(twin.num_pairs, 'pair')} "
         f"(Kendall's tau {twin.tau:.2f}); {known}"
