@@ -13,7 +13,7 @@ import torch
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 THREADS = int(os.environ.get("SRLAB_TEST_THREADS", "1"))
-IN_A_BROWSER = ("test_report_browser", "test_report_page")
+IN_A_BROWSER = ("test_report_browser", "test_report_page", "test_serve_browser")
 
 
 @pytest.fixture(autouse=True)

@@ -390,6 +390,7 @@ def test_every_command_that_reads_pictures_takes_their_largest_size() -> None:
         "perceptual",
         "pictures",
         "report",
+        "serve",
         "study",
         "train",
         "upscale",

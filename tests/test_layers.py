@@ -24,6 +24,7 @@ FLOORS = [
     ["training"],
     ["use"],
     ["lab", "show"],
+    ["serve"],
     ["notebook", "cli"],
     ["__main__"],
 ]

@@ -27,7 +27,16 @@ NOT_SOURCES = shutil.ignore_patterns(
     ".git", ".venv", "__pycache__", "*.egg-info", ".*_cache", "build", "dist", "runs"
 )
 # Imported only where the user has it, and a message says so otherwise.
-OPTIONAL = {"IPython", "h5py", "tifffile", "pillow_heif", "pyarrow", "onnxruntime"}
+OPTIONAL = {
+    "IPython",
+    "h5py",
+    "onnxruntime",
+    "pillow_heif",
+    "pyarrow",
+    "starlette",
+    "tifffile",
+    "uvicorn",
+}
 
 
 @dataclass(frozen=True)

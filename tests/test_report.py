@@ -32,7 +32,8 @@ from srlab.show.draw.pareto import CostAxis, draw_pareto
 from srlab.show.grid.files import as_csv
 from srlab.show.published import published
 from srlab.show.report import gather, write_report
-from srlab.show.report.page import for_script, render
+from srlab.show.report.assets import for_script
+from srlab.show.report.page import render
 from srlab.show.report.setting import read_setting
 from srlab.show.report.viewer import Viewer, make_viewer
 from srlab.show.texts import place

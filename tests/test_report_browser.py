@@ -2,37 +2,26 @@
 
 import base64
 import io
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 
+from browser import chromium, opened
 from report_study import THREE, Made, ReportStudy
 from srlab.show.draw.crop import luma
 from srlab.show.report import write_report
 from srlab.verdicts import Table, judge
 from srlab.verdicts.family import holm
 
+__all__ = ["chromium"]  # the browser, opened once
+
 HOSTILE = "<img src=x onerror=\"document.title='broken into'\">"
 CLOSE = Made(name="srcnn/close", gain=1.78, options={"kernel_sizes": [9, 5, 5]}, parameters=500)
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """The system's Chromium; no browser is downloaded."""
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if path is None:
-        pytest.skip("needs Chromium (Debian: apt-get install chromium)")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -50,29 +39,7 @@ def report(study: Path) -> Path:
 @pytest.fixture
 def page(chromium: Browser, report: Path) -> Iterator[Page]:
     """The page, opened from the disk without a network; what it complains of or asks for fails the test."""
-    yield from opened(chromium, report)
-
-
-def opened(chromium: Browser, report: Path, **options: Any) -> Iterator[Page]:
-    context = chromium.new_context(offline=True, **{"viewport": {"width": 1280, "height": 900}, **options})
-    context.set_default_timeout(15_000)
-    page = context.new_page()
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("dialog", lambda dialog: complaints.append(f"dialog: {dialog.message}"))
-    page.on(
-        "request",
-        lambda request: (
-            None
-            if request.url.startswith(("file:", "data:"))
-            else complaints.append(f"request: {request.url}")
-        ),
-    )
-    page.goto(report.as_uri())
-    yield page
-    context.close()
-    assert complaints == []
+    yield from opened(chromium, report.as_uri(), offline=True)
 
 
 def board(page: Page) -> Locator:
@@ -304,7 +271,7 @@ def test_the_theme_is_the_systems_until_the_reader_chooses(
     chromium: Browser, report: Path, scheme: str
 ) -> None:
     grounds = {}
-    for page in opened(chromium, report, color_scheme=scheme):
+    for page in opened(chromium, report.as_uri(), offline=True, color_scheme=scheme):
         for theme in ("auto", "light", "dark"):
             page.locator("#theme").select_option(theme)
             grounds[theme] = page.evaluate("getComputedStyle(document.body).backgroundColor")
@@ -314,7 +281,7 @@ def test_the_theme_is_the_systems_until_the_reader_chooses(
 
 @pytest.mark.parametrize("width", [320, 390, 900, 1600])
 def test_no_width_makes_the_page_scroll_sideways(chromium: Browser, report: Path, width: int) -> None:
-    for page in opened(chromium, report, viewport={"width": width, "height": 800}):
+    for page in opened(chromium, report.as_uri(), offline=True, viewport={"width": width, "height": 800}):
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         is_narrow = width < 840
         assert page.locator(".plot .narrow:visible").count() == (
@@ -323,7 +290,7 @@ def test_no_width_makes_the_page_scroll_sideways(chromium: Browser, report: Path
 
 
 def test_without_scripts_every_table_is_there(chromium: Browser, report: Path) -> None:
-    for page in opened(chromium, report, java_script_enabled=False):
+    for page in opened(chromium, report.as_uri(), offline=True, java_script_enabled=False):
         assert page.locator("#leaderboard table:visible").count() == 6
         assert page.locator(".tools:visible").count() == 0
 

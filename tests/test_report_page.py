@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
+from browser import chromium, opened
 from report_study import THREE, Made, ReportStudy
 from srlab.show.draw.curves import spread
 from srlab.show.grid.files import as_csv
 from srlab.show.report import gather, write_report
 from srlab.verdicts import BICUBIC
 from srlab.words import MINUS, true_minus
-from test_report_browser import chromium, opened
 
 __all__ = ["chromium"]  # the browser, opened once
 
@@ -47,7 +47,9 @@ def one_image(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def at(chromium: Browser, report: Path, width: int, **options: Any) -> Iterator[Page]:
-    yield from opened(chromium, report, viewport={"width": width, "height": 900}, **options)
+    yield from opened(
+        chromium, report.as_uri(), offline=True, viewport={"width": width, "height": 900}, **options
+    )
 
 
 OUTSIDE = """all => all.flatMap(svg => {

@@ -39,6 +39,7 @@ ORDER = (  # in which one comes to need them; the help lists them so
     "import",
     "export",
     "upscale",
+    "serve",
 )
 
 
@@ -179,6 +180,7 @@ from srlab.cli import (  # noqa: E402, F401 - each registers its commands
     reproduce,
     results,
     scores,
+    serve,
     study,
     train,
     upscale,

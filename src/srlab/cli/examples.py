@@ -48,6 +48,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
         "srlab upscale photo.jpg",
         "srlab upscale a.jpg b.png large/ --format jpg --quality 90",
     ),
+    "serve": ("srlab serve", "srlab serve runs/srcnn runs/edsr --port 0"),
 }
 
 

@@ -34,6 +34,11 @@ def damaged(path: Path, what: str) -> str:
     return f"{path} is damaged or cut short: {what}; get the file again, or save the picture anew"
 
 
+def begins_as_picture(start: bytes) -> bool:
+    """Whether a file that begins with these 16 bytes says that it is a picture, of a known format."""
+    return _kind(start) is not None
+
+
 def no_picture(path: Path, start: bytes, formats: tuple[str, ...]) -> str:
     """Why a file that starts with `start` is not a picture in one of Pillow's `formats`."""
     kind = _kind(start)

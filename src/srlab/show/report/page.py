@@ -2,23 +2,18 @@
 
 import base64
 import hashlib
-import json
 import re
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from typing import Any
 
-import matplotlib as mpl
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 import srlab
-from srlab import words
 from srlab.folder import store
 from srlab.folder.records import RunRecord
 from srlab.show.draw.canvas import MARKERS
-from srlab.show.draw.colors import DARK, LIGHT, css_variables
-from srlab.show.grid.html import as_html, breakable, downloads
+from srlab.show.grid.html import as_html, downloads
+from srlab.show.report.assets import colormap, environment, for_script, script, style
 from srlab.show.report.contents import Contents
 from srlab.show.report.figures import Drawing
 from srlab.show.report.glossary import TERMS, anchor
@@ -31,35 +26,16 @@ SCRIPTS = ("state.js", "tables.js", "ranks.js", "viewer.js", "errors.js")
 _SIGNS = dict(zip(MARKERS, "●■▲◆▼✚✖⬢", strict=True))
 _ENDED = ("finished", "diverged")
 _SAID_ELSEWHERE = ("protocol", "ranks", "unfinished", "missing")  # by a section or a notice of the page
-_FOR_SCRIPTS = str.maketrans(
-    {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
-)
 
 
 def render(contents: Contents, viewer: Viewer) -> str:
     """The report as HTML."""
-    environment = Environment(
-        loader=PackageLoader("srlab.show.report"),
-        autoescape=select_autoescape(default=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "whole": words.whole,
-        "count": words.count,
-        "number": words.number,
-        "rate": words.rate,
-        "plural": words.plural,
-        "slug": slug,
-        "anchor": anchor,
-        "breakable": breakable,
-        "minus": words.true_minus,
-    }
-    script = "\n".join(["'use strict';", *map(_static, SCRIPTS)])
+    pages = environment()
+    pages.filters |= {"slug": slug, "anchor": anchor}
+    code = script(*SCRIPTS)
     verdicts = contents.verdicts
     states = _states(contents.runs)
-    return environment.get_template("report.html").render(
+    return pages.get_template("report.html").render(
         contents=contents,
         viewer=viewer,
         published=contents.published,
@@ -82,9 +58,9 @@ def render(contents: Contents, viewer: Viewer) -> str:
         open_states={state: number for state, number in states.items() if state not in _ENDED},
         made=store.now(),
         version=srlab.__version__,
-        style=Markup("\n".join([_theme(), *map(_static, STYLES)])),
-        script=Markup(script),
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        style=Markup(style(*STYLES)),
+        script=Markup(code),
+        script_hash=base64.b64encode(hashlib.sha256(code.encode()).digest()).decode(),
         data=for_script(_data(verdicts)),
     )
 
@@ -93,16 +69,6 @@ def _protocol_id(contents: Contents) -> str:
     if contents.opened is None:
         return contents.verdicts.protocol.partition(":")[0]
     return contents.opened.study.evaluation.id
-
-
-def for_script(values: Any) -> Markup:
-    """`values` as JSON that cannot end the ``<script>`` element it stands in, whatever its strings hold.
-
-    >>> print(for_script({"name": "</script>"}))
-    {"name": "\\u003c/script\\u003e"}
-    """
-    text = json.dumps(values, allow_nan=False, ensure_ascii=True)
-    return Markup(text.translate(_FOR_SCRIPTS))
 
 
 def _has_intervals(verdicts: Verdicts) -> bool:
@@ -117,21 +83,6 @@ def _has_intervals(verdicts: Verdicts) -> bool:
 def slug(text: str) -> str:
     """`text` as part of an id."""
     return re.sub(r"[^A-Za-z0-9_]+", "-", text)
-
-
-def _static(name: str) -> str:
-    return resources.files("srlab.show.report").joinpath("static", name).read_text(encoding="utf-8")
-
-
-def _theme() -> str:
-    """Both themes: the system's, unless the reader has chosen one."""
-    light, dark = css_variables(LIGHT), css_variables(DARK)
-    return (
-        f":root {{ color-scheme: light; {light} }}\n"
-        "@media screen and (prefers-color-scheme: dark) {\n"
-        f"  :root:not([data-theme=light]) {{ color-scheme: dark; {dark} }}\n}}\n"
-        f"@media screen {{ :root[data-theme=dark] {{ color-scheme: dark; {dark} }} }}"
-    )
 
 
 def _legend(verdicts: Verdicts) -> list[dict[str, Any]]:
@@ -177,7 +128,6 @@ def _states(runs: Sequence[RunRecord]) -> dict[str, int]:
 
 def _data(verdicts: Verdicts) -> dict[str, Any]:
     """What the page computes with: all pairs with their p-values, so that ranks hold among those shown."""
-    inferno = mpl.colormaps["inferno"]
     return {
         "variants": list(verdicts.variants),
         "base": verdicts.base,
@@ -185,7 +135,7 @@ def _data(verdicts: Verdicts) -> dict[str, Any]:
         "tables": {
             f"{table.scope}|{table.metric}": _pairs(table, verdicts.variants) for table in verdicts.tables
         },
-        "colormap": [[round(255 * part) for part in inferno(level)[:3]] for level in range(256)],
+        "colormap": colormap(),
     }
 
 

@@ -68,6 +68,26 @@ class Scene:
         return sum(len(pane.uri) for pane in self.panes) + len(self.overview)
 
     @property
+    def width(self) -> int:
+        """Of each pane's picture, in pixels."""
+        return self.crop.side
+
+    @property
+    def height(self) -> int:
+        """The same: crops are square."""
+        return self.crop.side
+
+    @property
+    def title(self) -> str:
+        """What a screen reader says of all panes."""
+        return f"{self.image} of {self.test_set}, the same crop by each variant"
+
+    @property
+    def alt(self) -> str:
+        """What each pane is of."""
+        return f"{self.image}, crop"
+
+    @property
     def has_original(self) -> bool:
         return any(pane.label == ORIGINAL and pane.variant is None for pane in self.panes)
 

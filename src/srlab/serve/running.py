@@ -1,0 +1,143 @@
+"""The server from its first line to its last: the address, the token, the end."""
+
+import contextlib
+import ipaddress
+import re
+import secrets
+import socket
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+
+from srlab.errors import UserError
+from srlab.folder.records import StudyFolder
+from srlab.serve.app import Server
+from srlab.serve.guard import Door
+from srlab.serve.limits import Limits
+
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{16,200}")
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_CONNECTIONS = 200
+_PATIENCE = 2  # seconds for answers on their way when the server ends
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ready:
+    """A server that listens at `address` and answers as soon as it runs."""
+
+    address: str
+    server: uvicorn.Server
+    listener: socket.socket
+
+    def run(self) -> None:
+        """Answer until it is interrupted (Ctrl-C, or SIGTERM) or `server.should_exit`."""
+        with contextlib.suppress(KeyboardInterrupt):  # the way to end it
+            self.server.run(sockets=[self.listener])
+
+
+@contextlib.contextmanager
+def ready(
+    studies: Sequence[Path] = (),
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    token: str | None = None,
+    names: Sequence[str] = (),
+    limits: Limits | None = None,
+    device: str = "auto",
+    tell: Callable[[str], None],
+) -> Iterator[Ready]:
+    """A server of these studies. Its results are in a folder of their own, which is removed at the end.
+
+    Args:
+        studies: folders, finished or not.
+        host: the address to listen on.
+        port: 0 takes any free one.
+        token: what visitors need; with any other address than the machine's own, one is made.
+        names: others that lead here, such as that of a proxy.
+        limits: what it takes and keeps.
+        device: where the networks run.
+        tell: gets what its owner has to know.
+
+    Raises:
+        UserError: a folder is not a study's, the port is taken, or the token is too short.
+    """
+    for study in studies:
+        StudyFolder(study).study  # noqa: B018 - told now, and not by a page
+    if token is not None and not _TOKEN.fullmatch(token):
+        raise UserError(
+            "the token must have at least 16 signs, of A-Z, a-z, 0-9, - and _; leave --token out, and srlab "
+            "makes one"
+        )
+    limits = limits or Limits()
+    with (
+        _listening(host, port) as listener,
+        tempfile.TemporaryDirectory(prefix="srlab-serve-", ignore_cleanup_errors=True) as folder,
+    ):
+        address, port = listener.getsockname()[:2]
+        if token is None and not _ip(address).is_loopback:
+            token = secrets.token_urlsafe(24)
+        pages = Server(studies, folder=Path(folder), limits=limits, device=device, tell=tell)
+        config = uvicorn.Config(
+            pages.app(_door(listener, host, names=names, token=token)),
+            http="h11",
+            ws="none",
+            loop="asyncio",
+            lifespan="on",
+            log_level="warning",
+            access_log=False,  # it would have the token
+            server_header=False,
+            proxy_headers=False,
+            limit_concurrency=_CONNECTIONS,
+            timeout_graceful_shutdown=_PATIENCE,
+        )
+        yield Ready(address=_address(host, port, token), server=uvicorn.Server(config), listener=listener)
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """A socket that listens there; 0 is any free port."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+        try:
+            if sys.platform != "win32":  # there it would let two servers share a port
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen(_CONNECTIONS)
+        except OSError:
+            listener.close()
+            raise
+        return listener
+    except (OSError, UnicodeError) as error:  # a name with an empty or a long part
+        why = error.strerror if isinstance(error, OSError) else "no such name"
+        raise UserError(
+            f"srlab serve cannot listen on {host}:{port} ({why or error}); choose another --port, or --port "
+            "0 for any free one"
+        ) from error
+
+
+def _door(listener: socket.socket, host: str, *, names: Sequence[str], token: str | None) -> Door:
+    """Which names lead to this server: what the user says, and what the machine is called."""
+    address, port = listener.getsockname()[:2]
+    is_open = _ip(address).is_unspecified
+    own = (socket.gethostname(), socket.getfqdn()) if is_open else ()
+    known = {host, address, *_LOOPBACK, *own, *names}
+    return Door(
+        names=frozenset(name.strip("[]").lower() for name in known),
+        is_open=is_open,
+        token=token,
+        cookie=f"srlab-{port}",  # cookies do not tell ports apart
+    )
+
+
+def _address(host: str, port: int, token: str | None) -> str:
+    name = f"[{host}]" if ":" in host else host
+    return f"http://{name}:{port}/" + ("" if token is None else f"?token={token}")
+
+
+def _ip(address: str) -> "ipaddress.IPv4Address | ipaddress.IPv6Address":
+    return ipaddress.ip_address(address.partition("%")[0])  # without the zone of IPv6
