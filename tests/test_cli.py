@@ -389,6 +389,7 @@ def test_every_command_that_reads_pictures_takes_their_largest_size() -> None:
         "evaluate",
         "perceptual",
         "pictures",
+        "publish",
         "report",
         "serve",
         "study",

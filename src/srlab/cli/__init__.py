@@ -40,6 +40,7 @@ ORDER = (  # in which one comes to need them; the help lists them so
     "export",
     "upscale",
     "serve",
+    "publish",
 )
 
 
@@ -176,6 +177,7 @@ from srlab.cli import (  # noqa: E402, F401 - each registers its commands
     networks,
     perceptual,
     profile,
+    publish,
     report,
     reproduce,
     results,

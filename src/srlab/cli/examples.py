@@ -48,6 +48,10 @@ EXAMPLES: dict[str, tuple[str, str]] = {
         "srlab upscale photo.jpg",
         "srlab upscale a.jpg b.png large/ --format jpg --quality 90",
     ),
+    "publish": (
+        "srlab publish runs/srcnn --to site",
+        "srlab publish runs/srcnn runs/edsr --to site --licence CC-BY-4.0",
+    ),
     "serve": ("srlab serve", "srlab serve runs/srcnn runs/edsr --port 0"),
 }
 

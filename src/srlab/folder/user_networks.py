@@ -37,7 +37,7 @@ def keep_code(own: Own, study: Path) -> None:
     if own.code is None:
         return
     trust_digest(own.code.digest)
-    folder = study / CODE / own.identity[:_SHORT]
+    folder = kept_code(study, own.identity)
     if folder.is_dir():
         with suppress(UserError, OSError):
             _read_kept(folder)
@@ -63,6 +63,11 @@ def keep_code(own: Own, study: Path) -> None:
         part.rename(folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def kept_code(study: Path, identity: str) -> Path:
+    """Where a study's folder has the code of a thing of a user's, told by its identity."""
+    return study / CODE / identity[:_SHORT]
 
 
 def read_network(values: Mapping[str, Any], where: Path) -> NetworkOptions:
@@ -100,7 +105,7 @@ def _provide(kind: Kind, name: str, identity: str, where: Path) -> None:
     what = f"{_CALLED[kind]} {name!r}"
     where_is = where.absolute()
     for folder in (where_is, *where_is.parents[:2]):
-        kept = folder / CODE / identity[:_SHORT]
+        kept = kept_code(folder, identity)
         if _DIGEST.fullmatch(identity) and (kept / _DESCRIPTION).is_file():
             code = _read_kept(kept)
             if code.digest not in trusted():

@@ -34,6 +34,7 @@ from srlab.serve.helper import Helper, HelperError
 from srlab.serve.limits import Limits
 from srlab.serve.pages import Pages
 from srlab.serve.studies import Choice, Study, included_choices, labels, stamp_of
+from srlab.words import plural
 
 _SAFE = re.compile(r"[^A-Za-z0-9.-]+")
 _SHOWN = 80  # letters of a file's name
@@ -129,7 +130,7 @@ class Server:
         except QueueFullError:
             raise HTTPException(
                 503,
-                f"{self.limits.queue} pictures wait already. Try again in a minute.",
+                f"The queue is full ({plural(self.limits.queue, 'picture')}). Try again in a minute.",
                 {"Retry-After": "60", "Connection": "close"},
             ) from None
         is_whole = False
