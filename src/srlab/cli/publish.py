@@ -14,7 +14,7 @@ from srlab.cli.output import print_json, say, show_path
 def publish(
     study_dirs: Annotated[
         list[Path],
-        typer.Argument(metavar="STUDY_DIR...", help="Studies' folders, finished or not.", show_default=False),
+        typer.Argument(metavar="STUDY_DIR", help="Studies' folders, finished or not.", show_default=False),
     ],
     to: Annotated[
         Path,

@@ -19,7 +19,7 @@ def serve(
     study_dirs: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[STUDY_DIR]...",
+            metavar="STUDY_DIR",
             help="Studies' folders, finished or not: their variants can be chosen, and their leaderboards "
             "watched.",
             show_default=False,
