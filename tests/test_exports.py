@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -32,10 +33,21 @@ from srlab.networks.composed import Chain
 from srlab.networks.values import Activation
 from srlab.use import exports
 from srlab.use.exports import export_network
-from srlab.use.exports.graphs import onnx_bytes, open_onnx, open_pt2, program_of, pt2_bytes
+from srlab.use.exports.graphs import (
+    Run,
+    onnx_bytes,
+    open_onnx,
+    open_openvino,
+    open_pt2,
+    program_of,
+    pt2_bytes,
+)
 from stored_files import save_run
 
 pytest.importorskip("onnxscript", reason="needs onnx and onnxscript: pip install 'srlab[export]'")
+needs_openvino = pytest.mark.skipif(
+    find_spec("openvino") is None, reason="needs openvino: pip install 'srlab[openvino]'"
+)
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs onnxruntime: pip install 'srlab[export]'")
 
 PAGE = Path(__file__).parents[1] / "docs" / "export.md"
@@ -74,7 +86,7 @@ def stirred(network: nn.Module) -> nn.Module:
     return network.eval()
 
 
-@pytest.mark.parametrize("kind", TINY)
+@pytest.mark.parametrize("kind", ["luma", pytest.param("rgb", marks=pytest.mark.slow)])
 def test_the_file_holds_for_every_size_whatever_the_layers(kind: str) -> None:
     options, scale = TINY[kind]
     network = stirred(build_network(options, scale=scale))
@@ -181,7 +193,7 @@ def test_a_file_that_differs_from_torch_is_not_written(
     }
     for said, fault in faults.items():
 
-        def opened(content: bytes, fault: Callable[..., NDArray[np.float32]] = fault) -> exports.Run:
+        def opened(content: bytes, fault: Callable[..., NDArray[np.float32]] = fault) -> Run:
             run = open_pt2(content)
             return lambda lr: fault(run(lr))
 
@@ -197,18 +209,23 @@ def test_what_cannot_be_written_is_told_before_the_work(
 ) -> None:
     (tmp_path / "there.onnx").write_bytes(b"mine")
     (tmp_path / "folder.onnx").mkdir()
+    (tmp_path / "there").write_bytes(b"mine")
+    (tmp_path / "others").mkdir()
+    (tmp_path / "others" / "mine.txt").touch()
     monkeypatch.setattr(exports, "program_of", None)
     for name, said in {
-        "net.pth": r"must end in .onnx \(ONNX\) or .pt2 \(a program of torch.export\); .*net.pth does not",
+        "net.pth": r"net.pth must end in .onnx \(ONNX\) or .pt2 \(a program of torch.export\)",
         "there.onnx": r"there.onnx exists; give another name, or overwrite it \(overwrite=True, --",
+        "there": r"there is a file, and OpenVINO is written to a folder; give another name",
+        "others": r"others has other files, such as mine.txt; name a new folder",
         "folder.onnx": r"folder.onnx is a folder; name a file in it, such as .*net.onnx",
     }.items():
         with pytest.raises(UserError, match=said):
-            export_network("bicubic", tmp_path / name, scale=2)
+            export_network("bicubic", tmp_path / name, scale=2, overwrite=name in ("there", "others"))
     monkeypatch.setattr(exports, "find_spec", lambda name: None if name.startswith("onnx") else name)
     with pytest.raises(
         UserError,
-        match=r"needs the packages onnx and onnxscript and onnxruntime; install what is missing: python -m "
+        match=r"needs the packages onnx, onnxscript, onnxruntime; install what is missing: python -m "
         r"pip install 'srlab\[export\]'",
     ):
         export_network("bicubic", tmp_path / "new.onnx", scale=2)
@@ -220,10 +237,34 @@ def test_nothing_else_loads_what_only_export_needs() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.slow
 def test_a_chain_is_one_file() -> None:
     options = SRCNNOptions(num_features=(2, 2), color="luma")
     network = Chain([build_network(options, scale=scale).eval() for scale in (2, 4)])
     same(network, open_pt2(pt2_bytes(program_of(network, name="x8"), metadata=ABOUT)))
+
+
+@needs_openvino
+def test_a_folder_for_openvino_is_written_whole(winner: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import openvino
+
+    monkeypatch.setattr(exports, "onnx_bytes", lambda *_, **__: winner.read_bytes())
+    monkeypatch.setattr(exports, "program_of", lambda *_, **__: None)
+    out = winner.parent / "deep" / "srcnn"
+    for overwrite in (False, True):
+        export_network(WINNER, out, scale=2, overwrite=overwrite)
+    assert sorted(path.name for path in out.iterdir()) == ["model.bin", "model.xml"]
+    assert list(out.parent.iterdir()) == [out]
+    model = openvino.Core().read_model(out / "model.xml")
+    assert model.get_rt_info(["srlab", "variant"]).value == WINNER
+    same(srlab.load(WINNER, scale=2, device="cpu").network, open_openvino(out / "model.xml"))
+
+    monkeypatch.setattr(exports, "open_openvino", lambda _: np.zeros_like)
+    before = (out / "model.bin").read_bytes()
+    with pytest.raises(UserError, match=r"was not exported"):
+        export_network(WINNER, out, scale=2, overwrite=True)
+    assert (out / "model.bin").read_bytes() == before
+    assert list(out.parent.iterdir()) == [out]
 
 
 @pytest.mark.slow

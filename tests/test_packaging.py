@@ -31,6 +31,7 @@ OPTIONAL = {
     "IPython",
     "h5py",
     "onnxruntime",
+    "openvino",
     "pillow_heif",
     "pyarrow",
     "starlette",

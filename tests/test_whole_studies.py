@@ -76,6 +76,8 @@ def test_a_study_killed_again_and_again_ends_as_one_left_alone(tmp_path: Path) -
     "words",
     [
         ("resize.py", "--rounds", "1"),
+        ("export.py", "srcnn/residual"),
+        ("engines.py", "--variant", "srcnn/residual", "--side", "40", "--rounds", "1"),
         ("metrics.py", "--rounds", "1", "--height", "64", "--width", "48"),
         ("patches.py", "--repeats", "3"),
         ("train_step.py", "--rounds", "1", "--variants", "srcnn/residual"),

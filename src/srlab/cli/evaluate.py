@@ -1,23 +1,25 @@
 """``srlab evaluate``: scores of bicubic, of a trained network, or of pictures that any other tool made."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from srlab.cli import app
-from srlab.cli.options import AnyDevice, MaxPixels, Trust
+from srlab.cli.options import AnyDevice, AnyEngine, MaxPixels, Trust
 from srlab.cli.output import messages, print_json, printable, say, show, show_grid
-from srlab.cli.parsing import parse_device
+from srlab.cli.parsing import parse_engine
 from srlab.errors import UserError
 
 if TYPE_CHECKING:
     from srlab.data.datasets import ImageSet
     from srlab.declare.protocol import EvaluationProtocol
     from srlab.networks import Network
+    from srlab.use.engines import Engine
     from srlab.use.evaluation import Evaluation
+    from srlab.use.upscale import Forward
 
 
 @app.command()
@@ -56,6 +58,7 @@ def evaluate(
             "the papers.",
         ),
     ] = False,
+    engine: AnyEngine = "torch",
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object to standard output, unrounded.")
     ] = False,
@@ -66,7 +69,7 @@ def evaluate(
     from srlab.declare.protocol import EvaluationProtocol
     from srlab.use.evaluation import check_memory, check_scorable, evaluate_folder, evaluate_network
 
-    place = parse_device(device)
+    place = parse_engine(engine, device)
     rules = EvaluationProtocol(color=protocol, border=border)
     chosen = _find(model, scale)
     if self_ensemble:
@@ -74,10 +77,15 @@ def evaluate(
     (tested,) = load_sets([data], role="test")
     check_scorable(tested.images, scale=chosen.scale)
     check_memory(tested.images)
+    forward = None
+    if engine != "torch":
+        chosen, forward = _translated(chosen, engine, protocol)
     if chosen.network is None:
         evaluations = evaluate_folder(Path(model), tested.images, protocol=rules, scale=chosen.scale)
     else:
-        evaluations = evaluate_network(chosen.network, tested.images, protocol=rules, device=place)
+        evaluations = evaluate_network(
+            chosen.network, tested.images, protocol=rules, device=place, forward=forward
+        )
     scores = {evaluation.image: evaluation.scores for evaluation in _shown(evaluations, len(tested.images))}
     for remark in chosen.remarks:
         say(remark)
@@ -178,6 +186,25 @@ def _averaged(chosen: _Model) -> _Model:
         scale=chosen.scale,
         remarks=(*chosen.remarks, "self-ensemble: the mean over eight orientations of each image"),
     )
+
+
+def _translated(
+    chosen: _Model, engine: "Engine", protocol: Literal["rgb", "luma"]
+) -> "tuple[_Model, Forward | None]":
+    """What computes by the engine, and a remark on it."""
+    from srlab.networks import Bicubic
+    from srlab.use.engines import forward_of
+
+    if chosen.network is None or isinstance(chosen.network, Bicubic):
+        raise UserError(
+            f"{chosen.name} has no network to be translated for {engine}; leave --engine out, or name a "
+            "network"
+        )
+    luma = protocol == "luma"
+    if luma and not hasattr(chosen.network, "forward_luma"):
+        return chosen, None  # scoring it is refused
+    forward = forward_of(chosen.network, engine, name=chosen.name, luma=luma)
+    return replace(chosen, remarks=(*chosen.remarks, f"computed by {engine}")), forward
 
 
 def _shown(evaluations: "Iterator[Evaluation]", total: int) -> "Iterator[Evaluation]":

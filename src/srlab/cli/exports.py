@@ -20,7 +20,11 @@ def export(
         ),
     ],
     out: Annotated[
-        Path, typer.Argument(help="The file to write: OUT.onnx, or OUT.pt2 (a program of torch.export).")
+        Path,
+        typer.Argument(
+            help="What to write: OUT.onnx, OUT.pt2 (a program of torch.export), or OUT, a folder for "
+            "OpenVINO."
+        ),
     ],
     scale: Annotated[
         int | None,
@@ -30,7 +34,7 @@ def export(
         ),
     ] = None,
     _trust: Trust = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that exists.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what exists.")] = False,
 ) -> None:
     """Write a trained network to a file that other programs run, without srlab.
 

@@ -3,7 +3,7 @@
 import os
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -196,6 +196,14 @@ Device = Annotated[
     typer.Option("--device", help="auto (a GPU if there is one), cpu, cuda, cuda:1.", rich_help_panel=WORK),
 ]
 AnyDevice = Annotated[str, typer.Option("--device", help="auto (a GPU if there is one), cpu, cuda, cuda:1.")]
+AnyEngine = Annotated[
+    Literal["torch", "onnxruntime", "openvino"],
+    typer.Option(
+        "--engine",
+        help="What computes: torch, or on the CPU onnxruntime or openvino, to which the network is "
+        "translated first. They need srlab[export] or srlab[openvino].",
+    ),
+]
 MaxPixels = Annotated[  # its callback does everything, so a command has no use for the value
     int | None,
     typer.Option(

@@ -5,10 +5,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from srlab.cli.output import say
 from srlab.errors import UserError
 
 if TYPE_CHECKING:
     import torch
+
+    from srlab.use.engines import Engine
+    from srlab.use.upscale import Precision
 
 
 @contextmanager
@@ -55,6 +59,21 @@ def parse_device(name: str | None) -> "torch.device":
 
     with of_option("--device"):
         return find_device(name)
+
+
+def parse_engine(engine: "Engine", device: str, *, precision: "Precision" = "fp32") -> "torch.device":
+    """The device of ``--device``, tried out, and of the CPU alone for another engine than torch.
+
+    That the network is translated first is said, since it takes time.
+    """
+    if engine == "torch":
+        return parse_device(device)
+    from srlab.use.engines import check_engine
+
+    place = parse_device("cpu" if device == "auto" else device)
+    check_engine(engine, device=place, precision=precision)
+    say(f"the network is translated for {engine} first, which takes up to a minute")
+    return place
 
 
 def parse_names(text: str, *, option: str) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 
 from srlab.cli import app
-from srlab.cli.options import AnyDevice, MaxPixels, Trust
+from srlab.cli.options import AnyDevice, AnyEngine, MaxPixels, Trust
 from srlab.cli.output import messages, print_json, printable, say
 from srlab.errors import UserError
 
@@ -110,6 +110,7 @@ def upscale(
     precision: Annotated[
         Literal["fp32", "bf16"], typer.Option(help="bf16 is faster on some devices and a little coarser.")
     ] = "fp32",
+    engine: AnyEngine = "torch",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")] = False,
     skip_existing: Annotated[
         bool,
@@ -135,7 +136,7 @@ def upscale(
         raise UserError(
             "--suffix changes names that srlab makes, and here OUT is the name; leave --suffix out"
         )
-    from srlab.cli.parsing import parse_device
+    from srlab.cli.parsing import parse_engine
     from srlab.use.upscaler import load, parse_color
 
     if flatten is not None:
@@ -143,10 +144,11 @@ def upscale(
     upscaler = load(
         model,
         scale=scale,
-        device=parse_device(device),
+        device=parse_engine(engine, device, precision=precision),
         tile=tile,
         precision=precision,
         self_ensemble=self_ensemble,
+        engine=engine,
     )
     say(f"x{upscaler.scale} with {upscaler.source}")
     jobs = _targets(request, upscaler.scale, format_=format_, suffix=suffix)

@@ -4,7 +4,7 @@ Each is a `Network` itself, so tiles, scores and pictures need to know nothing a
 by the same tiles.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import torch
@@ -51,13 +51,14 @@ class SelfEnsemble(Network):
             self.forward_luma = self._forward_luma
 
     def forward(self, lr: Tensor) -> Tensor:
-        return self._mean(self.network, lr)
+        return self.mean(self.network, lr)
 
     def _forward_luma(self, lr: Tensor) -> Tensor:
-        return self._mean(cast(nn.Module, self.network.forward_luma), lr)
+        return self.mean(cast(Callable[[Tensor], Tensor], self.network.forward_luma), lr)
 
     @staticmethod
-    def _mean(network: nn.Module, lr: Tensor) -> Tensor:
+    def mean(network: Callable[[Tensor], Tensor], lr: Tensor) -> Tensor:
+        """The mean of what `network` makes of `lr` in its eight orientations."""
         total: Tensor | None = None  # one sum: eight pictures are never kept
         for turns, is_flipped in ORIENTATIONS:
             turned = oriented(lr, turns, is_flipped).contiguous(memory_format=torch.channels_last)

@@ -31,7 +31,7 @@ from srlab.pixels.images import HRImage, crop_to_multiple, list_images, read_hr_
 from srlab.pixels.memory import available_bytes
 from srlab.pixels.metrics import WINDOW_SIZE, to_plane
 from srlab.pixels.resize import resize, resize_uint8
-from srlab.use.upscale import upscale_tensor
+from srlab.use.upscale import Forward, upscale_tensor
 from srlab.words import listed, num_bytes
 
 _SCORING_BYTES = 90  # for each HR pixel (measured: 82 in colour)
@@ -62,10 +62,12 @@ def evaluate_network(
     protocol: EvaluationProtocol,
     device: torch.device,
     y_only: bool = False,
+    forward: Forward | None = None,
 ) -> Iterator[Evaluation]:
     """Score `network` on every image, in turn; `network` is moved to `device`.
 
-    Always in float32 and in evaluation mode, in bounded memory; modes are put back. `y_only` leaves out the
+    Always in float32 and in evaluation mode, in bounded memory; modes are put back. `forward` computes
+    instead of the network, in the color of the protocol (`srlab.use.engines`). `y_only` leaves out the
     metrics of all three colors, which take longer than the others together.
 
     Raises:
@@ -81,9 +83,9 @@ def evaluate_network(
     for image in images:
         hr = crop_to_multiple(image.pixels, scale)
         if protocol.color == "luma":
-            sr, planes = _upscale_luma(network, image, hr, protocol.border)
+            sr, planes = _upscale_luma(network, image, hr, protocol.border, forward)
         else:
-            sr = _upscale_rgb(network, image, hr, protocol.border, device)
+            sr = _upscale_rgb(network, image, hr, protocol.border, device, forward)
             planes = _planes(sr, hr, is_gray=image.is_gray)
         rgb = None if protocol.color == "luma" or y_only else (sr, hr)
         yield Evaluation(image=image.name, scores=_scores(planes, rgb, border=scale, device=device), sr=sr)
@@ -202,7 +204,12 @@ def _read_sr(path: Path, image: HRImage, hr: NDArray[np.uint8], *, scale: int) -
 
 
 def _upscale_rgb(
-    network: nn.Module, image: HRImage, hr: NDArray[np.uint8], border: Border, device: torch.device
+    network: nn.Module,
+    image: HRImage,
+    hr: NDArray[np.uint8],
+    border: Border,
+    device: torch.device,
+    forward: Forward | None,
 ) -> NDArray[np.uint8]:
     """SR uint8 [H, W, 3] of LR made of HR as uint8."""
     scale = cast(int, network.scale)
@@ -210,7 +217,7 @@ def _upscale_rgb(
     lr = _lr_uint8(image, hr, scale=scale, border=border, device=device)
     if isinstance(network, Bicubic):  # the tables' bicubic is MATLAB's there and back, with all its rounding
         return resize_uint8(lr, size=(height, width), device=_in_float64(device))
-    return to_uint8(_upscaled(network, to_tensor(lr), image, luma=False))
+    return to_uint8(_upscaled(network, to_tensor(lr), image, luma=False, forward=forward))
 
 
 def _lr_uint8(
@@ -226,7 +233,7 @@ def _lr_uint8(
 
 
 def _upscale_luma(
-    network: nn.Module, image: HRImage, hr: NDArray[np.uint8], border: Border
+    network: nn.Module, image: HRImage, hr: NDArray[np.uint8], border: Border, forward: Forward | None
 ) -> tuple[NDArray[np.uint8], tuple[Plane, Plane]]:
     """SR uint8 [H, W, 3], and uint8 Y of SR and of HR [H, W]; of a gray image its values instead of Y."""
     scale = cast(int, network.scale)
@@ -234,7 +241,7 @@ def _upscale_luma(
     lr_size = (height // scale, width // scale)
     hr_y = hr[:, :, 0] if image.is_gray else luma_uint8(hr)
     lr_y = resize(torch.from_numpy(hr_y.astype(np.float64) / 255)[None], size=lr_size, border=border)
-    sr_y = to_uint8(_upscaled(network, lr_y.float(), image, luma=True))
+    sr_y = to_uint8(_upscaled(network, lr_y.float(), image, luma=True, forward=forward))
     if image.is_gray:
         return np.repeat(sr_y, 3, axis=2), (sr_y[:, :, 0], hr_y)
     chroma = resize(rgb_to_ycbcr(to_tensor(hr))[1:], size=lr_size, border=border)
@@ -242,13 +249,15 @@ def _upscale_luma(
     return to_uint8(ycbcr_to_rgb(sr)), (sr_y[:, :, 0], hr_y)
 
 
-def _upscaled(network: nn.Module, lr: Tensor, image: HRImage, *, luma: bool) -> Tensor:
+def _upscaled(
+    network: nn.Module, lr: Tensor, image: HRImage, *, luma: bool, forward: Forward | None
+) -> Tensor:
     """LR [C, H, W] -> SR [C, sH, sW], computed in float32 proper (cuDNN would take TF32)."""
     cudnn = torch.backends.cudnn
     with cudnn.flags(
         enabled=cudnn.enabled, benchmark=cudnn.benchmark, deterministic=cudnn.deterministic, allow_tf32=False
     ):
-        sr = upscale_tensor(cast(Network, network), lr[None], luma=luma)[0]
+        sr = upscale_tensor(cast(Network, network), lr[None], luma=luma, forward=forward)[0]
     if not torch.isfinite(sr).all():
         raise NotFiniteError(f"the network's output for {image.name} is not finite, so it cannot be scored")
     return sr

@@ -30,13 +30,16 @@ from srlab.networks.complexity import receptive_radius
 from srlab.networks.streaming import can_stream, streaming, streams_of
 
 Precision = Literal["fp32", "bf16"]
+Forward = Callable[[Tensor], Tensor]  # LR [N, C, H, W] -> SR [N, C, sH, sW]
 Box = tuple[int, int, int, int]  # top, left, bottom, right in LR pixels; bottom and right excluded
 
 _ACTIVATION_BYTES = 1 << 30  # what a tile's largest layer may take, input and output together
 _WHOLE_BYTES = 3 << 26  # the same where tiles that take more go through in strips
 _STRIP_BYTES = 6 << 26  # what a tile in strips may take; with a picture of 8000x8000 it is below 1.5 GB
 _STRIP_TILE = 640  # the largest side of a tile in strips: the first one tells how long the others take
+_ELSEWHERE_BYTES = 1 << 29  # the same where another library computes, which goes through no strips
 _FORWARD = 3  # a forward takes up to so many times what its largest layer takes (measured: 1.3 to 3.1)
+_FORWARD_ELSEWHERE = 6  # the same of another library (measured: 0.5 to 4.7)
 _SMALLEST_MARGIN = 20  # with less, most kernels add up in another order, as they do for small pictures
 _PROBE = 8  # the side of the image by which layers are measured
 _SMALLEST_TILE = 8  # below it a tile is nearly all margin, and memory is not what is missing
@@ -50,6 +53,7 @@ def upscale_tensor(
     luma: bool = False,
     precision: Precision = "fp32",
     in_strips: bool = False,
+    forward: Forward | None = None,
 ) -> Tensor:
     """SR [1, C, sH, sW] float32 on the CPU, not clamped, of `lr` [1, C, H, W] in [0, 1], on the network's
     device.
@@ -59,8 +63,10 @@ def upscale_tensor(
     are within 1e-5 of each other: rounded to uint8, a pixel differs by one level at most, and only where its
     value lies that close to a rounding boundary. `bf16` computes under autocast: faster where the device can,
     and not for scores. `in_strips` takes large tiles through the network in strips of rows: less memory, the
-    same values but for the last bits. A network that strips do not know goes whole. The network's modules are
-    evaluated as in ``eval()``, and their modes are put back. If memory runs out, a tile is halved.
+    same values but for the last bits. A network that strips do not know goes whole. `forward` computes
+    instead of the network, as another library does (`srlab.use.engines`); its tiles go whole, and in the
+    precision that it has. The network's modules are evaluated as in ``eval()``, and their modes are put back.
+    If memory runs out, a tile is halved.
     """
     if lr.ndim != 4 or lr.shape[0] != 1 or not lr.is_floating_point():
         raise ValueError(f"lr must be one float image [1, C, H, W]; got {tuple(lr.shape)} of {lr.dtype}")
@@ -80,6 +86,7 @@ def upscale_tensor(
         luma=luma,
         precision=precision,
         in_strips=in_strips,
+        forward=forward,
     ):
         top, left, bottom, right = (scale * value for value in box)
         sr[..., top:bottom, left:right] = piece
@@ -96,6 +103,7 @@ def upscale_tiles(
     luma: bool = False,
     precision: Precision = "fp32",
     in_strips: bool = False,
+    forward: Forward | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[tuple[Box, Tensor]]:
     """Each tile's box in LR pixels and its SR [1, C, h, w], float32 on the CPU: an image that is never whole
@@ -106,8 +114,12 @@ def upscale_tiles(
     after each with how many are done, of how many. Everything else is as in `upscale_tensor`.
     """
     margin = margin_of(network)
+    in_strips = in_strips and forward is None
     if tile is None:
-        tile = default_tile(network, luma=luma, in_strips=in_strips) if max(size) > 64 else 64
+        elsewhere = forward is not None
+        tile = 64
+        if max(size) > 64:
+            tile = default_tile(network, luma=luma, in_strips=in_strips, elsewhere=elsewhere)
     if tile < 1 or (rows is not None and rows < 1):
         raise UserError(f"the side of a tile must be at least 1 pixel, not {min(tile, rows or tile)}")
     area = size[0] * size[1]
@@ -126,7 +138,14 @@ def upscale_tiles(
         seen = with_margin(box, margin, size)
         is_whole = (seen[2] - seen[0]) * (seen[3] - seen[1]) <= whole
         with streaming({} if is_whole else streams):
-            sr = _upscale_box(network, read, box, seen, luma=luma, precision=precision)
+            sr = _upscale_box(
+                network,
+                read,
+                box,
+                seen,
+                forward=forward or forward_in_torch(network, luma=luma),
+                precision=precision,
+            )
         if sr is not None:
             done += 1
             if progress is not None:
@@ -168,16 +187,19 @@ def with_margin(box: Box, margin: int, size: tuple[int, int]) -> Box:
     )
 
 
-def default_tile(network: nn.Module, *, luma: bool = False, in_strips: bool = False) -> int:
+def default_tile(
+    network: nn.Module, *, luma: bool = False, in_strips: bool = False, elsewhere: bool = False
+) -> int:
     """The side in LR pixels of the tiles that `upscale_tensor` takes by itself: from the network alone.
 
     As large as memory allows, counted from the network's largest layer; at least 64 and at least one and a
     half margins, below which nearly all of the work would go into margins. In strips there is room for more,
-    and no such floor.
+    and no such floor. `elsewhere` is for another library than torch, which takes more memory.
     """
     margin = receptive_radius(cast(Network, network))
     if not in_strips or not can_stream(network):
-        side = int((_ACTIVATION_BYTES / _bytes_per_pixel(network, luma=luma)) ** 0.5) - 2 * margin
+        most = _ELSEWHERE_BYTES if elsewhere else _ACTIVATION_BYTES
+        side = int((most / _bytes_per_pixel(network, luma=luma)) ** 0.5) - 2 * margin
         return min(1024, max(side // 32 * 32, 64, margin + margin // 2))
     whole = int(whole_pixels(network, luma=luma) ** 0.5) - 2 * margin
     seen = _STRIP_TILE + 2 * margin
@@ -187,16 +209,23 @@ def default_tile(network: nn.Module, *, luma: bool = False, in_strips: bool = Fa
 
 
 def tile_bytes(
-    network: nn.Module, box: tuple[int, int], *, luma: bool = False, in_strips: bool = False
+    network: nn.Module,
+    box: tuple[int, int],
+    *,
+    luma: bool = False,
+    in_strips: bool = False,
+    elsewhere: bool = False,
 ) -> int:
     """About what the network takes for a tile whose height and width in LR pixels are `box`, on its device.
 
-    The margin is counted, the result is not; rather too much than too little.
+    The margin is counted, the result is not; rather too much than too little. `elsewhere` is for another
+    library than torch.
     """
     height, width = (side + 2 * margin_of(network) for side in box)
     if in_strips and can_stream(network) and height * width > whole_pixels(network, luma=luma):
         return _strip_bytes(network, (height, width), luma=luma)
-    return int(_FORWARD * height * width * _bytes_per_pixel(network, luma=luma))
+    times = _FORWARD_ELSEWHERE if elsewhere else _FORWARD
+    return int(times * height * width * _bytes_per_pixel(network, luma=luma))
 
 
 def whole_pixels(network: nn.Module, *, luma: bool = False) -> int:
@@ -240,7 +269,7 @@ def _strip_bytes(network: nn.Module, seen: tuple[int, int], *, luma: bool) -> in
 def _probe(network: nn.Module, *, luma: bool) -> None:
     with torch.inference_mode(), _evaluating(network):
         lr = torch.zeros(1, 1 if luma else 3, _PROBE, _PROBE, device=device_of(network))
-        _forward(network, luma)(lr)
+        forward_in_torch(network, luma=luma)(lr)
 
 
 def device_of(network: nn.Module) -> torch.device:
@@ -249,8 +278,9 @@ def device_of(network: nn.Module) -> torch.device:
     return torch.device("cpu") if first is None else first.device
 
 
-def _forward(network: nn.Module, luma: bool) -> Callable[[Tensor], Tensor]:
-    return cast(Callable[[Tensor], Tensor], network.forward_luma if luma else network)
+def forward_in_torch(network: nn.Module, *, luma: bool) -> Forward:
+    """The network, or with `luma` what it does from Y to Y."""
+    return cast(Forward, network.forward_luma if luma else network)
 
 
 @contextmanager
@@ -272,10 +302,10 @@ def _upscale_box(
     box: Box,
     seen: Box,
     *,
-    luma: bool,
+    forward: Forward,
     precision: Precision,
 ) -> Tensor | None:
-    """SR of `box` alone, of which the network is shown `seen`; None if there is not enough memory."""
+    """SR of `box` alone, of which `forward` is shown `seen`; None if there is not enough memory."""
     scale = cast(int, network.scale)
     device = device_of(network)
     top, left, bottom, right = box
@@ -285,7 +315,7 @@ def _upscale_box(
     try:
         with torch.inference_mode(), _evaluating(network), autocast:
             lr = read(seen).to(device, torch.float32)
-            sr = _forward(network, luma)(lr.contiguous(memory_format=torch.channels_last))
+            sr = forward(lr.contiguous(memory_format=torch.channels_last))
             return sr[..., rows, columns].float().cpu()
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
         if not _is_out_of_memory(error):

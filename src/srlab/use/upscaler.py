@@ -15,7 +15,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 import numpy as np
 import torch
@@ -45,6 +45,7 @@ from srlab.training.device import find_device, tune_allocator
 from srlab.use.models.loading import load_network
 from srlab.use.upscale import (
     Box,
+    Forward,
     Precision,
     default_tile,
     device_of,
@@ -55,6 +56,9 @@ from srlab.use.upscale import (
     with_margin,
 )
 from srlab.words import num_bytes
+
+if TYPE_CHECKING:
+    from srlab.use.engines import Engine
 
 _BICUBIC_REACH = 3  # LR pixels to each side that an enlargement by bicubic sees; one to spare
 _GRAY = (0.299, 0.587, 0.114)  # BT.601
@@ -79,8 +83,8 @@ class Upscaler:
     """A network ready to enlarge pictures.
 
     `scale`, `variant` (the name it was trained under), `network`, `color` (``rgb`` or ``luma``) and `source`
-    (where it came from and why it was taken) say what it is. `tile` (LR pixels) and `precision` are as in
-    `upscale_tensor`.
+    (where it came from and why it was taken) say what it is. `tile` (LR pixels), `precision` and `forward`
+    are as in `upscale_tensor`.
     """
 
     def __init__(
@@ -91,6 +95,7 @@ class Upscaler:
         source: str = "",
         tile: int | None = None,
         precision: Precision = "fp32",
+        forward: Forward | None = None,
     ) -> None:
         if tile is not None and tile < 1:
             raise UserError(f"the side of a tile must be at least 1 pixel, not {tile}")
@@ -101,9 +106,13 @@ class Upscaler:
         self.source = source
         self.scale = cast(int, network.scale)
         self.color = cast(Literal["rgb", "luma"], network.color)
-        # A GPU has memory of its own; on a CPU the picture lies beside the tile.
-        self._in_strips = device_of(network).type == "cpu"
-        self.tile = default_tile(network, in_strips=self._in_strips) if tile is None else tile
+        self.forward = forward
+        # A GPU has memory of its own; on a CPU the picture lies beside the tile. Another library takes a tile
+        # whole.
+        self._in_strips = device_of(network).type == "cpu" and forward is None
+        if tile is None:
+            tile = default_tile(network, in_strips=self._in_strips, elsewhere=forward is not None)
+        self.tile = tile
         self.precision = precision
 
     @property
@@ -217,7 +226,8 @@ class Upscaler:
             seen = with_margin(largest, margin_of(self.network), (given.height, given.width))
             margins = 2 * margin_of(self.network)
             box = (seen[2] - seen[0] - margins, seen[3] - seen[1] - margins)
-            tile = tile_bytes(self.network, box, in_strips=self._in_strips)
+            elsewhere = self.forward is not None
+            tile = tile_bytes(self.network, box, in_strips=self._in_strips, elsewhere=elsewhere)
         top, left, bottom, right = largest
         pieces = _PIECES * 12 * self.scale**2 * (bottom - top) * (right - left)
         bands = min(2, sum(left == 0 for _, left, _, _ in boxes)) * band  # one is filled, one is written
@@ -352,6 +362,7 @@ class Upscaler:
             rows=rows,
             precision=self.precision,
             in_strips=self._in_strips,
+            forward=self.forward,
             progress=progress,
         )
         while True:
@@ -389,6 +400,7 @@ def load(
     tile: int | None = None,
     precision: Precision = "fp32",
     self_ensemble: bool = False,
+    engine: "Engine" = "torch",
 ) -> Upscaler:
     """The upscaler that `path` means: a weights file, a run's folder, a study's folder (its winner by
     validation), the name of a network that is included with srlab (`srlab models`), or the word ``bicubic``.
@@ -398,20 +410,35 @@ def load(
     `scale`. For the others it may say which scale is expected. 8 is a chain of networks: x2 and then x4 where
     both are included, else x2 three times. `self_ensemble` averages what the network makes of the picture in
     its eight orientations, in floats, and takes eight times as long. `device` is ``cpu``, ``cuda`` or the
-    like; ``auto`` is a GPU if there is one.
+    like; ``auto`` is a GPU if there is one. `engine` is what computes: ``torch``, or on the CPU
+    ``onnxruntime`` or ``openvino``, to which the network is translated first.
 
     Raises:
-        UserError: there are no weights of srlab there, they are for another scale, or the device cannot be
-            used.
+        UserError: there are no weights of srlab there, they are for another scale, or the device or the
+            engine cannot be used.
     """
     if scale is not None and (isinstance(scale, bool) or not isinstance(scale, int)):
         raise UserError(f"the scale is a whole number such as 2, not {scale!r} ({type(scale).__name__})")
-    place = find_device(device)
+    place = find_device("cpu" if engine != "torch" and device == "auto" else device)
+    if engine != "torch":
+        from srlab.use.engines import check_engine, forward_of
+
+        check_engine(engine, device=place, precision=precision)
     found = load_network(path, scale=scale, self_ensemble=self_ensemble)
     if place.type == "cpu":
         tune_allocator()
     network = found.network.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Upscaler(network, variant=found.variant, source=found.source, tile=tile, precision=precision)
+    forward = None
+    if engine != "torch":
+        forward = forward_of(network, engine, name=found.variant, precision=precision)
+    return Upscaler(
+        network,
+        variant=found.variant,
+        source=found.source,
+        tile=tile,
+        precision=precision,
+        forward=forward,
+    )
 
 
 def fill_transparent(colors: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:

@@ -1,4 +1,4 @@
-"""A trained network as a file that other programs run without srlab: ONNX, or a program of torch.export.
+"""A trained network as a file that other programs run without srlab: ONNX, torch.export's, or OpenVINO's.
 
 Such a file takes RGB to RGB, for any number of pictures of any size, whatever the network works on: a network
 for luma has its colors and the bicubic enlargement of chroma inside. What a file gives is compared with torch
@@ -6,6 +6,7 @@ before the file is there.
 """
 
 import json
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +16,6 @@ from typing import cast
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 import srlab
@@ -24,11 +24,19 @@ from srlab.errors import UserError
 from srlab.files import sha256_of, write_bytes
 from srlab.folder import store
 from srlab.folder.schema import RunFile
-from srlab.use.exports.graphs import onnx_bytes, open_onnx, open_pt2, program_of, pt2_bytes
+from srlab.use.exports.graphs import (
+    OPENVINO_FILE,
+    Run,
+    onnx_bytes,
+    open_onnx,
+    open_openvino,
+    open_pt2,
+    program_of,
+    pt2_bytes,
+    save_openvino,
+)
 from srlab.use.models.loading import LoadedNetwork, load_network
-
-Array = NDArray[np.float32]
-Run = Callable[[Array], Array]  # LR [N, 3, H, W] -> SR [N, 3, sH, sW]
+from srlab.use.upscale import forward_in_torch
 
 CHECKED = ((1, 13, 37), (2, 31, 20), (1, 64, 49))  # pictures, height and width; none as the trace had
 TOLERANCE = 1e-4  # of the range 1; 8 bits have steps of 0.0039
@@ -36,23 +44,27 @@ TOLERANCE = 1e-4  # of the range 1; 8 bits have steps of 0.0039
 
 @dataclass(frozen=True, kw_only=True)
 class Format:
-    """A kind of file: what ends its name, what it is called, and the packages that it needs beside torch."""
+    """A kind of file: what ends its name, what it is called, the packages that it needs beside torch, and the
+    extra of srlab that installs them. A folder has a name without an ending.
+    """
 
     suffix: str
     title: str
     packages: tuple[str, ...] = ()
+    extra: str = "export"
 
 
-FORMATS = {
-    ".onnx": Format(suffix=".onnx", title="ONNX", packages=("onnx", "onnxscript", "onnxruntime")),
-    ".pt2": Format(suffix=".pt2", title="a program of torch.export"),
-}
+ONNX = Format(suffix=".onnx", title="ONNX", packages=("onnx", "onnxscript", "onnxruntime"))
+PT2 = Format(suffix=".pt2", title="a program of torch.export")
+OPENVINO = Format(suffix="", title="OpenVINO", packages=("onnx", "onnxscript", "openvino"), extra="openvino")
+FORMATS = {format_.suffix: format_ for format_ in (ONNX, PT2, OPENVINO)}
+_IN_FOLDER = {OPENVINO_FILE, Path(OPENVINO_FILE).with_suffix(".bin").name}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Exported:
-    """A file that was written: its `bytes`, its `metadata`, the `seconds` that it took, and the worst
-    difference from torch at `CHECKED`, in a range of 1.
+    """A file or folder that was written: its `bytes`, its `metadata`, the `seconds` that it took, and the
+    worst difference from torch at `CHECKED`, in a range of 1.
     """
 
     path: Path
@@ -74,6 +86,8 @@ def export_network(
 ) -> Exported:
     """Write the network that `model` and `scale` mean (as in `srlab.load`) to `out`; its suffix says how.
 
+    Without a suffix `out` is a folder for OpenVINO.
+
     `tell` is given a sentence before each stage that may take long.
 
     Raises:
@@ -91,36 +105,68 @@ def export_network(
         "many layers take up to a minute"
     )
     program = program_of(network, name=found.variant)
-    if format_.suffix == ".onnx":
-        content = onnx_bytes(program, metadata=metadata)
-        run: Run = open_onnx(content)
+    if format_ is OPENVINO:
+        size, worst = _write_openvino(network, out, onnx_bytes(program, metadata=metadata), metadata, found)
     else:
-        content = pt2_bytes(program, metadata=metadata)
-        run = open_pt2(content)
-    worst = check_same(network, run, name=found.variant)
-    write_bytes(out, content)
+        onnx = format_ is ONNX
+        content = (onnx_bytes if onnx else pt2_bytes)(program, metadata=metadata)
+        worst = check_same(network, (open_onnx if onnx else open_pt2)(content), name=found.variant)
+        size = len(content)
+        write_bytes(out, content)
     return Exported(
         path=out,
         variant=found.variant,
         scale=int(metadata["scale"]),
-        bytes=len(content),
+        bytes=size,
         seconds=time.monotonic() - start,
         worst=worst,
         metadata=metadata,
     )
 
 
+def _write_openvino(
+    network: nn.Module, out: Path, onnx: bytes, metadata: dict[str, str], found: LoadedNetwork
+) -> tuple[int, float]:
+    """Write the folder whole or not at all; its bytes, and the worst difference from torch."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as beside:
+        new, old = Path(beside) / "new", Path(beside) / "old"
+        new.mkdir()
+        save_openvino(onnx, new, metadata=metadata)
+        worst = check_same(network, open_openvino(new / OPENVINO_FILE), name=found.variant)
+        size = sum(path.stat().st_size for path in new.iterdir())
+        if out.exists():
+            out.rename(old)
+        try:
+            new.rename(out)
+        except OSError:
+            if old.exists():
+                old.rename(out)
+            raise
+    return size, worst
+
+
 def check_target(out: Path, *, overwrite: bool) -> Format:
     """The format that the name says. Raises `UserError` if it is none, or nothing can be written there."""
     format_ = FORMATS.get(out.suffix.lower())
     if format_ is None:
-        known = " or ".join(f"{one.suffix} ({one.title})" for one in FORMATS.values())
-        raise UserError(f"the name of the file must end in {known}; {out} does not")
-    if out.is_dir():
+        raise UserError(
+            f"{out} must end in .onnx ({ONNX.title}) or .pt2 ({PT2.title}), or have no ending: then it is a "
+            f"folder for {OPENVINO.title}"
+        )
+    if format_ is OPENVINO:
+        if out.exists() and not out.is_dir():
+            raise UserError(
+                f"{out} is a file, and {OPENVINO.title} is written to a folder; give another name"
+            )
+        others = sorted({path.name for path in out.iterdir()} - _IN_FOLDER) if out.is_dir() else []
+        if others:
+            raise UserError(f"{out} has other files, such as {others[0]}; name a new folder")
+    elif out.is_dir():
         raise UserError(f"{out} is a folder; name a file in it, such as {out / f'net{format_.suffix}'}")
     if out.exists() and not overwrite:
         raise UserError(f"{out} exists; give another name, or overwrite it (overwrite=True, --overwrite)")
-    require(*format_.packages, what=f"export to {format_.title}")
+    require(*format_.packages, what=f"export to {format_.title}", extra=format_.extra)
     return format_
 
 
@@ -129,7 +175,7 @@ def require(*packages: str, what: str, extra: str = "export") -> None:
     missing = [name for name in packages if find_spec(name) is None]
     if missing:
         raise UserError(
-            f"{what} needs the {'package' if len(missing) == 1 else 'packages'} {' and '.join(missing)}; "
+            f"{what} needs the {'package' if len(missing) == 1 else 'packages'} {', '.join(missing)}; "
             f"install what is missing: python -m pip install 'srlab[{extra}]'"
         )
 
@@ -157,18 +203,19 @@ def describe(found: LoadedNetwork) -> dict[str, str]:
     return metadata
 
 
-def check_same(network: nn.Module, run: Run, *, name: str) -> float:
-    """The largest difference between what `run` and torch make of noise, at three sizes.
+def check_same(network: nn.Module, run: Run, *, name: str, luma: bool = False) -> float:
+    """The largest difference between what `run` and torch make of noise, at three sizes; with `luma` of Y.
 
     Raises:
         UserError: it is above `TOLERANCE`, or `run` gives another size or values that are not finite.
     """
     generator = np.random.default_rng(0)
     worst = 0.0
+    forward = forward_in_torch(network, luma=luma)
     for count, height, width in CHECKED:
-        lr = generator.random((count, 3, height, width), dtype=np.float32)
+        lr = generator.random((count, 1 if luma else 3, height, width), dtype=np.float32)
         with torch.inference_mode():
-            wanted = network(torch.from_numpy(lr)).float().numpy()
+            wanted = forward(torch.from_numpy(lr)).float().numpy()
         found = run(lr)
         if found.shape != wanted.shape:
             raise UserError(

@@ -6,6 +6,7 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from torch.export import Dim, ExportedProgram
 
 from srlab.errors import UserError
 from srlab.networks.structure import ONE_AT_A_TIME
+from srlab.use.upscale import forward_in_torch
 from srlab.user_code.declared import reason
 
 OPSET = 20  # of 2023
@@ -24,23 +26,26 @@ FREE = {0: "N", 2: "H", 3: "W"}  # axes of the input
 METADATA_FILE = "srlab.json"  # within a .pt2
 _TRACED = (2, 3, 16, 24)  # all different, so that no two sizes are taken for one
 
+OPENVINO_FILE = "model.xml"  # and model.bin beside it
+
 Array = NDArray[np.float32]
+Run = Callable[[Array], Array]  # LR [N, C, H, W] -> SR [N, C, sH, sW]
 
 
 class _Named(nn.Module):
     """The network under a name for its input, which is the input's name in the file."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, *, luma: bool) -> None:
         super().__init__()
         self.network = network
+        self.luma = luma
 
     def forward(self, lr: torch.Tensor) -> torch.Tensor:
-        sr: torch.Tensor = self.network(lr)
-        return sr
+        return forward_in_torch(self.network, luma=self.luma)(lr)
 
 
-def program_of(network: nn.Module, *, name: str) -> ExportedProgram:
-    """The network's steps for any number of pictures of any height and width.
+def program_of(network: nn.Module, *, name: str, luma: bool = False) -> ExportedProgram:
+    """The network's steps for any number of pictures of any height and width; with `luma` from Y to Y.
 
     Raises:
         UserError: its steps depend on the size, as those of a user's network may.
@@ -49,7 +54,9 @@ def program_of(network: nn.Module, *, name: str) -> ExportedProgram:
     try:
         with ONE_AT_A_TIME, _quiet(), torch.no_grad():
             program = torch.export.export(
-                _Named(network).eval(), (torch.zeros(_TRACED),), dynamic_shapes={INPUT: free}
+                _Named(network, luma=luma).eval(),
+                (torch.zeros(_TRACED)[:, : 1 if luma else 3],),
+                dynamic_shapes={INPUT: free},
             )
     except Exception as error:  # torch has many kinds for it
         raise UserError(
@@ -86,17 +93,49 @@ def onnx_bytes(program: ExportedProgram, *, metadata: Mapping[str, str]) -> byte
     return content
 
 
-def open_onnx(content: bytes) -> Callable[[Array], Array]:
-    """What runs the content of an ONNX file, on the CPU."""
-    import onnxruntime  # type: ignore[import-untyped]
+def open_onnx(content: bytes) -> Run:
+    """What runs the content of an ONNX file by ONNX Runtime, in float32 on the CPU."""
+    import onnxruntime
 
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # others may need the processor
+    options.enable_cpu_mem_arena = False  # it would keep what the largest tile took
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
     def run(lr: Array) -> Array:
         (sr,) = session.run([OUTPUT], {INPUT: lr})
         return sr
 
     return run
+
+
+def open_openvino(model: Path | bytes, *, precision: str = "f32") -> Run:
+    """What runs a model by OpenVINO on the CPU: the content of an ONNX file, or OpenVINO's own."""
+    import openvino
+
+    core = openvino.Core()
+    settings = {
+        "INFERENCE_PRECISION_HINT": precision,  # by itself it takes bf16 where the processor has it
+        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+    }
+    compiled = core.compile_model(core.read_model(model), "CPU", settings)
+
+    def run(lr: Array) -> Array:
+        sr: Array = compiled(lr)[0]
+        return sr
+
+    return run
+
+
+def save_openvino(content: bytes, folder: Path, *, metadata: Mapping[str, str]) -> None:
+    """Write the content of an ONNX file to `folder` as OpenVINO has it, in float32."""
+    import openvino
+
+    model = openvino.Core().read_model(content)
+    for name, value in metadata.items():
+        model.set_rt_info(value, ["srlab", name])
+    openvino.save_model(model, folder / OPENVINO_FILE, compress_to_fp16=False)
 
 
 def pt2_bytes(program: ExportedProgram, *, metadata: Mapping[str, str]) -> bytes:
@@ -107,7 +146,7 @@ def pt2_bytes(program: ExportedProgram, *, metadata: Mapping[str, str]) -> bytes
     return file.getvalue()
 
 
-def open_pt2(content: bytes) -> Callable[[Array], Array]:
+def open_pt2(content: bytes) -> Run:
     """What runs the content of a .pt2 file."""
     with _quiet():
         module = torch.export.load(io.BytesIO(content)).module()
