@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from srlab.cli.output import say
 from srlab.errors import UserError
@@ -61,7 +61,9 @@ def parse_device(name: str | None) -> "torch.device":
         return find_device(name)
 
 
-def parse_engine(engine: "Engine", device: str, *, precision: "Precision" = "fp32") -> "torch.device":
+def parse_engine(
+    engine: "Engine", device: str, *, precision: "Precision | Literal['auto']" = "fp32"
+) -> "torch.device":
     """The device of ``--device``, tried out, and of the CPU alone for another engine than torch.
 
     That the network is translated first is said, since it takes time.

@@ -108,7 +108,11 @@ def upscale(
     _trust: Trust = None,
     device: AnyDevice = "auto",
     precision: Annotated[
-        Literal["fp32", "bf16"], typer.Option(help="bf16 is faster on some devices and a little coarser.")
+        Literal["fp32", "bf16", "auto"],
+        typer.Option(
+            help="bf16 is faster on some devices and a little coarser. auto takes it where it is faster and "
+            "a test picture hardly changes."
+        ),
     ] = "fp32",
     engine: AnyEngine = "torch",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")] = False,
@@ -151,6 +155,8 @@ def upscale(
         engine=engine,
     )
     say(f"x{upscaler.scale} with {upscaler.source}")
+    if upscaler.remark:
+        say(upscaler.remark)
     jobs = _targets(request, upscaler.scale, format_=format_, suffix=suffix)
     _check_targets(jobs, request, overwrite=overwrite, skip_existing=skip_existing, quality=quality)
     there = [target for _, target in jobs if skip_existing and target.exists()]

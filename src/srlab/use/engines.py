@@ -21,7 +21,7 @@ Engine = Literal["torch", "onnxruntime", "openvino"]
 _TITLES = {"torch": "PyTorch", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"}
 
 
-def check_engine(engine: str, *, device: torch.device, precision: Precision) -> None:
+def check_engine(engine: str, *, device: torch.device, precision: Precision | Literal["auto"]) -> None:
     """Raise `UserError` if the engine is not known or not installed, or not for this device or precision."""
     if engine not in get_args(Engine):
         raise UserError(f"the engine must be {', '.join(get_args(Engine)[:-1])} or openvino, not {engine!r}")
@@ -31,6 +31,8 @@ def check_engine(engine: str, *, device: torch.device, precision: Precision) -> 
         raise UserError(f"{_TITLES[engine]} computes on the CPU here, not on {device}; use --device cpu")
     extra = "openvino" if engine == "openvino" else "export"
     require("onnx", "onnxscript", engine, what=f"--engine {engine}", extra=extra)
+    if precision == "auto":
+        raise UserError(f"--precision auto is for --engine torch; with {engine} name fp32 or bf16")
     if precision == "bf16" and (engine != "openvino" or not _openvino_has_bf16()):
         why = "here" if engine == "onnxruntime" else "on this processor"
         raise UserError(f"{_TITLES[engine]} does not compute in bf16 {why}; use --precision fp32")

@@ -43,6 +43,7 @@ from srlab.pixels.pil import from_pil, to_pil
 from srlab.pixels.resize import resize
 from srlab.training.device import find_device, tune_allocator
 from srlab.use.models.loading import load_network
+from srlab.use.precision import choose
 from srlab.use.upscale import (
     Box,
     Forward,
@@ -84,7 +85,7 @@ class Upscaler:
 
     `scale`, `variant` (the name it was trained under), `network`, `color` (``rgb`` or ``luma``) and `source`
     (where it came from and why it was taken) say what it is. `tile` (LR pixels), `precision` and `forward`
-    are as in `upscale_tensor`.
+    are as in `upscale_tensor`. `remark` says why it is that precision, where srlab chose it.
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class Upscaler:
         tile: int | None = None,
         precision: Precision = "fp32",
         forward: Forward | None = None,
+        remark: str = "",
     ) -> None:
         if tile is not None and tile < 1:
             raise UserError(f"the side of a tile must be at least 1 pixel, not {tile}")
@@ -114,6 +116,7 @@ class Upscaler:
             tile = default_tile(network, in_strips=self._in_strips, elsewhere=forward is not None)
         self.tile = tile
         self.precision = precision
+        self.remark = remark
 
     @property
     def may_show_seams(self) -> bool:
@@ -398,7 +401,7 @@ def load(
     scale: int | None = None,
     device: str | torch.device = "auto",
     tile: int | None = None,
-    precision: Precision = "fp32",
+    precision: Precision | Literal["auto"] = "fp32",
     self_ensemble: bool = False,
     engine: "Engine" = "torch",
 ) -> Upscaler:
@@ -411,7 +414,8 @@ def load(
     both are included, else x2 three times. `self_ensemble` averages what the network makes of the picture in
     its eight orientations, in floats, and takes eight times as long. `device` is ``cpu``, ``cuda`` or the
     like; ``auto`` is a GPU if there is one. `engine` is what computes: ``torch``, or on the CPU
-    ``onnxruntime`` or ``openvino``, to which the network is translated first.
+    ``onnxruntime`` or ``openvino``, to which the network is translated first. `precision` ``auto`` is bf16 if
+    the device has such arithmetic, and if a small picture differs by at most 0.1 of 255 levels on average.
 
     Raises:
         UserError: there are no weights of srlab there, they are for another scale, or the device or the
@@ -428,7 +432,10 @@ def load(
     if place.type == "cpu":
         tune_allocator()
     network = found.network.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    forward = None
+    remark, forward = "", None
+    if precision == "auto":
+        chosen = choose(network, place)
+        precision, remark = chosen.precision, chosen.why
     if engine != "torch":
         forward = forward_of(network, engine, name=found.variant, precision=precision)
     return Upscaler(
@@ -438,6 +445,7 @@ def load(
         tile=tile,
         precision=precision,
         forward=forward,
+        remark=remark,
     )
 
 
