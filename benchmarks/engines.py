@@ -1,9 +1,9 @@
 """How long a picture takes by each engine: seconds, and times as long as torch, in rounds of all engines.
 
-    python benchmarks/engines.py [--variant edsr/baseline] [--scale 2] [--side 300] [--rounds 3] [--threads 1]
+    python benchmarks/engines.py [--variant edsr/baseline] [--scale 2] [--side 300] [--rounds 3] [--tile N]
 
-Random weights; each engine takes its own tiles, as `srlab upscale` does. Rounds are interleaved, so that what
-else the machine does is shared; the median of the rounds' ratios is told.
+Random weights; without --tile each engine takes its own tiles, as `srlab upscale` does. Rounds are
+interleaved, so that what else the machine does is shared; the median of the rounds' ratios is told.
 """
 
 import argparse
@@ -29,6 +29,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=300)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--tile", type=int)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     tune_allocator()
@@ -38,7 +39,7 @@ def main() -> None:
     for engine in get_args(Engine):
         if find_spec(engine) is not None:
             forward = None if engine == "torch" else forward_of(network, engine, name=options.variant)
-            upscalers[engine] = Upscaler(network, variant=options.variant, forward=forward)
+            upscalers[engine] = Upscaler(network, variant=options.variant, forward=forward, tile=options.tile)
     photo = np.random.default_rng(0).integers(0, 256, (options.side, options.side, 3)).astype(np.uint8)
     seconds: dict[str, list[float]] = {engine: [] for engine in upscalers}
     for number in range(options.rounds + 1):  # the first round is not counted

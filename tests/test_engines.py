@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -130,6 +131,29 @@ def test_tiles_of_another_engine_go_whole_and_not_in_strips() -> None:
     sr = upscale_tensor(network, lr, tile=35, in_strips=True, forward=forward)
     assert len(seen) == 4
     torch.testing.assert_close(sr, upscale_tensor(network, lr), rtol=0, atol=1e-5)
+
+
+def test_where_memory_runs_out_tiles_are_halved(monkeypatch: pytest.MonkeyPatch) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime", reason="needs onnxruntime: pip install 'srlab[export]'")
+    session = onnxruntime.InferenceSession
+
+    class Small:
+        """A session on a machine where 70 x 70 pixels fit and no more; it says so as the library does."""
+
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            self.inner = session(*arguments, **options)
+
+        def run(self, names: list[str], values: dict[str, NDArray[np.float32]]) -> Any:
+            if values["lr"].size > 3 * 70 * 70:
+                raise onnxruntime.capi.onnxruntime_pybind11_state.RuntimeException("... : std::bad_alloc")
+            return self.inner.run(names, values)
+
+    upscaler = srlab.load(best(2).name, scale=2, engine="onnxruntime", tile=100)
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Small)
+    monkeypatch.setattr(engines, "check_same", lambda *_, **__: 0.0)
+    small = srlab.load(best(2).name, scale=2, engine="onnxruntime", tile=100)
+    photo = np.random.default_rng(2).random((90, 100, 3), dtype=np.float32)
+    assert np.abs(small.upscale(photo) - upscaler.upscale(photo)).max() < 1e-5
 
 
 @pytest.mark.parametrize(

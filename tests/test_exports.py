@@ -146,6 +146,7 @@ def test_a_run_s_file_says_how_it_was_trained_and_a_pt2_says_it_too(tmp_path: Pa
     about = {"srlab.json": ""}
     module = torch.export.load(str(tmp_path / "net.pt2"), extra_files=about).module()
     assert json.loads(about["srlab.json"]) == done.metadata
+    assert str(Path(srlab.__file__).parent).encode() not in (tmp_path / "net.pt2").read_bytes()
     assert json.loads(done.metadata["protocol"])[0]["num_steps"] > 0
     lr = torch.rand(1, 3, 9, 6)
     wanted = srlab.load(run, device="cpu").network(lr)

@@ -104,7 +104,8 @@ def open_onnx(content: bytes) -> Run:
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
     def run(lr: Array) -> Array:
-        (sr,) = session.run([OUTPUT], {INPUT: lr})
+        with _memory_errors():
+            (sr,) = session.run([OUTPUT], {INPUT: lr})
         return sr
 
     return run
@@ -122,7 +123,8 @@ def open_openvino(model: Path | bytes, *, precision: str = "f32") -> Run:
     compiled = core.compile_model(core.read_model(model), "CPU", settings)
 
     def run(lr: Array) -> Array:
-        sr: Array = compiled(lr)[0]
+        with _memory_errors():
+            sr: Array = compiled(lr)[0]
         return sr
 
     return run
@@ -157,6 +159,17 @@ def open_pt2(content: bytes) -> Run:
         return sr
 
     return run
+
+
+@contextmanager
+def _memory_errors() -> Iterator[None]:
+    """What these libraries raise where memory runs out, as Python's own error: a tile can then be halved."""
+    try:
+        yield
+    except Exception as error:  # each has kinds of its own
+        if "bad_alloc" in str(error) or "allocate" in str(error):
+            raise MemoryError(str(error)) from error
+        raise
 
 
 @contextmanager
