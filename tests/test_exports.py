@@ -205,6 +205,32 @@ def test_a_file_that_differs_from_torch_is_not_written(
         assert list(tmp_path.iterdir()) == [out]
 
 
+def test_what_torch_s_own_rounding_makes_is_no_fault() -> None:
+    network = build_network(EDSROptions(num_blocks=1, num_features=4), scale=2).eval()
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+
+    class Large(nn.Module):
+        """The values grow to a million on the way, so that their last bits are worth 0.06."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network
+
+        def forward(self, lr: Tensor) -> Tensor:
+            sr: Tensor = self.network(lr)
+            return sr + 1e6 - 1e6
+
+    def exact(lr: NDArray[np.float32]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            return network(torch.from_numpy(lr)).numpy()
+
+    assert exports.TOLERANCE < exports.check_same(Large(), exact, name="large") < 0.06
+    for name, tensor in network.state_dict().items():
+        assert torch.equal(tensor, before[name])
+    with pytest.raises(UserError, match=r"differs from torch"):
+        exports.check_same(Large(), lambda lr: exact(lr) + np.float32(0.2), name="large")
+
+
 def test_what_cannot_be_written_is_told_before_the_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
