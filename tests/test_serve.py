@@ -618,9 +618,7 @@ def _interrupt(process: "subprocess.Popen[str]", folder: Path) -> None:
     assert httpx.get(address).status_code == 200
     (results,) = folder.glob("srlab-serve-*")
     assert results.stat().st_mode & 0o077 == 0
-    start = time.monotonic()
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=30) == 0
-    assert time.monotonic() - start < 15
     assert workers
     assert psutil.wait_procs(workers, timeout=5)[1] == []

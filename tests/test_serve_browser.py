@@ -18,6 +18,7 @@ from srlab.serve.running import Ready
 __all__ = ["chromium"]  # the browser, opened once
 
 WIDTHS = (360, 1280)
+PATIENCE = 60_000  # milliseconds: a machine may be busy, and a study is looked at every few seconds
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +62,7 @@ def enlarge(page: Page, photo: Path, *networks: str) -> None:
     for name in networks:
         page.get_by_role("checkbox", name=f"{name} ").check()
     page.get_by_role("button", name="Enlarge").click()
-    page.locator(".viewer").wait_for(timeout=60_000)  # the first one waits until the worker has loaded torch
+    page.locator(".viewer").wait_for(timeout=PATIENCE)  # until the worker has loaded torch
 
 
 def boxes(page: Page) -> list[list[float]]:
@@ -136,8 +137,8 @@ def test_a_picture_that_is_dropped_is_chosen(page: Page, photo: Path) -> None:
     page.evaluate(drop, [list(photo.read_bytes()), "dropped.png"])
     expect(page.locator("#drop-name")).to_contain_text("dropped.png")
     page.get_by_role("button", name="Enlarge").click()
-    expect(page.locator("h1")).to_have_text("dropped.png")
-    page.locator(".viewer").wait_for()
+    expect(page.locator("h1")).to_have_text("dropped.png", timeout=PATIENCE)
+    page.locator(".viewer").wait_for(timeout=PATIENCE)
 
 
 def test_what_would_be_refused_is_told_before_it_is_sent(page: Page, photo: Path, tmp_path: Path) -> None:
@@ -168,7 +169,7 @@ def test_a_study_is_watched_while_it_runs(chromium: Browser, server: Ready, stud
         page.locator("th[data-key=parameters] button").click()
         assert page.locator("th[aria-sort]").count() == 1
         result.unlink()
-        expect(page.get_by_text("The study is not finished")).to_be_visible()
+        expect(page.get_by_text("The study is not finished")).to_be_visible(timeout=PATIENCE)
         result.write_bytes(stored)
-        expect(page.get_by_text("The study is not finished")).to_be_hidden()
+        expect(page.get_by_text("The study is not finished")).to_be_hidden(timeout=PATIENCE)
         assert page.evaluate("document.documentElement.scrollWidth") <= WIDTHS[0]
