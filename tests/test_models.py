@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 import srlab
+from report_study import TWO, ReportStudy, run_name
 from srlab import UserError
 from srlab.cli import main
 from srlab.data.datasets import load_sets
@@ -186,6 +187,17 @@ def test_a_folder_of_that_name_wins(
     network = build_network(TINY, scale=2)
     save_weights(Path("edsr/tiny/weights.safetensors"), network, variant="mine", options=TINY, scale=2)
     assert srlab.load("edsr/tiny").variant == "mine"
+
+
+def test_a_variant_of_a_study_is_named_behind_its_folder(tmp_path: Path) -> None:
+    study = ReportStudy(
+        variants=TWO, seeds=(0,), rates=(1e-3,), metrics=("psnr_y",), has_pictures=False
+    ).write(tmp_path)
+    for variant, place in (("srcnn/vanilla", 0), ("srcnn/skip", 1)):
+        found = find_model(f"{study}/{variant}", scale=2)
+        assert found.weights == study / run_name(place, 1e-3, 0) / store.WEIGHTS
+    with pytest.raises(UserError, match="does not exist"):
+        find_model(f"{study}/srcnn/other")
 
 
 def test_an_empty_folder_of_that_name_is_an_error_and_not_the_included_network(

@@ -334,6 +334,14 @@ def test_a_process_that_takes_too_long_is_ended_and_another_one_works() -> None:
     asyncio.run(work())
 
 
+def test_a_process_whose_server_is_gone_ends_by_itself() -> None:
+    command = [sys.executable, "-m", "srlab.serve.worker", "report", "cpu"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        process.stdin.close()
+        assert process.wait(timeout=30) == 0
+
+
 # Pictures
 
 

@@ -33,7 +33,7 @@ def find_weights(path: Path) -> Found:
     A `UserError` if there are no weights: an unfinished or diverged run, a study without a finished run,
     another folder.
     """
-    if (named := _variant_in_study(path)) is not None:
+    if (named := variant_in_study(path)) is not None:
         study, variant = named
         best = _best_of(StudyFolder(study), variant)
         return Found(weights=best.folder / store.WEIGHTS, why=f"{best.name}, the best run of {variant}")
@@ -61,7 +61,7 @@ def find_weights(path: Path) -> Found:
     )
 
 
-def _variant_in_study(path: Path) -> tuple[Path, str] | None:
+def variant_in_study(path: Path) -> tuple[Path, str] | None:
     """A study's folder and the name of one of its variants, where `path` is the one followed by the other."""
     if path.exists():
         return None

@@ -16,7 +16,7 @@ import msgspec
 from srlab.declare.protocol import EvaluationProtocol
 from srlab.errors import UserError
 from srlab.files import sha256_of
-from srlab.folder.winner import Found, find_weights
+from srlab.folder.winner import Found, find_weights, variant_in_study
 
 FOLDER = Path(__file__).parent
 DEFAULT_SCALE = 2
@@ -149,7 +149,7 @@ def best(scale: int = DEFAULT_SCALE) -> Card:
 
 
 def find_model(path: str | os.PathLike[str] | None, *, scale: int | None = None) -> Found:
-    """The weights that `path` means: a file or folder on the disk, or the name of an included network.
+    """The weights that `path` means: a file, a folder, STUDY/VARIANT, or the name of an included network.
 
     A file or folder of that name wins over an included network. None takes the best for `scale`, or for x2.
 
@@ -163,7 +163,7 @@ def find_model(path: str | os.PathLike[str] | None, *, scale: int | None = None)
             weights=_whole(card),
             why=f"{card.name}, the best network for x{card.scale} that is included with srlab{_score(card)}",
         )
-    if Path(path).exists():
+    if Path(path).exists() or variant_in_study(Path(path)) is not None:
         return find_weights(Path(path))
     name = path if isinstance(path, str) else Path(path).as_posix()
     named = [card for card in included() if card.name == name]
