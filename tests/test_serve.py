@@ -339,7 +339,10 @@ def test_a_process_whose_server_is_gone_ends_by_itself() -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         process.stdin.close()
-        assert process.wait(timeout=30) == 0
+        try:
+            assert process.wait(timeout=30) == 0
+        finally:
+            process.kill()
 
 
 # Pictures
@@ -609,7 +612,10 @@ def test_ctrl_c_ends_the_server_its_worker_and_its_folder(tmp_path: Path) -> Non
     command = [sys.executable, "-m", "srlab", "serve", "--port", "0", "--device", "cpu"]
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
-        _interrupt(process, tmp_path)
+        try:
+            _interrupt(process, tmp_path)
+        finally:
+            process.kill()
     assert list(tmp_path.iterdir()) == []
 
 
