@@ -178,6 +178,14 @@ def sparse(path: Path) -> None:
 
 
 FIRST = "head.weight"
+
+
+def with_strange_dtype(path: Path) -> None:
+    """One of 16 bits without a sign, which the oldest safetensors cannot write."""
+    change_tensor(lambda values: values.update({FIRST: values[FIRST].to(torch.int16)}))(path)
+    path.write_bytes(path.read_bytes().replace(b'"I16"', b'"U16"', 1))
+
+
 BAD_WEIGHTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "empty": (lambda path: path.write_bytes(b""), "not a weights file of srlab"),
     "text": (lambda path: path.write_text("not weights at all"), "not a weights file of srlab"),
@@ -226,7 +234,7 @@ BAD_WEIGHTS: dict[str, tuple[Callable[[Path], object], str]] = {
         r"'head.weight' is \[4, 3, 3, 3\] bfloat16 there",
     ),
     "strange dtype": (
-        change_tensor(lambda values: values.update({FIRST: values[FIRST].to(torch.uint16)})),
+        with_strange_dtype,
         "holds tensors that no network of srlab has",
     ),
     "nan": (change_tensor(lambda values: values[FIRST].fill_(torch.nan)), "weights that are not finite"),
