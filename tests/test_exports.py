@@ -90,6 +90,14 @@ def stirred(network: nn.Module) -> nn.Module:
 def test_the_file_holds_for_every_size_whatever_the_layers(kind: str) -> None:
     options, scale = TINY[kind]
     network = stirred(build_network(options, scale=scale))
+    same(network, open_pt2(pt2_bytes(program_of(network, name=kind), metadata=ABOUT)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", TINY)
+def test_onnx_holds_for_every_size_too(kind: str) -> None:
+    options, scale = TINY[kind]
+    network = stirred(build_network(options, scale=scale))
     same(network, open_onnx(onnx_bytes(program_of(network, name=kind), metadata=ABOUT)))
 
 
