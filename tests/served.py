@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil  # type: ignore[import-untyped]
 import torch
 
 from report_study import TWO, ReportStudy, run_name
@@ -22,7 +23,7 @@ SKIP = SRCNNOptions(num_features=(4, 2), kernel_sizes=(9, 3, 5), skip="bicubic")
 def served(
     studies: Sequence[Path] = (), *, limits: Limits | None = None, told: list[str] | None = None
 ) -> Iterator[Ready]:
-    """It answers until the end of the block, and then ends with its worker."""
+    """It answers until the end of the block. Then it ends within seconds, and its worker too."""
     with ready(
         studies, limits=limits, device="cpu", tell=(told if told is not None else []).append
     ) as server:
@@ -35,8 +36,15 @@ def served(
             yield server
         finally:
             server.server.should_exit = True
-            thread.join(timeout=20)
+            thread.join(timeout=30)
             assert not thread.is_alive()
+            assert workers() == []
+
+
+def workers() -> list[int]:
+    """The processes of this one that work for a server."""
+    children = psutil.Process().children()
+    return [child.pid for child in children if "srlab.serve.worker" in child.cmdline()]
 
 
 def study_with_weights(folder: Path) -> Path:

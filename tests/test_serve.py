@@ -607,6 +607,7 @@ def test_no_other_command_loads_the_servers_packages() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has other signals")
 def test_ctrl_c_ends_the_server_its_worker_and_its_folder(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "srlab", "serve", "--port", "0", "--device", "cpu"]
