@@ -97,16 +97,20 @@ def _why(best: RunRecord, study: StudyFolder) -> str:
         scores += f", its psnr_y {_psnr(best):.2f} dB"
         scores += f" and bicubic's {bicubic[PSNR]:.2f} dB" if PSNR in bicubic else ""
     elif PSNR in bicubic:
-        scores += (
-            f"; bicubic has {bicubic[PSNR]:.2f} dB there"
-            if _psnr(best) > bicubic[PSNR]
-            else f"; it did not beat bicubic, which has {bicubic[PSNR]:.2f} dB"
-        )
+        scores += f"; {short_of_bicubic(study, best) or f'bicubic has {bicubic[PSNR]:.2f} dB there'}"
     known = candidates(study.study)
     if sources := [runs[0].variant for runs in ranking(study) if runs[0].variant not in known]:
         scores += f"; sources cannot win ({', '.join(sources)}): "
         scores += f"--model {study.path / sources[0]} takes one by name"
     return f"{best.name}, the winner of {study.path} ({rule}; {scores})"
+
+
+def short_of_bicubic(study: StudyFolder, best: RunRecord) -> str:
+    """That the winner is not above bicubic by validation psnr_y, if so and if that chose it; else ""."""
+    bicubic = (study.bicubic or {}).get(PSNR)
+    if bicubic is None or measure_of(study.study, study.runs) != PSNR or _psnr(best) > bicubic:
+        return ""
+    return f"it did not beat bicubic, which has {bicubic:.2f} dB"
 
 
 def winner(folder: Path | StudyFolder) -> RunRecord:

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from srlab.errors import UserError
 from srlab.folder.records import StudyFolder, in_words
-from srlab.folder.winner import find_weights, ranking, winner
+from srlab.folder.winner import find_weights, ranking, short_of_bicubic, winner
 from srlab.show.grid.html import as_html
 from srlab.show.leaderboard import important_notes, leaderboard
 from srlab.show.tables.board import board_grid, legend, measured_grids
@@ -130,10 +130,13 @@ def _read_view(path: Path, number: int) -> View:
 
 def _choices(opened: StudyFolder, number: int) -> list[Choice]:
     study = opened.study
+    best, about = None, "the winner by validation"
     try:
-        best = winner(opened).variant
+        run = winner(opened)
+        best = run.variant
+        about += ", not above bicubic there" if short_of_bicubic(opened, run) else ""
     except UserError:
-        best = None  # not yet
+        pass  # not yet
     found = []
     ready = {runs[0].variant for runs in ranking(opened)}
     for place, variant in enumerate(study.variants):
@@ -151,7 +154,7 @@ def _choices(opened: StudyFolder, number: int) -> list[Choice]:
                 group=f"study {study.name}",
                 scale=study.scale,
                 model=str(weights),
-                about="the winner by validation" if is_best else "",
+                about=about if is_best else "",
                 is_first=is_best,
             )
         )

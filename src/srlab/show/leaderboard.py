@@ -287,7 +287,6 @@ _CHANGE_THE_READING: tuple[RemarkKind, ...] = (
     "test sets",
     "seeds",
     "last step",
-    "twin",
     "looks",
     "winner",
 )
@@ -303,7 +302,7 @@ def important_notes(board: Leaderboard) -> tuple[str, ...]:
         by_kind.setdefault(remark.kind, []).append(remark)
     missing = [] if by_kind.get("unfinished") else by_kind.get("missing", [])  # runs that miss have no scores
     others = [text for kind in _CHANGE_THE_READING for text in by_kind.get(kind, ())]
-    return (*missing, *notes_of_variants(board.standings), *others)
+    return (*missing, *by_kind.get("twin", ()), *notes_of_variants(board.standings), *others)
 
 
 def _notes(

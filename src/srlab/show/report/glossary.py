@@ -55,13 +55,17 @@ TERMS: dict[str, str] = {
         "A training has diverged if its loss is no finite number any more. It has no weights, and no "
         "score; tables name it."
     ),
+    "doubt": (
+        "What makes an interval wide: the largest share of its variance. If it is the trainings, more seeds "
+        "help; if it is the images of a test set, more images help."
+    ),
     "effect": (
         "What one change brings: the mean difference over all pairs of variants that differ in this "
         "change alone."
     ),
     "equal": (
-        "Two variants are equal if their difference is shown to be less than 0.1 dB. Without that, and "
-        "without a difference that is shown, the pair is undecided."
+        "Two variants are equal if their difference is shown to be less than 0.1 dB. A difference that is "
+        "itself shown, however small, is better or worse instead. If neither is shown, the pair is undecided."
     ),
     "family": (
         "All tests that a reader looks at together, such as all pairs of variants in one table. The more "
@@ -80,6 +84,9 @@ TERMS: dict[str, str] = {
     "HR, LR, SR": (
         "High resolution: the original picture. Low resolution: the same picture made smaller. Super "
         "resolution: what a network makes of LR."
+    ),
+    "Kendall's tau": (
+        "How far two orders agree: 1 if they agree for all pairs, 0 if for as many as not, -1 if for none."
     ),
     "learning rate": (
         "How large a step of training is. Each variant is trained at several rates, and the one with the "

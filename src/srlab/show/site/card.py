@@ -14,7 +14,7 @@ from srlab.files import sha256_of
 from srlab.folder import store
 from srlab.folder.records import RunRecord, StudyFolder, means
 from srlab.folder.schema import StoredScores, StudyImage, StudyVariant
-from srlab.folder.winner import winner
+from srlab.folder.winner import short_of_bicubic, winner
 from srlab.show.grid import Cell, Column, Grid, GridRow
 from srlab.show.grid.files import as_markdown as grid_as_markdown
 from srlab.verdicts import metric_of
@@ -28,11 +28,12 @@ class ModelCard:
     """The winner of a study, with `facts` and `training` as terms and what they are.
 
     `weights` is the file in the study. `code` is the folder of the network's code there, if it is a user's
-    own: without it the network cannot be built.
+    own: without it the network cannot be built. `about` says how it won.
     """
 
     title: str
     question: str
+    about: str
     weights: Path
     bytes: int
     facts: tuple[tuple[str, str], ...]
@@ -67,9 +68,12 @@ def make_card(opened: StudyFolder, *, licence: str | None = None) -> ModelCard:
     weights = best.folder / store.WEIGHTS
     if variant is None or not weights.is_file():
         raise UserError(f"the weights of {best.name} are not in {opened.path}")
+    short = short_of_bicubic(opened, best)
     return ModelCard(
         title=f"{best.variant} x{study.scale}",
         question=study.question,
+        about="The winner of a study by its validation images. Test images chose nothing."
+        + (f" On the validation images {short}." if short else ""),
         weights=weights,
         bytes=weights.stat().st_size,
         facts=tuple(_facts(opened, best, variant, weights)),
@@ -88,7 +92,7 @@ def as_markdown(card: ModelCard) -> str:
     if card.licence is not None and _is_identifier(card.licence):
         lines.append(f"license: {card.licence.lower()}")
     lines += ["---", "", f"# {_plain(card.title)}", "", _plain(card.question), ""]
-    lines += ["The winner of a study by its validation images. Test images chose nothing.", ""]
+    lines += [card.about, ""]
     lines += ["## Use", "", *(f"    {command}" for command in card.commands), ""]
     lines += ["```python", "import srlab", "", f'srlab.load("{WEIGHTS}").upscale("photo.jpg")', "```", ""]
     if card.code is not None:
