@@ -54,7 +54,7 @@ def test_a_run_goes_on_under_its_own_declaration_only(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"number of steps \(10 there, 20 asked for\).*another --out"):
         store.claim(tmp_path, with_steps(20))
     start = Start(source="b")
-    with pytest.raises(UserError, match=r"start \(null there, .* asked for\)"):
+    with pytest.raises(UserError, match=r"start \(none there, .* asked for\)"):
         store.check_claim(tmp_path, structs.replace(with_steps(10), start=start))
 
 
@@ -64,7 +64,7 @@ def test_what_only_a_later_srlab_declares_is_another_declaration(tmp_path: Path)
     values["protocol"]["later"] = 0.99
     store.save_json(tmp_path / store.RUN, values)
     assert store.read(tmp_path / store.RUN, RunFile) == with_steps(10)
-    with pytest.raises(UserError, match=r"protocol\.later \(0\.99 there, null asked for\)"):
+    with pytest.raises(UserError, match=r"protocol\.later \(0\.99 there, none asked for\)"):
         store.claim(tmp_path, with_steps(10))
 
 

@@ -1,6 +1,7 @@
 """What a twin promises: the same study for a part of the steps says whether the order holds."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,10 +18,13 @@ from srlab.show.leaderboard import important_notes, leaderboard
 from srlab.show.report import write_report
 from srlab.show.tables.twins import twins_grid
 from srlab.verdicts import judge
+from srlab.verdicts.pair import compare_pair
 from srlab.words import NOTHING
+from stored_files import PROTOCOL
 from tiny_study import write_study_file
 
 QUARTER = {"a": 30.0, "b": 30.6, "c": 29.0}
+SHORT = replace(PROTOCOL, num_steps=PROTOCOL.num_steps // 4)
 WHOLE = {"a": 31.0, "b": 30.5, "c": 29.5}
 
 
@@ -33,7 +37,9 @@ def scored(folder: Path, means: dict[str, float], *, sd: float = 0.01) -> Scored
 
 def beside(folder: Path, whole: dict[str, float], quarter: dict[str, float], *, sd: float = 0.01) -> Path:
     scored(folder, whole, sd=sd).write()
-    scored(twin_folder(folder, 4), quarter, sd=sd).write()
+    shorter = scored(twin_folder(folder, 4), quarter, sd=sd)
+    shorter.changes["protocol"] = SHORT
+    shorter.write()
     return folder
 
 
@@ -70,6 +76,7 @@ def test_only_variants_of_both_count_and_other_images_say_nothing(tmp_path: Path
     assert judge(tmp_path / "s", variants=["b", "c"]).twins[0].tau is None
     scored(tmp_path / "t", WHOLE).write()
     other = ScoredStudy(twin_folder(tmp_path / "t", 4), sets={"one": 7})
+    other.changes["protocol"] = SHORT
     other.variant("a", noisy(30, images=7)).variant("b", noisy(31, images=7)).write()
     assert judge(tmp_path / "t").twins == ()
 
@@ -120,3 +127,32 @@ def test_a_study_that_takes_runs_has_no_twin() -> None:
     taken = replace(study.variants[0], taken_from="somewhere")
     with pytest.raises(UserError, match="takes its runs from another study"):
         replace(study, variants=(taken, *study.variants[1:]), budgets=(4,))
+
+
+def test_what_is_no_twin_is_left_out_and_a_damaged_one_is_said(tmp_path: Path) -> None:
+    folder = beside(tmp_path / "s", WHOLE, QUARTER)
+    assert len(judge(folder).twins) == 1
+    shutil.copytree(twin_folder(folder, 4), twin_folder(folder, 7))  # it has no seventh of the steps
+    assert [twin.part for twin in judge(folder).twins] == [4]
+    (twin_folder(folder, 4) / "study.json").write_text("{")
+    verdicts = judge(folder)
+    assert verdicts.twins == ()
+    (said,) = (remark for remark in verdicts.remarks if remark.kind == "twin")
+    assert said.startswith("the study with 1/4 of the steps is left out: ")
+
+
+def test_while_the_shorter_study_runs_its_folder_is_named(tmp_path: Path) -> None:
+    scored(twin_folder(tmp_path / "s", 4), QUARTER).write()
+    with pytest.raises(UserError, match=r"has only begun.*look at .*budgets/1of4"):
+        judge(tmp_path / "s")
+
+
+def test_a_part_of_less_than_a_step_is_refused() -> None:
+    with pytest.raises(UserError, match=r"1/100 of 8 steps is less than one step"):
+        replace(load_study("smoke").study.with_steps(8), budgets=(100,))
+
+
+def test_one_pair_is_told_of_these_two_alone(tmp_path: Path) -> None:
+    folder = beside(tmp_path / "s", WHOLE, QUARTER)
+    said = "with 1/4 of the steps the order of b and a is another"
+    assert said in compare_pair(folder, "a", "b").remarks

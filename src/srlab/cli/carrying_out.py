@@ -157,7 +157,8 @@ def _end(folder: Path, failures: list[Any]) -> NoReturn:
     from srlab.folder.store import FAILURE, TEST
     from srlab.folder.trials import ROUNDS, trial_folder
 
-    places = (folder, *(trial_folder(folder, part) for part in ROUNDS))
+    trials = [trial_folder(folder, part) for part in ROUNDS]
+    places = (folder, *trials, *(folder / "budgets").glob("*"))
     has_details = any(
         (place / failure.name / FAILURE).exists() or (place / failure.name / TEST / FAILURE).exists()
         for failure in failures

@@ -215,6 +215,12 @@ class Study:
                 f"it has {shown(self.budgets)}"
             )
         object.__setattr__(self, "budgets", parts)
+        fewest = min(self.protocol_of(variant).num_steps for variant in self.variants)
+        if parts and fewest < max(parts):
+            raise UserError(
+                f"{where}: 1/{max(parts)} of {fewest} steps is less than one step; take a larger part, or "
+                "more steps"
+            )
         taken = [variant.name for variant in self.variants if variant.taken_from is not None]
         if parts and taken:
             raise UserError(

@@ -73,6 +73,13 @@ def is_finished(folder: Path) -> bool:
 def load_study(folder: Path) -> StudyFile:
     """``study.json`` of a study's folder; a `UserError` if `folder` is not one."""
     if not is_study(folder):
+        if begun := sorted(
+            place.parent for part in ("rates", "budgets") for place in folder.glob(f"{part}/*/{STUDY}")
+        ):
+            raise UserError(
+                f"the study in {folder} has only begun, with a shorter one that has its own folder: look "
+                f"at {begun[-1]}, or wait until it has ended"
+            )
         what = "is not the folder of a study: it has no study.json" if folder.exists() else "does not exist"
         raise UserError(f"{folder} {what}; `srlab study NAME` makes a study's folder, by default runs/NAME")
     return read(folder / STUDY, StudyFile)
@@ -142,6 +149,8 @@ def _in_words(name: str) -> str:
 
 
 def _short(value: Any) -> str:
+    if value is None:
+        return "none"
     text = value if isinstance(value, str) else json.dumps(value)
     return text if len(text) <= 60 else text[:28] + "..." + text[-28:]
 
@@ -159,7 +168,8 @@ def check_claim(folder: Path, declaration: RunFile, *, ignoring: tuple[str, ...]
     if changed:
         raise UserError(
             f"{folder} holds a run that was started with another {describe_differences(changed)}; a run "
-            "never continues with changed settings, so give this study another --out"
+            "never continues with changed settings, so ask for the same ones, or give this study another "
+            "--out"
         )
 
 

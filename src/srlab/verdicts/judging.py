@@ -127,12 +127,15 @@ def judge(
         left=left,
         is_adversarial=adversarial,
     )
-    twins = tuple(
-        twin
-        for part, place in read_twins(opened).items()
-        for table in found.tables[:1]
-        if (twin := _twin(part, place, table, names, base=base, rules=rules, images=images)) is not None
-    )
+    twins: list[Twin] = []
+    unread: list[Remark] = []
+    for part, place in read_twins(opened).items() if found.tables else ():
+        try:
+            twin = _twin(part, place, opened, found.tables[0], names, base=base, rules=rules, images=images)
+        except UserError as error:
+            unread.append(Remark(f"the study with 1/{part} of the steps is left out: {error}", "twin"))
+            continue
+        twins += [] if twin is None else [twin]
     step_costs = {
         variant.name: step_cost(variant, protocol=study.protocol, scale=study.scale) for variant in declared
     }
@@ -195,14 +198,16 @@ def judge(
             left_out=[one for one in cells.left_out if one[0] in (*names, BICUBIC)],
             looks=remark_on(looks, 1 - rules.level),
             twins=twins,
-        ),
-        twins=twins,
+        )
+        + tuple(unread),
+        twins=tuple(twins),
     )
 
 
 def _twin(
     part: int,
     place: StudyFolder,
+    whole: StudyFolder,
     table: Table,
     names: Sequence[str],
     *,
@@ -210,7 +215,12 @@ def _twin(
     rules: Rules,
     images: Mapping[str, Sequence[str]] | None,
 ) -> Twin | None:
-    """The twin in `place` beside `table`; None while it has no variant of it, or none of its scores."""
+    """The twin in `place` beside `table` of the `whole` study; None while it has none of its scores.
+
+    A folder there that has other steps is no twin.
+    """
+    if place.study.protocol.num_steps != whole.study.protocol.num_steps // part:
+        return None
     both = [variant.name for variant in place.study.variants if variant.name in names]
     there = select_images(place.study, None)
     if not both or (images is not None and not set(images) <= set(there)):
