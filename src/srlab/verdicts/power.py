@@ -23,6 +23,7 @@ DIFFERENCES = tuple(np.geomspace(0.01, 2.0, 25).tolist())  # dB, of a power curv
 WANTED = 0.8  # the power that a plan speaks of
 _DRAWS = 4000
 _STUDIES, _PAIRS = 150, 10  # that are drawn for what srlab estimates, and the pairs of each
+_RUNS = 20_000  # of all drawn studies, where they are large: then each estimate varies little
 _HALVINGS = 14
 _SMALLEST, _LARGEST = 1e-4, 10.0  # dB
 _FEWEST_PAIRS = 3  # with fewer, nothing shows how the spread between images grows
@@ -267,7 +268,7 @@ def _estimates(num_variants: int, num_seeds: int) -> tuple[Array, Array]:
     for row, (one, other) in enumerate(pairs):
         contrasts[row, one], contrasts[row, other] = 1.0, -1.0
     found = []
-    for _ in range(_STUDIES):
+    for _ in range(max(10, min(_STUDIES, _RUNS // (num_variants * num_seeds)))):
         scores = np.sqrt(num_seeds / 2) * generator.standard_normal((num_variants, num_seeds, 1))
         parts = Design(scores=scores, sets=np.zeros(1, int)).test(contrasts).parts
         found.append(np.stack([parts.variances[:, 0], parts.dfs[:, 0]], axis=1))
