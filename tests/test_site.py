@@ -1,7 +1,9 @@
 """What `srlab publish` promises: a whole site or the old one, links that lead somewhere, honest cards."""
 
 import json
+import os
 import re
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -165,6 +167,8 @@ def test_a_folder_that_is_something_else_is_refused_and_stays_as_it_is(study: Pa
         write_site([study], folder)
     with pytest.raises(UserError, match="is a file; name a folder"):
         write_site([study], folder / "a.png")
+    with pytest.raises(UserError, match=r"a.png is a file; name a folder"):
+        write_site([study], folder / "a.png" / "site")
     with pytest.raises(UserError, match="lie in one another"):
         write_site([study], study / "site")
     with pytest.raises(UserError, match="study"):
@@ -232,6 +236,122 @@ def test_where_a_move_fails_the_old_site_comes_back(
     with pytest.raises(PermissionError):
         write_site([study], folder, title="New")
     assert {name: (folder / name).read_bytes() for name in files(folder)} == before
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("is_moved", [True, False])
+def test_an_interrupt_while_a_site_is_moved_brings_the_old_one_back(
+    study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_moved: bool
+) -> None:
+    folder = tmp_path / "site"
+    write_site([study], folder)
+    before = {name: (folder / name).read_bytes() for name in files(folder)}
+    rename = Path.rename
+
+    def interrupted(self: Path, target: Path) -> Path:
+        if target == folder / "made" and self.parent.name != ".old":  # the way back works
+            if is_moved:
+                rename(self, target)
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_site([study], folder, title="New")
+    assert {name: (folder / name).read_bytes() for name in files(folder)} == before
+
+
+@pytest.mark.usefixtures("quick")
+def test_where_the_old_site_cannot_come_back_it_is_kept_and_the_next_run_says_where(
+    study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "site"
+    write_site([study], folder)
+    rename = Path.rename
+
+    def broken(self: Path, target: Path) -> Path:
+        if folder / "made" in (self, target) and target.parent.name != ".old":
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", broken)
+        with pytest.raises(KeyboardInterrupt):
+            write_site([study], folder)
+    (kept,) = folder.glob(".site.*.part/.old")
+    assert (kept / "made/report.html").is_file()
+    (folder / MARK).rename(kept / MARK)
+    with pytest.raises(UserError, match=r"was ended while it replaced .* move them back"):
+        write_site([study], folder)
+    assert (kept / "made/report.html").is_file()
+
+
+@pytest.mark.usefixtures("quick")
+def test_what_a_killed_process_has_left_is_removed_by_the_next_one(study: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "site"
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    names = {f".site.{gone.pid}.abc.part": False, f".site.{os.getppid()}.abc.part": True, ".site.x": True}
+    for name in names:
+        (tmp_path / name).mkdir()
+    write_site([study], folder)
+    assert {name: (tmp_path / name).exists() for name in names} == names
+
+
+def test_a_site_that_is_there_is_made_in_itself_as_it_may_be_a_disk(
+    study: Path, tmp_path: Path, quick: Callable[..., list[Path]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "site"
+    write_site([study], folder)
+    made: list[Path] = []
+
+    def look(one: Path, out: Path) -> list[Path]:
+        made.append(out)
+        return quick(one, out)
+
+    monkeypatch.setattr(module, "write_report", look)
+    write_site([study], folder)
+    assert folder in made[0].parents
+    assert {path.name for path in folder.iterdir()} == {".nojekyll", "index.html", "made", MARK}
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_users_file_within_a_study_of_the_site_is_refused_and_not_deleted(
+    study: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "site"
+    write_site([study], folder)
+    (folder / "made" / "notes.txt").write_text("mine")
+    with pytest.raises(UserError, match=r"made/notes.txt is not the site's.*; move the file out"):
+        write_site([study], folder)
+    assert (folder / "made/notes.txt").read_text() == "mine"
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_link_to_nothing_is_in_the_way_too(study: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "site"
+    write_site([study], folder)
+    (folder / "made-2").symlink_to("nowhere")
+    with pytest.raises(UserError, match="made-2 is not the site's"):
+        write_site([study, study], folder)
+    assert (folder / "made-2").is_symlink()
+
+
+def test_no_two_studies_have_one_folder() -> None:
+    assert module._folder_names(["tiny-2", "tiny", "tiny"]) == ["tiny-2", "tiny", "tiny-3"]
+    assert module._folder_names(["Tiny", "tiny", "tiny-2"]) == ["tiny", "tiny-2", "tiny-2-2"]
+
+
+def test_an_error_of_the_disk_names_the_site(
+    study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_one: Path, out: Path) -> list[Path]:
+        raise OSError(28, "No space left on device", str(out))
+
+    monkeypatch.setattr(module, "write_report", full)
+    with pytest.raises(OSError, match="No space") as raised:
+        write_site([study], tmp_path / "site")
+    assert raised.value.filename == str(tmp_path / "site")
 
 
 @pytest.mark.usefixtures("quick")

@@ -119,15 +119,14 @@ def _remove_leftovers(target: Path) -> None:
     for path in target.parent.iterdir():
         is_partial = path.name.startswith(start) and path.name.endswith(end)
         number = path.name[len(start) : -len(end)] if is_partial else ""
-        if number.isdecimal() and not _is_at_work(int(number)):
+        # This process writes one file at a time.
+        if number.isdecimal() and (int(number) == os.getpid() or not is_at_work(int(number))):
             with contextlib.suppress(OSError):
                 path.unlink()
 
 
-def _is_at_work(process: int) -> bool:
-    """Whether another process has this id; this one writes one file at a time."""
-    if process == os.getpid():
-        return False
+def is_at_work(process: int) -> bool:
+    """Whether a process has this id."""
     if sys.platform == "win32":  # there is no asking there without ending it
         return True
     try:

@@ -1,13 +1,15 @@
 """A static site of studies: a folder that any web server shows, GitHub Pages too, or a browser from the disk.
 
 It has an index with each study's answer, and for each study a folder: its report, its scores as files, and
-the winner's weights with a model card. Links are relative. The site is made beside its place, and put there
-when it is whole. Needs no torch.
+the winner's weights with a model card. Links are relative. The site is made in a hidden folder, and put into
+its place when it is whole. Needs no torch.
 """
 
 import base64
+import glob
 import hashlib
 import json
+import os
 import re
 import shutil
 import tempfile
@@ -20,8 +22,8 @@ from pathlib import Path
 from markupsafe import Markup
 
 import srlab
-from srlab.errors import UserError
-from srlab.files import write_text
+from srlab.errors import FULL, UserError
+from srlab.files import is_at_work, write_text
 from srlab.folder import store
 from srlab.folder.records import StudyFolder, in_words
 from srlab.show.grid import Grid
@@ -36,6 +38,7 @@ from srlab.words import num_bytes
 MARK = "srlab-site.json"
 _INDEX, _NO_JEKYLL = "index.html", ".nojekyll"  # without the second, GitHub Pages leaves files out
 _MODEL, _CARD, _CODE = "model", "README.md", "code"
+_OLD = ".old"  # what the new site replaces, until that is in its place
 _TOP = 5  # rows of a leaderboard in the index
 _FORMAT = {"format": "srlab site", "version": 1}
 
@@ -71,8 +74,8 @@ def write_site(
 ) -> list[Entry]:
     """Write the site of `studies` to `folder`, and return what its index shows.
 
-    A site that is there already is replaced: it then has these studies alone. Files that are not the site's,
-    such as ``.git`` and ``CNAME``, stay.
+    A site that is there already is replaced: it then has these studies alone. Files beside it that are not
+    the site's, such as ``.git`` and ``CNAME``, stay; one within a study's folder there is refused.
 
     Args:
         studies: studies' folders, finished or not; they are only read.
@@ -88,16 +91,21 @@ def write_site(
     for one in opened:
         _check_apart(one, folder)
     names = _folder_names([one.study.name for one in opened])
-    owned = _owned(folder)
+    _remove_left(folder)
+    owned, known = _owned(folder)
     _check_free(folder, owned, {*names, _INDEX, _NO_JEKYLL, MARK})
+    _check_known(folder, owned, known)
     with _staging(folder) as part:
         entries = [
             _write_study(one, part / name, licence=licence) for one, name in zip(opened, names, strict=True)
         ]
         write_text(part / _INDEX, _index(entries, title))
         write_text(part / _NO_JEKYLL, "")
-        entries_there = sorted({*names, _INDEX, _NO_JEKYLL, MARK})
-        write_text(part / MARK, json.dumps({**_FORMAT, "entries": entries_there}, indent=2) + "\n")
+        made = {
+            "entries": sorted({*names, _INDEX, _NO_JEKYLL, MARK}),
+            "files": sorted({*_files(part, part), MARK}),
+        }
+        write_text(part / MARK, json.dumps({**_FORMAT, **made}, indent=2) + "\n")
         _put(part, folder, owned)
     return entries
 
@@ -149,8 +157,11 @@ def _folder_names(names: Sequence[str]) -> list[str]:
     found: list[str] = []
     for name in names:
         plain = re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-").lower() or "study"
-        number = sum(re.fullmatch(rf"{re.escape(plain)}(-\d+)?", other) is not None for other in found)
-        found.append(plain if not number else f"{plain}-{number + 1}")
+        free, number = plain, 1
+        while free in found:  # another study may be called name-2 already
+            number += 1
+            free = f"{plain}-{number}"
+        found.append(free)
     return found
 
 
@@ -185,12 +196,15 @@ def _check_apart(opened: StudyFolder, folder: Path) -> None:
     opened.study  # noqa: B018 - not a study's folder: told before anything is made
 
 
-def _owned(folder: Path) -> frozenset[str]:
-    """What of the folder is the site's; nothing of a folder that is new, or that has hidden files alone."""
-    if not folder.exists() and not folder.is_symlink():
-        return frozenset()
-    if not folder.is_dir():
-        raise UserError(f"{folder} is a file; name a folder for the site")
+def _owned(folder: Path) -> tuple[frozenset[str], frozenset[str]]:
+    """What of the folder is the site's, and all files in that; nothing of a folder that is new, or that has
+    hidden files alone.
+    """
+    for place in (folder, *folder.resolve().parents):
+        if os.path.lexists(place) and not place.is_dir():
+            raise UserError(f"{place} is a file; name a folder for the site")
+    if not folder.exists():
+        return frozenset(), frozenset()
     mark = folder / MARK
     if not mark.is_file():
         others = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
@@ -199,15 +213,16 @@ def _owned(folder: Path) -> frozenset[str]:
                 f"{folder} is not empty ({others[0]}) and is not a site of srlab's: it has no {MARK}; name "
                 "another folder"
             )
-        return frozenset()
+        return frozenset(), frozenset()
     try:
         found = json.loads(mark.read_text(encoding="utf-8"))
         entries = found["entries"] if found["format"] == _FORMAT["format"] else None
         if not isinstance(entries, list) or not all(_is_plain(name) for name in entries):
             raise ValueError("its entries are no names")
+        known = frozenset(map(str, found["files"]))
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{mark} is damaged ({error}); name another folder, or remove this one") from error
-    return frozenset(entries)
+    return frozenset(entries), known
 
 
 def _is_plain(name: object) -> bool:
@@ -216,44 +231,105 @@ def _is_plain(name: object) -> bool:
 
 def _check_free(folder: Path, owned: frozenset[str], wanted: set[str]) -> None:
     for name in sorted(wanted - owned):
-        if (folder / name).exists():
+        if os.path.lexists(folder / name):
             raise UserError(
                 f"{folder / name} is not the site's, and is in its way; move it, or name another folder"
             )
 
 
+def _check_known(folder: Path, owned: frozenset[str], known: frozenset[str]) -> None:
+    """Raise `UserError` for a file of somebody else's where all will be replaced."""
+    for name in sorted(owned):
+        for file in _files(folder / name, folder):
+            if file not in known:
+                raise UserError(
+                    f"{folder / file} is not the site's, and {folder / name} is about to be replaced; move "
+                    f"the file out of {folder / name}"
+                )
+
+
+def _files(top: Path, start: Path) -> Iterator[str]:
+    """All files of a folder, by their way from `start`."""
+    for place, folders, names in os.walk(top):
+        links = [name for name in folders if Path(place, name).is_symlink()]
+        for name in sorted([*names, *links]):
+            yield Path(place, name).relative_to(start).as_posix()
+
+
 @contextmanager
 def _staging(folder: Path) -> Iterator[Path]:
-    """A folder beside `folder`, on the same disk, that is gone at the end."""
-    place = folder.resolve()
-    place.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=f".{place.name[:50]}.", dir=place.parent))
+    """A hidden folder on the same disk as `folder`, that is gone at the end. Errors name `folder`.
+
+    It is in `folder` if that exists, which may be a disk of its own, and else beside it.
+    """
+    home, start = _home(folder)
+    home.mkdir(parents=True, exist_ok=True)
+    with _naming(folder, home):
+        part = Path(tempfile.mkdtemp(prefix=f"{start}{os.getpid()}.", suffix=".part", dir=home))
     try:
-        yield part
+        with _naming(folder, part):
+            yield part
     finally:
+        if not (part / _OLD).exists():  # else the old site could not be put back
+            shutil.rmtree(part, ignore_errors=True)
+
+
+def _home(folder: Path) -> tuple[Path, str]:
+    """Where the hidden folder is, and how its name begins, before the process's number."""
+    place = folder.resolve()
+    return place if place.exists() else place.parent, f".{place.name[:50]}."
+
+
+def _remove_left(folder: Path) -> None:
+    """Remove what killed processes have left; a `UserError` if that has files of the old site."""
+    home, start = _home(folder)
+    for part in home.glob(f"{glob.escape(start)}*.part"):
+        found = re.fullmatch(r"(\d+)\.[^.]+\.part", part.name[len(start) :])
+        if found is None or (int(found[1]) != os.getpid() and is_at_work(int(found[1]))):
+            continue
+        if (part / _OLD).exists():
+            raise UserError(
+                f"srlab publish was ended while it replaced {folder}; {part / _OLD} has the files that were "
+                f"there: move them back into {folder}, and remove {part}"
+            )
         shutil.rmtree(part, ignore_errors=True)
 
 
+@contextmanager
+def _naming(folder: Path, part: Path) -> Iterator[None]:
+    """An `OSError` in here names the place of the site and not that of its parts."""
+    try:
+        yield
+    except OSError as error:
+        named = str(error.filename or folder)
+        if error.errno in FULL or named.startswith(str(part)):
+            raise OSError(error.errno, error.strerror, str(folder)) from error
+        raise
+
+
 def _put(part: Path, folder: Path, owned: frozenset[str]) -> None:
-    """Move the whole site into its place by renames alone; what was there before comes back if one fails."""
+    """Move the whole site into its place by renames alone; what was there before comes back if one fails, or
+    if it is interrupted.
+    """
     place = folder.resolve()
     part.chmod(0o755)
     if not place.exists():
         part.rename(place)
         return
-    old = part / ".old"
-    names = [path.name for path in part.iterdir()]
-    old.mkdir()
-    moved: list[tuple[Path, Path]] = []
+    old = part / _OLD
+    moves = [(place / name, old / name) for name in sorted(owned) if os.path.lexists(place / name)]
+    moves += [(path, place / path.name) for path in part.iterdir()]
+    begun: list[tuple[Path, Path]] = []
     try:
-        for name in sorted(owned):
-            if (place / name).exists():
-                (place / name).rename(old / name)
-                moved.append((place / name, old / name))
-        for name in names:
-            (part / name).rename(place / name)
-            moved.append((part / name, place / name))
-    except OSError:
-        for before, now in reversed(moved):
-            now.rename(before)
+        old.mkdir()
+        for before, after in moves:
+            begun.append((before, after))  # first: an interrupt may come right after the move
+            before.rename(after)
+    except BaseException:
+        for before, after in reversed(begun):
+            if os.path.lexists(after) and not os.path.lexists(before):
+                after.rename(before)
+        if old.exists():
+            old.rmdir()
         raise
+    old.rename(part / "replaced")
