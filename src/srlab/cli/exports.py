@@ -29,7 +29,7 @@ def export(
     scale: Annotated[
         int | None,
         typer.Option(
-            help="Scale factor: 2, 3, 4 or 8, where MODEL is there for several.",
+            help="Scale factor: 2, 3, 4 or 8, where MODEL is there for several. bicubic needs it: 2, 3 or 4.",
             show_default="the network's own",
         ),
     ] = None,

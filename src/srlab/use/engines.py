@@ -13,7 +13,7 @@ from torch import nn
 from srlab.errors import UserError
 from srlab.networks.composed import SelfEnsemble
 from srlab.use.exports import check_same, require
-from srlab.use.exports.graphs import onnx_bytes, open_onnx, open_openvino, program_of
+from srlab.use.exports.graphs import imported, onnx_bytes, open_onnx, open_openvino, program_of, translating
 from srlab.use.upscale import Forward, Precision
 
 Engine = Literal["torch", "onnxruntime", "openvino"]
@@ -52,17 +52,17 @@ def forward_of(
         inner = forward_of(network.network, engine, name=name, precision=precision, luma=luma)
         return lambda lr: SelfEnsemble.mean(inner, lr)
     about = {"srlab": "", "variant": name, "scale": str(network.scale), "input": "", "output": ""}
-    content = onnx_bytes(program_of(network, name=name, luma=luma), metadata=about)
-    if engine == "onnxruntime":
-        run = open_onnx(content)
-    else:
-        run = open_openvino(content, precision="bf16" if precision == "bf16" else "f32")
+    program = program_of(network, name=name, luma=luma)
+    with translating(name):
+        content = onnx_bytes(program, metadata=about)
+        if engine == "onnxruntime":
+            run = open_onnx(content)
+        else:
+            run = open_openvino(content, precision="bf16" if precision == "bf16" else "f32")
     if precision == "fp32":
         check_same(network, run, name=name, luma=luma)
     return lambda lr: torch.from_numpy(run(np.ascontiguousarray(lr.numpy())))
 
 
 def _openvino_has_bf16() -> bool:
-    import openvino
-
-    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "BF16" in imported("openvino").Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")

@@ -1,11 +1,15 @@
 """A network as a graph that holds for every size, and what runs such a graph."""
 
+import importlib
 import io
 import json
 import logging
+import os
+import sys
+import textwrap
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +56,12 @@ def program_of(network: nn.Module, *, name: str, luma: bool = False) -> Exported
     """
     free = {axis: Dim(name, min=1) for axis, name in FREE.items()}
     try:
-        with ONE_AT_A_TIME, _quiet(), torch.no_grad():
+        with (
+            ONE_AT_A_TIME,
+            _quiet(),
+            redirect_stderr(io.StringIO()),  # torch prints its graph there where a value decides
+            torch.no_grad(),
+        ):
             program = torch.export.export(
                 _Named(network, luma=luma).eval(),
                 (torch.zeros(_TRACED)[:, : 1 if luma else 3],),
@@ -61,12 +70,57 @@ def program_of(network: nn.Module, *, name: str, luma: bool = False) -> Exported
     except Exception as error:  # torch has many kinds for it
         raise UserError(
             f"{name} cannot be exported for pictures of any size: torch.export could not show that its steps "
-            f"are the same for all ({reason(error)}); a network must not ask for a size in an `if`, or fill "
-            "up its picture to a multiple"
+            f"are the same for all ({_why(error)}); a network must not ask for a size or a value in an `if`, "
+            "or fill up its picture to a multiple"
         ) from error
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)  # it names files of this computer
     return program
+
+
+def _why(error: Exception) -> str:
+    """What a library could not do, without the advice on itself that it ends with."""
+    text = str(error).strip()
+    if "data-dependent" in text:
+        return "a step depends on the values in the picture"
+    if text.startswith(("Constraints violated", "Guard failed")):
+        return "a step depends on the height or the width of the picture"
+    first = text.partition("\n")[0]
+    return f"{type(error).__name__}: {textwrap.shorten(first, 200, placeholder=' ...')}"
+
+
+@contextmanager
+def translating(name: str) -> Iterator[None]:
+    """What a library raises of a network that it does not take, as a `UserError`."""
+    try:
+        yield
+    except (UserError, OSError, MemoryError):
+        raise
+    except Exception as error:  # each has kinds of its own
+        raise UserError(
+            f"{name} was not exported: the library cannot translate or run it for pictures of any size "
+            f"({_why(error)}); a network must not ask for a size or a value in an `if`, or fill up its "
+            "picture to a multiple"
+        ) from error
+
+
+def imported(name: str) -> Any:
+    """The package, which is told to count and report no use of it where it is loaded here for the first time.
+
+    ONNX Runtime reads a variable. OpenVINO does without the package that reports for it.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    if name != "openvino" or name in sys.modules:
+        return importlib.import_module(name)
+    reporter = "openvino_telemetry"
+    before = sys.modules.get(reporter)
+    sys.modules[reporter] = None  # type: ignore[assignment]
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.modules.pop(reporter, None)
+        if before is not None:
+            sys.modules[reporter] = before
 
 
 def onnx_bytes(program: ExportedProgram, *, metadata: Mapping[str, str]) -> bytes:
@@ -95,8 +149,7 @@ def onnx_bytes(program: ExportedProgram, *, metadata: Mapping[str, str]) -> byte
 
 def open_onnx(content: bytes) -> Run:
     """What runs the content of an ONNX file by ONNX Runtime, in float32 on the CPU."""
-    import onnxruntime
-
+    onnxruntime = imported("onnxruntime")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # others may need the processor
@@ -113,8 +166,7 @@ def open_onnx(content: bytes) -> Run:
 
 def open_openvino(model: Path | bytes, *, precision: str = "f32") -> Run:
     """What runs a model by OpenVINO on the CPU: the content of an ONNX file, or OpenVINO's own."""
-    import openvino
-
+    openvino = imported("openvino")
     core = openvino.Core()
     settings = {
         "INFERENCE_PRECISION_HINT": precision,  # by itself it takes bf16 where the processor has it
@@ -132,12 +184,17 @@ def open_openvino(model: Path | bytes, *, precision: str = "f32") -> Run:
 
 def save_openvino(content: bytes, folder: Path, *, metadata: Mapping[str, str]) -> None:
     """Write the content of an ONNX file to `folder` as OpenVINO has it, in float32."""
-    import openvino
-
+    openvino = imported("openvino")
     model = openvino.Core().read_model(content)
     for name, value in metadata.items():
         model.set_rt_info(value, ["srlab", name])
-    openvino.save_model(model, folder / OPENVINO_FILE, compress_to_fp16=False)
+    try:
+        openvino.save_model(model, folder / OPENVINO_FILE, compress_to_fp16=False)
+    except RuntimeError as error:  # a full disk, for which it has no kind of its own
+        raise UserError(
+            f"OpenVINO could not write its files to {folder.parent.parent} ({reason(error)}); free some "
+            "space, or choose another place"
+        ) from error
 
 
 def pt2_bytes(program: ExportedProgram, *, metadata: Mapping[str, str]) -> bytes:
