@@ -36,6 +36,7 @@ from srlab.serve.helper import Helper, HelperError
 from srlab.serve.limits import Limits
 from srlab.serve.running import Ready, ready
 from srlab.serve.studies import read_view, stamp_of
+from srlab.serve.worker import Networks, enlarge
 
 TOKEN = "a-token-of-23-letters-0"
 HERE = Door(names=frozenset({"localhost", "127.0.0.1"}))
@@ -95,6 +96,7 @@ def test_an_address_in_digits_leads_to_a_server_that_listens_on_all() -> None:
         ({"Origin": "http://localhost:9999"}, 403),
         ({"Origin": "http://evil.example"}, 403),
         ({"Origin": "null"}, 403),
+        ({"Origin": "http://["}, 403),
         ({"Sec-Fetch-Site": "cross-site"}, 403),
         ({"Sec-Fetch-Site": "same-site"}, 403),
     ],
@@ -132,6 +134,8 @@ def test_a_body_that_says_how_large_it_is_is_refused_unread() -> None:
     small = Limits(max_bytes=1000)
     assert asked(HERE, "POST", "http://localhost/", small, content=b"x" * 1000).text == "1000 bytes of /"
     assert asked(HERE, "POST", "http://localhost/", small, content=b"x" * 1001).status_code == 413
+    many = {"Content-Length": "9" * 5000}
+    assert asked(HERE, "POST", "http://localhost/", small, headers=many, content=b"x").status_code == 413
 
 
 def test_every_answer_forbids_what_comes_from_elsewhere() -> None:
@@ -223,6 +227,48 @@ def test_a_fault_of_srlabs_own_is_told_without_its_words(
     assert "default-src 'none'" in answer.headers["content-security-policy"]
 
 
+def test_a_full_disk_is_told_without_a_path_and_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_upload: object, path: Path) -> None:
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr("srlab.serve.app._save", full)
+    files = {"picture": ("a.png", png())}
+    request = {"method": "POST", "url": "/upscale", "files": files, "data": {"network": "0-0"}}
+    (answer,) = answered(tmp_path, Limits(), request)
+    assert (answer.status_code, answer.text) == (507, "The server's disk is full. Try again later.\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_form_with_a_field_that_is_too_long_is_told_in_plain_words(tmp_path: Path) -> None:
+    files = {"picture": ("a.png", png())}
+    request = {"method": "POST", "url": "/upscale", "files": files, "data": {"network": "9" * 1001}}
+    (answer,) = answered(tmp_path, Limits(), request)
+    assert answer.status_code == 400
+    assert answer.text.startswith("This form cannot be read. It takes one picture, and at most 100 other")
+
+
+def test_the_report_of_a_study_whose_folder_is_gone_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def ask() -> httpx.Response:
+        server = Server([tmp_path / "gone"], folder=tmp_path, limits=Limits(), tell=print)
+
+        async def refuse(_task: object, *, seconds: float) -> AsyncIterator[dict[str, Any]]:
+            yield {"fault": f"OSError: full: {tmp_path}{os.sep}report-1", "seconds": seconds}
+
+        monkeypatch.setattr(server.reporter, "ask", refuse)
+        transport = httpx.ASGITransport(app=server.app(HERE), raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            return await client.get("/study/1/report")
+
+    answer = asyncio.run(ask())
+    assert answer.status_code == 503
+    assert answer.text == "The report of gone cannot be written now: OSError: full: report-1\n"
+
+
 # The queue
 
 
@@ -309,6 +355,26 @@ def test_one_that_fails_is_told_and_the_next_one_is_done(tmp_path: Path) -> None
     assert (first.state, second.state) == ("failed", "done")
     assert first.message == "picture could not be enlarged: it took longer than 7 seconds."
     assert not first.is_at_fault
+
+
+def test_a_disk_that_is_full_at_work_is_no_fault_of_the_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(part: Path, *_: object, **_options: object) -> None:
+        raise OSError(28, "No space left on device", str(part))
+
+    monkeypatch.setattr("srlab.pixels.picture_files.write_png", full)
+    told: list[str] = []
+    mine = Desk(tmp_path, cast(Helper, FakeHelper()), Limits(), tell=told.append)
+    result = arrived(mine)
+    result.name = "a.png"
+    result.picture.write_bytes(png())
+    jobs = [{"model": "bicubic", "scale": 2, "out": str(result.made[0].path), "name": "a-x2.png"}]
+    task = {"picture": str(result.picture), "jobs": jobs, "archive": "", "max_pixels": 5000}
+    enlarge(task, lambda **answer: mine._note(result, answer), networks=Networks("cpu"))
+    assert (result.state, result.is_at_fault) == ("failed", False)
+    assert result.message == "a.png could not be enlarged: the server cannot store it. Try later."
+    assert "0.png could not be written: No space left" in told[0]
 
 
 def test_ids_cannot_be_guessed(tmp_path: Path) -> None:
@@ -510,6 +576,9 @@ def test_addresses_that_lead_nowhere_are_told(client: httpx.Client) -> None:
         "/static/%2e%2e%2fapp.py",
         "/study/99",
         "/study/0",
+        "/study/x",
+        f"/study/{'9' * 5000}",
+        f"/result/unknown/{'9' * 5000}.png",
         "/study/1/report/x",
         "/nothing",
     ):

@@ -2,6 +2,7 @@
 
 import asyncio
 import html
+import os
 import re
 import shutil
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -25,7 +26,7 @@ from starlette.responses import (
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from srlab.errors import UserError
+from srlab.errors import FULL, UserError
 from srlab.pixels.damage import begins_as_picture
 from srlab.pixels.images import read_header
 from srlab.serve.desk import Desk, Made, QueueFullError, Result
@@ -39,6 +40,7 @@ from srlab.words import plural
 _SAFE = re.compile(r"[^A-Za-z0-9.-]+")
 _SHOWN = 80  # letters of a file's name
 _ANY_SIZE = 1 << 62  # a header is read whatever it says; its size is judged after
+_FIELDS, _FIELD_BYTES = 100, 1000
 _REPORT_SECONDS = 300.0
 _TITLES = {
     400: "That did not work",
@@ -50,6 +52,7 @@ _TITLES = {
     415: "Not a picture",
     500: "A fault",
     503: "Busy",
+    507: "No room",
 }
 
 
@@ -72,7 +75,7 @@ class Server:
         self.desk = Desk(folder, Helper("enlarge", device=device), limits, tell=tell)
         self.reporter = Helper("report")
         self._included = included_choices()
-        self._reports: dict[int, tuple[str, Path]] = {}
+        self._reports: dict[int, tuple[str | None, Path]] = {}
         self._report_lock = asyncio.Lock()
 
     def app(self, door: Door) -> ASGIApp:
@@ -84,10 +87,10 @@ class Server:
                 Route("/result/{id}", self._result),
                 Route("/result/{id}/state", self._state),
                 Route("/result/{id}/all.zip", self._archive),
-                Route("/result/{id}/{place:int}.png", self._picture),
-                Route("/study/{number:int}", self._study),
-                Route("/study/{number:int}/state", self._study_state),
-                Route("/study/{number:int}/report", self._report),
+                Route("/result/{id}/{place}.png", self._picture),
+                Route("/study/{number}", self._study),
+                Route("/study/{number}/state", self._study_state),
+                Route("/study/{number}/report", self._report),
                 Route("/static/{name}", self._static),
             ],
             exception_handlers={
@@ -133,16 +136,32 @@ class Server:
                 f"The queue is full ({plural(self.limits.queue, 'picture')}). Try again in a minute.",
                 {"Retry-After": "60", "Connection": "close"},
             ) from None
+        except OSError as error:
+            self._refuse_if_full(error)
+            raise
         is_whole = False
         try:
-            async with request.form(max_files=1, max_fields=100, max_part_size=1000) as form:
+            form = await _form(request)
+            try:
                 await self._take(form, result)
+            finally:
+                await form.close()
             is_whole = True
+        except OSError as error:
+            self._refuse_if_full(error)
+            raise
         finally:
             if not is_whole:
                 self.desk.drop(result)
         self.desk.submit(result)
         return RedirectResponse(f"/result/{result.id}", status_code=303)
+
+    def _refuse_if_full(self, error: OSError) -> None:
+        """Raise what a visitor is told when the disk is full; any other error is a fault."""
+        if error.errno in FULL:
+            self.desk.tell(f"a picture was refused, for want of room in {self.folder.parent}")
+            text = "The server's disk is full. Try again later."
+            raise HTTPException(507, text, {"Connection": "close"}) from error
 
     async def _take(self, form: FormData, result: Result) -> None:
         """The picture and what was chosen; an `HTTPException` for what cannot be enlarged."""
@@ -202,7 +221,7 @@ class Server:
         return JSONResponse({"state": result.state, "ahead": ahead, "doing": result.doing})
 
     async def _picture(self, request: Request) -> Response:
-        result, place = self._found(request), request.path_params["place"]
+        result, place = self._found(request), _number(request, "place")
         if result.state != "done" or place >= len(result.made) or not result.made[place].is_there:
             raise HTTPException(404, "There is no such picture.")
         one = result.made[place]
@@ -218,7 +237,7 @@ class Server:
     # Studies
 
     def _watched(self, request: Request) -> Study:
-        number = request.path_params["number"]
+        number = _number(request, "number")
         if not 1 <= number <= len(self.studies):
             raise HTTPException(404, "There is no such study here.")
         return self.studies[number - 1]
@@ -234,7 +253,7 @@ class Server:
         study = self._watched(request)
         async with self._report_lock:
             stamp = await asyncio.to_thread(stamp_of, study.path, with_logs=True)
-            before, path = self._reports.get(study.number, ("", Path()))
+            before, path = self._reports.get(study.number, (None, Path()))  # "" has a missing folder
             if stamp != before:
                 path = await self._write_report(study)
                 self._reports[study.number] = (stamp, path)
@@ -253,7 +272,7 @@ class Server:
         except HelperError as error:
             problem = f"the process that writes it was ended: {error}"
         if problem:
-            problem = problem.replace(str(study.path), study.path.name)
+            problem = problem.replace(str(study.path), study.path.name).replace(f"{self.folder}{os.sep}", "")
             raise HTTPException(503, f"The report of {study.path.name} cannot be written now: {problem}")
         return folder / "report.html"
 
@@ -286,6 +305,29 @@ class Server:
 
     async def _fault(self, request: Request, _error: Exception) -> Response:
         return self._say(request, 500, "This is a fault of srlab's own. The terminal of srlab serve has it.")
+
+
+async def _form(request: Request) -> FormData:
+    """The form that came; an `HTTPException` in plain words if it is none."""
+    try:
+        return await request.form(max_files=1, max_fields=_FIELDS, max_part_size=_FIELD_BYTES)
+    except HTTPException as error:
+        if error.status_code != 400:
+            raise
+        raise HTTPException(
+            400,
+            f"This form cannot be read. It takes one picture, and at most {_FIELDS} other fields of "
+            f"{_FIELD_BYTES:,} bytes each.",
+            {"Connection": "close"},
+        ) from error
+
+
+def _number(request: Request, name: str) -> int:
+    """A number of the address; no page has one of more than nine digits."""
+    text = str(request.path_params[name])
+    if not re.fullmatch("[0-9]{1,9}", text):
+        raise HTTPException(404, "There is no such page.")
+    return int(text)
 
 
 def _save(upload: UploadFile, path: Path) -> None:

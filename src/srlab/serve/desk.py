@@ -5,6 +5,7 @@ what a request says: its id is looked up here.
 """
 
 import asyncio
+import os
 import secrets
 import shutil
 import time
@@ -180,6 +181,9 @@ class Desk:
                 one.why = "this network cannot be used here; the terminal of srlab serve says why"
             else:
                 one.why = self._told(result, answer["why"])
+        elif "unwritten" in answer:  # with a path of this machine
+            self.tell(answer["unwritten"])
+            self._fail(result, f"{result.name} could not be enlarged: the server cannot store it. Try later.")
         elif "failed" in answer:
             self._fail(result, self._told(result, answer["failed"]), is_at_fault=True)
         elif "fault" in answer:
@@ -187,7 +191,9 @@ class Desk:
 
     def _told(self, result: Result, message: str) -> str:
         """A message in which the picture has the name that its owner knows."""
-        return message.replace(str(result.picture), result.name).replace(_PICTURE, result.name)
+        for path in (str(result.picture), _PICTURE):
+            message = message.replace(path, result.name)
+        return message.replace(f"{result.folder}{os.sep}", "")
 
     def _fail(self, result: Result, message: str, *, is_at_fault: bool = False) -> None:
         result.state, result.message, result.is_at_fault = "failed", message, is_at_fault

@@ -39,6 +39,7 @@ _HEADERS = {
     "Cache-Control": "no-store",
 }
 _READ_ONLY = ("GET", "HEAD")
+_DIGITS = 18  # of a number that is read; of thousands of digits, Python makes none
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +101,7 @@ class Guard:
         length = request.headers.get("content-length", "0")
         if not (length.isascii() and length.isdecimal()):
             return _plain(400, "The Content-Length of this request is not a number.")
-        if int(length) > self.limits.max_bytes:
+        if len(length) > _DIGITS or int(length) > self.limits.max_bytes:
             return _plain(413, too_large(self.limits))
         return None
 
@@ -136,7 +137,10 @@ def _is_from_here(headers: Headers) -> bool:
     if headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
         return False
     origin = headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == headers["host"]
+    try:
+        return origin is None or urlsplit(origin).netloc == headers["host"]
+    except ValueError:  # no address at all, such as http://[
+        return False
 
 
 def _is_same(given: str, token: str) -> bool:

@@ -96,7 +96,7 @@ def enlarge(task: Mapping[str, Any], tell: Tell, *, networks: Networks) -> None:
     """A picture by each of the task's networks, the first of which is bicubic; then all as one archive.
 
     `tell` gets ``made``, its place in the list, with seconds and notes, or ``refused`` with the reason. If
-    bicubic fails, the picture is at fault.
+    bicubic fails, the picture is at fault; not if nothing can be written, which is ``unwritten``.
     """
     picture, jobs, archive = Path(task["picture"]), task["jobs"], Path(task["archive"])
     made = []
@@ -120,6 +120,9 @@ def enlarge(task: Mapping[str, Any], tell: Tell, *, networks: Networks) -> None:
         try:
             _, notes = upscaler.upscale_file(picture, out, max_pixels=task["max_pixels"], progress=progress)
         except UserError as error:
+            if isinstance(error.__cause__, OSError) and str(error).startswith(str(out)):
+                tell(unwritten=str(error))  # a full disk is no fault of the picture
+                return
             if place == 0:
                 raise
             tell(refused=place, why=str(error), is_model=False)
@@ -127,9 +130,12 @@ def enlarge(task: Mapping[str, Any], tell: Tell, *, networks: Networks) -> None:
         seconds = time.perf_counter() - start
         made.append((out, job["name"]))
         tell(made=place, seconds=seconds, bytes=out.stat().st_size, notes=notes)
-    with zipfile.ZipFile(archive, "w") as file:  # not compressed: PNG is
-        for out, name in made:
-            file.write(out, name)
+    try:
+        with zipfile.ZipFile(archive, "w") as file:  # not compressed: PNG is
+            for out, name in made:
+                file.write(out, name)
+    except OSError as error:
+        tell(unwritten=f"{archive} could not be written: {error.strerror or error}")
 
 
 def report(task: Mapping[str, Any], tell: Tell) -> None:
