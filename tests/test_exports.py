@@ -418,6 +418,13 @@ def test_a_link_to_a_folder_stays_one_and_an_empty_folder_is_taken(tmp_path: Pat
         export_network("bicubic", link, scale=2)
 
 
+@pytest.mark.usefixtures("untranslated")
+def test_the_folder_that_one_is_in_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"\. is the folder that you are in; name a new folder, such as net"):
+        export_network("bicubic", Path(), scale=2)
+
+
 @needs_openvino
 def test_a_full_disk_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     import openvino

@@ -177,6 +177,8 @@ def check_target(out: Path, *, overwrite: bool) -> Format:
             raise UserError(
                 f"{out} is a file, and {OPENVINO.title} is written to a folder; give another name"
             )
+        if Path(os.path.realpath(out)) == Path.cwd().resolve():  # it is replaced, so nobody may stand in it
+            raise UserError(f"{out} is the folder that you are in; name a new folder, such as {out / 'net'}")
         others = sorted({path.name for path in out.iterdir()} - _IN_FOLDER) if out.is_dir() else []
         if others:
             raise UserError(f"{out} has other files, such as {others[0]}; name a new folder")
