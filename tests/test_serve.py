@@ -2,11 +2,14 @@
 
 import asyncio
 import io
+import logging
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import time
 import zipfile
 import zlib
@@ -34,7 +37,7 @@ from srlab.serve.desk import Desk, Made, QueueFullError, Result
 from srlab.serve.guard import Door, Guard
 from srlab.serve.helper import Helper, HelperError
 from srlab.serve.limits import Limits
-from srlab.serve.running import Ready, ready
+from srlab.serve.running import Ready, _is_news, ready
 from srlab.serve.studies import read_view, stamp_of
 from srlab.serve.worker import Networks, enlarge
 
@@ -660,6 +663,62 @@ def test_any_other_address_than_the_machines_own_needs_a_token() -> None:
         assert re.fullmatch(r"http://0.0.0.0:\d+/\?token=[\w-]{32}", server.address)
 
 
+def test_what_a_killed_server_has_left_is_removed_by_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    names = {f"srlab-serve-{gone.pid}-a": False, f"srlab-serve-{os.getppid()}-a": True, "srlab-serve-x": True}
+    for name in names:
+        (tmp_path / name).mkdir()
+    with ready(tell=print):
+        assert {name: (tmp_path / name).exists() for name in names} == names
+        assert len(list(tmp_path.glob(f"srlab-serve-{os.getpid()}-*"))) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other signals")
+def test_a_terminal_that_is_closed_ends_a_server_as_sigterm_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    seen: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: seen.append(number))
+    hangup = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        with ready(tell=print):
+            signal.raise_signal(signal.SIGHUP)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        with ready(tell=print):  # nohup srlab serve
+            signal.raise_signal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGHUP, hangup)
+    assert seen == [signal.SIGTERM]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_connection_that_asks_for_nothing_is_closed(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("srlab.serve.running._SILENCE", 0.05)
+    port = client.base_url.port
+    assert port is not None
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as silent:
+        silent.sendall(b"GET / HTTP/1.1\r\nHost: ")  # and no more
+        assert silent.recv(1) == b""
+    assert client.get("/").status_code == 200
+
+
+def test_what_ends_by_ctrl_c_is_not_logged() -> None:
+    def logged(text: str, error: BaseException) -> bool:
+        found = (type(error), error, None)
+        return _is_news(logging.LogRecord("uvicorn.error", logging.ERROR, "", 0, text, (), found))
+
+    assert not logged("Exception in ASGI application", asyncio.CancelledError())
+    assert logged("Exception in ASGI application", ValueError())
+
+
 def test_without_its_packages_the_command_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -702,7 +761,15 @@ def _interrupt(process: "subprocess.Popen[str]", folder: Path) -> None:
     assert httpx.get(address).status_code == 200
     (results,) = folder.glob("srlab-serve-*")
     assert results.stat().st_mode & 0o077 == 0
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=30) == 0
+    with socket.create_connection(("127.0.0.1", httpx.URL(address).port or 0)) as upload:
+        head = "POST /upscale HTTP/1.1\r\nHost: localhost\r\nContent-Length: 999\r\n"
+        upload.sendall(f"{head}Content-Type: {FORM['Content-Type']}\r\n\r\n--b".encode())
+        for _ in range(200):
+            if any(results.iterdir()):
+                break
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == 0
+    assert process.stderr.read() == ""
     assert workers
     assert psutil.wait_procs(workers, timeout=5)[1] == []

@@ -1,19 +1,27 @@
 """The server from its first line to its last: the address, the token, the end."""
 
+import asyncio
 import contextlib
 import ipaddress
+import logging
+import os
 import re
 import secrets
+import shutil
+import signal
 import socket
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from srlab.errors import UserError
+from srlab.files import is_at_work
 from srlab.folder.records import StudyFolder
 from srlab.serve.app import Server
 from srlab.serve.guard import Door
@@ -23,6 +31,8 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{16,200}")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _CONNECTIONS = 200
 _PATIENCE = 2  # seconds for answers on their way when the server ends
+_SILENCE = 10.0  # seconds for the head of a connection's first request
+_FOLDER = "srlab-serve-"  # then the process's number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +44,7 @@ class Ready:
     listener: socket.socket
 
     def run(self) -> None:
-        """Answer until it is interrupted (Ctrl-C, or SIGTERM) or `server.should_exit`."""
+        """Answer until it is interrupted (Ctrl-C, SIGTERM or SIGHUP) or `server.should_exit`."""
         with contextlib.suppress(KeyboardInterrupt):  # the way to end it
             self.server.run(sockets=[self.listener])
 
@@ -51,7 +61,8 @@ def ready(
     device: str = "auto",
     tell: Callable[[str], None],
 ) -> Iterator[Ready]:
-    """A server of these studies. Its results are in a folder of their own, which is removed at the end.
+    """A server of these studies. Its results are in a folder of their own, which is removed at the end, or by
+    the next server if this one is killed.
 
     Args:
         studies: folders, finished or not.
@@ -74,9 +85,11 @@ def ready(
             "makes one"
         )
     limits = limits or Limits()
+    _remove_left()
     with (
         _listening(host, port) as listener,
-        tempfile.TemporaryDirectory(prefix="srlab-serve-", ignore_cleanup_errors=True) as folder,
+        _hung_up_is_terminated(),
+        tempfile.TemporaryDirectory(prefix=f"{_FOLDER}{os.getpid()}-", ignore_cleanup_errors=True) as folder,
     ):
         address, port = listener.getsockname()[:2]
         if token is None and not _ip(address).is_loopback:
@@ -84,7 +97,7 @@ def ready(
         pages = Server(studies, folder=Path(folder), limits=limits, device=device, tell=tell)
         config = uvicorn.Config(
             pages.app(_door(listener, host, names=names, token=token)),
-            http="h11",
+            http=_Connection,
             ws="none",
             loop="asyncio",
             lifespan="on",
@@ -95,7 +108,51 @@ def ready(
             limit_concurrency=_CONNECTIONS,
             timeout_graceful_shutdown=_PATIENCE,
         )
+        logging.getLogger("uvicorn.error").addFilter(_is_news)
         yield Ready(address=_address(host, port, token), server=uvicorn.Server(config), listener=listener)
+
+
+class _Connection(H11Protocol):
+    """A connection that is closed if it asks for nothing: it takes the place of another."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.loop.call_later(_SILENCE, self._close_if_silent)
+
+    def _close_if_silent(self) -> None:
+        if self.scope is None:
+            self.transport.close()
+
+
+def _remove_left() -> None:
+    """Remove the results of servers that were killed."""
+    for path in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"):
+        found = re.match(rf"{_FOLDER}(\d+)-", path.name)
+        if found is not None and not is_at_work(int(found[1])):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _hung_up_is_terminated() -> Iterator[None]:
+    """SIGHUP, of a terminal that is closed, ends the server as SIGTERM does; not under nohup."""
+    if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGHUP)
+    if before is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether a line of the log is about anything else than what ends because Ctrl-C was pressed."""
+    error = record.exc_info[1] if record.exc_info else None
+    text = record.getMessage()
+    is_end = "CancelledError" in text or text.startswith("Cancel ")
+    return not is_end and not isinstance(error, asyncio.CancelledError)
 
 
 def _listening(host: str, port: int) -> socket.socket:
