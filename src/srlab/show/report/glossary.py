@@ -86,7 +86,7 @@ TERMS: dict[str, str] = {
         "resolution: what a network makes of LR."
     ),
     "Kendall's tau": (
-        "How far two orders agree: 1 if they agree for all pairs, 0 if for as many as not, -1 if for none."
+        "How far two orders agree: 1 if they agree for all pairs, 0 if for half of them, less if for fewer."
     ),
     "learning rate": (
         "How large a step of training is. Each variant is trained at several rates, and the one with the "
