@@ -154,5 +154,14 @@ def test_a_part_of_less_than_a_step_is_refused() -> None:
 
 def test_one_pair_is_told_of_these_two_alone(tmp_path: Path) -> None:
     folder = beside(tmp_path / "s", WHOLE, QUARTER)
-    said = "with 1/4 of the steps the order of b and a is another"
+    said = "with 1/4 of the steps the order of a and b is another"
     assert said in compare_pair(folder, "a", "b").remarks
+
+
+def test_a_variant_that_only_the_shorter_study_has_is_in_no_pair(tmp_path: Path) -> None:
+    folder = beside(tmp_path / "s", {"a": 31.0, "b": 30.5, "c": 29.5}, QUARTER)
+    for run in folder.glob("c-*"):
+        shutil.rmtree(run)
+    verdicts = judge(folder)
+    assert verdicts.twins[0].variants == ("a", "b")
+    assert "with 1/4 of the steps the order of a and b is another" in verdicts.remarks

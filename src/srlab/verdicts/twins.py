@@ -22,7 +22,7 @@ def make_twin(part: int, table: Table, shorter: Table, *, is_complete: bool) -> 
     return Twin(
         part=part,
         table=shorter,
-        num_pairs=len(signs),
+        variants=tuple(names),
         tau=sum(signs) / len(signs) if signs else None,
         flips=flips,
         is_complete=is_complete,

@@ -462,17 +462,22 @@ class Flip:
 class Twin:
     """The same study for one in `part` of the steps: whether the order of the variants holds.
 
-    `table` is the twin's, under the metric and on the scope that rank. `num_pairs` are the pairs of variants
-    that both have, `flips` those whose order is another. `tau` is Kendall's: 1 if all pairs agree, -1 if none
+    `table` is the twin's, under the metric and on the scope that rank. `variants` are scored in both, `flips`
+    are the pairs of them whose order is another. `tau` is Kendall's: 1 if all pairs agree, -1 if none
     does; None without a pair. Unless it `is_complete`, the twin has runs to do.
     """
 
     part: int
     table: Table
-    num_pairs: int
+    variants: tuple[str, ...]
     tau: float | None
     flips: tuple[Flip, ...]
     is_complete: bool
+
+    @property
+    def num_pairs(self) -> int:
+        """The pairs of variants that both have."""
+        return len(self.variants) * (len(self.variants) - 1) // 2
 
 
 RemarkKind = Literal[

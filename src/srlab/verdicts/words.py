@@ -549,8 +549,7 @@ def _of_twin(twin: Twin) -> str:
     if twin.tau is None:
         return f"{steps} no two variants are scored"
     if twin.num_pairs == 1:
-        names = [row.variant for row in twin.table.rows if row.mean is not None and row.variant != BICUBIC]
-        return f"{steps} the order of {listed(names)} is {'another' if twin.flips else 'the same'}"
+        return f"{steps} the order of {listed(twin.variants)} is {'another' if twin.flips else 'the same'}"
     if not twin.flips:
         return f"{steps} the order of the variants is the same"
     shown = [f"{flip.whole.variant} against {flip.whole.other}" for flip in twin.flips if flip.is_shown]
